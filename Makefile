@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Tarn's front door: `make help` lists what can be done here.
+#
+# One Makefile, no recursion for the build: each folder's build.mk names what it gives (a library,
+# programs, BPF objects), by wildcard, so a new source file needs no edit. A program is built once
+# its main exists. All that is built lands in $(BUILD).
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BUILD  ?= build
+CONFIG ?= .config
+PREFIX ?= /usr/local
+CC     := gcc
+CLANG  := clang-14
+AR     := ar
+# Debian keeps bpftool in sbin, which is not on everybody's PATH.
+BPFTOOL     := PATH="$$PATH:/usr/sbin" bpftool
+LLVM_STRIP  := llvm-strip-14
+KCONFIG     := kconfig-conf
+
+# V=1 shows the commands, otherwise one short line each.
+Q   := $(if $(filter 1,$(V)),,@)
+say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# ---- flags -------------------------------------------------------------------------------------
+
+PKGS := libevent libevent_pthreads libssl libcrypto libcares libnl-3.0 libnl-route-3.0 libbpf \
+	jansson inih libxxhash libseccomp libcap
+
+# Asked for at first use, not while this file is read: the packages may only be installed by then.
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -llmdb)$(PKG_LIBS)
+CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell pkg-config --libs cmocka))$(CMOCKA_LIBS)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+HARD := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LINK := -Wl,--as-needed -Wl,-z,relro,-z,now
+
+# SANITIZE is what `make asan` sets; fortify and the sanitizers do not go together.
+ifdef SANITIZE
+HARD := -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+LINK += -fsanitize=$(SANITIZE)
+endif
+
+CFLAGS := -std=gnu11 -O2 -g -pthread -fPIE $(HARD) $(WARN)
+CPPFLAGS = -D_GNU_SOURCE -I. -include $(BUILD)/config.h $(PKG_CFLAGS)
+
+# ---- what is built -----------------------------------------------------------------------------
+
+# Which targets work on sources? The others (help, clean ...) must need no package at all.
+NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint lint-fast format
+BUILDING := $(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all)
+
+# CONFIG_* decide which folders take part; the file is made below and make starts over.
+ifneq ($(BUILDING),)
+include $(BUILD)/config
+endif
+
+LIBS     :=
+PROGRAMS :=
+TESTS    :=
+TOOLS    :=
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# $(call library,NAME,SOURCES): an archive of them. It depends on its list too, to lose what went.
+define library
+LIBS += $(BUILD)/lib/lib$(1).a
+OBJECTS += $(call objects,$(2))
+$(BUILD)/lib/lib$(1).a: $(call objects,$(2)) $(BUILD)/lib/lib$(1).list
+$(call remember,$(BUILD)/lib/lib$(1).list,$(2))
+endef
+# $(call program,FOLDER,NAME,SOURCES): linked with every library that is there.
+define program
+$(if $(3),
+OBJECTS += $(call objects,$(3))
+$(BUILD)/$(1)/$(2): $(call objects,$(3)))
+endef
+# $(call remember,FILE,WORDS): FILE holds WORDS and changes only when they do.
+define remember
+$(if $(BUILDING),$(shell mkdir -p $(dir $(1)); \
+	printf '%s\n' '$(2)' | cmp -s - $(1) || printf '%s\n' '$(2)' >$(1)))
+endef
+
+# Order matters to the linker: who uses stands before who is used.
+include proxy/build.mk cache/build.mk bpf/build.mk firmware/build.mk image/build.mk tests/build.mk
+
+$(call remember,$(BUILD)/flags,$(CC) $(CFLAGS))
+
+.PHONY: all
+##@ Build
+all: $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the commands)
+
+# ---- how it is built ---------------------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/config.h $(BUILD)/flags | deps-build $(SKELETONS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/lib/%.a:
+	$(call say,AR,$@)
+	@mkdir -p $(@D); rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+$(PROGRAMS): $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS)
+
+$(TESTS) $(TOOLS): $(LIBS) | deps-test
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS) $(CMOCKA_LIBS)
+
+# BPF objects know no build flavour: every one uses those in build/bpf.
+build/bpf/%.bpf.o: bpf/%.bpf.c bpf/build.mk | deps-build
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(LLVM_STRIP) -g $@
+
+build/bpf/%.skel.h: build/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< >$@.new
+	$(Q)mv $@.new $@
+
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d)
+
+# ---- configuration -----------------------------------------------------------------------------
+
+# The choice in .config (if there is one) completed with defaults, for make and for C.
+$(call remember,$(BUILD)/config.from,$(wildcard $(CONFIG)))
+$(BUILD)/config: Kconfig $(BUILD)/config.from $(wildcard $(CONFIG)) | deps-build
+	$(call say,CONFIG,$@)
+	@mkdir -p $(@D); rm -f $@.new; cp $(or $(wildcard $(CONFIG)),/dev/null) $@.new
+	$(Q)KCONFIG_CONFIG=$@.new $(KCONFIG) --olddefconfig Kconfig >/dev/null
+	@rm -f $@.new.old; mv $@.new $@
+
+$(BUILD)/config.h: $(BUILD)/config
+	@sed -n -e 's/^\(CONFIG_[A-Z0-9_]*\)=y$$/#define \1 1/p;t' \
+		-e 's/^\(CONFIG_[A-Z0-9_]*\)=\(.*\)$$/#define \1 \2/p' $< >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+.PHONY: defconfig menuconfig savedefconfig
+##@ Configure
+defconfig: deps-build ## write .config with every default
+	$(Q)KCONFIG_CONFIG=$(CONFIG) $(KCONFIG) --alldefconfig Kconfig
+menuconfig: deps-build ## choose features, defaults and debugging in menus
+	$(Q)KCONFIG_CONFIG=$(CONFIG) kconfig-mconf Kconfig
+savedefconfig: deps-build ## write what differs from the defaults to build/defconfig
+	@mkdir -p $(BUILD)
+	$(Q)KCONFIG_CONFIG=$(CONFIG) $(KCONFIG) --savedefconfig=$(BUILD)/defconfig Kconfig
+
+# ---- packages ----------------------------------------------------------------------------------
+
+.PHONY: deps deps-build deps-test deps-lint deps-bench
+##@ Packages
+deps: ## install what is missing of Debian's packages (tests/deps.txt)
+	@tests/deps build test lint
+deps-build deps-test deps-lint deps-bench: deps-%:
+	@tests/deps $*
+
+# ---- housekeeping ------------------------------------------------------------------------------
+
+.PHONY: help install clean
+install: all ## install programs and vendor profiles (DESTDIR, PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/tarn/vendors
+	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
+	$(if $(PROFILES),install -m 644 $(PROFILES) $(DESTDIR)/etc/tarn/vendors)
+
+clean: ## remove build/
+	rm -rf build $(BUILD)
+
+# A `##@` line is a heading, `target: ... ## text` an entry; `## [file] text` one that is shown only
+# when that file is there.
+help: ## show this
+	@awk -f tests/lint/help.awk $(MAKEFILE_LIST)
