@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of all counters and gauges, by room. Append a line to your room; ids are one enum (stat.h).
+ *
+ *	ONE(ID, kind, "name", "help")			becomes STAT_ID
+ *	MANY(ID, count, kind, "name", "help")		becomes STAT_ID_FIRST + i; stat_label() names each i
+ *
+ * A name is stable: scripts and dashboards read it. Bytes and milliseconds say so in the name.
+ */
+#ifndef FIRMWARE_BASE_STATS_H
+#define FIRMWARE_BASE_STATS_H
+
+/* clang-format off */
+#define STATS(ONE, MANY) \
+	/* connections of devices */ \
+	ONE(CONN_ACCEPTED, COUNTER, "conn.accepted", "connections accepted from devices") \
+	ONE(CONN_OPEN, GAUGE, "conn.open", "connections of devices that are open now") \
+	ONE(CONN_IDLE_CLOSED, COUNTER, "conn.idle_closed", "kept-alive connections closed after the idle limit") \
+	ONE(CONN_TIMEOUT, COUNTER, "conn.timeout", "connections ended because a request head or body took too long") \
+	ONE(CONN_OVER_LIMIT, COUNTER, "conn.over_limit", "connections closed at once because max_connections are open") \
+	ONE(CONN_ABORTED, COUNTER, "conn.aborted", "connections that the device ended in the middle of a response") \
+	ONE(CONN_ACCEPT_ERRORS, COUNTER, "conn.accept_errors", "accept(2) failures other than a device gone already") \
+	ONE(CONN_DENIED, COUNTER, "conn.denied", "explicit-proxy clients outside [proxy] allow") \
+	/* what came first on a connection */ \
+	ONE(SNIFF_HTTP, COUNTER, "sniff.http", "connections that began with an HTTP request") \
+	ONE(SNIFF_TLS, COUNTER, "sniff.tls", "connections that began with a TLS hello") \
+	ONE(SNIFF_OTHER, COUNTER, "sniff.other", "connections that began with something else") \
+	ONE(SNIFF_SILENT, COUNTER, "sniff.silent", "connections on which the device said nothing within sniff_wait") \
+	/* connections carried through whole */ \
+	ONE(SPLICE_OPEN, GAUGE, "splice.open", "spliced connections that are open now") \
+	ONE(SPLICE_TLS, COUNTER, "splice.tls", "connections spliced because they are TLS") \
+	ONE(SPLICE_CONNECT, COUNTER, "splice.connect", "CONNECT tunnels") \
+	ONE(SPLICE_NOT_HTTP, COUNTER, "splice.not_http", "connections spliced because they are not HTTP") \
+	ONE(SPLICE_SILENT, COUNTER, "splice.silent", "connections spliced because the device waits for the server") \
+	ONE(SPLICE_FOREIGN, COUNTER, "splice.foreign_host", "connections carried to their original destination: the host is not a vendor's") \
+	ONE(SPLICE_NEVER, COUNTER, "splice.never_host", "connections to hosts that the profile never intercepts") \
+	ONE(SPLICE_FAILED, COUNTER, "splice.failed", "splices whose destination could not be connected") \
+	ONE(SPLICE_BYTES_UP, COUNTER, "splice.bytes_up", "bytes from devices through splices") \
+	ONE(SPLICE_BYTES_DOWN, COUNTER, "splice.bytes_down", "bytes to devices through splices") \
+	/* requests */ \
+	ONE(REQUESTS, COUNTER, "requests", "requests whose head was accepted") \
+	ONE(REQUEST_HIT, COUNTER, "request.hit", "answered from the store, fresh") \
+	ONE(REQUEST_REVALIDATED, COUNTER, "request.revalidated", "answered from the store after the vendor confirmed it (304)") \
+	ONE(REQUEST_STALE, COUNTER, "request.stale", "answered from the store although stale, the vendor being unreachable") \
+	ONE(REQUEST_MISS, COUNTER, "request.miss", "fetched from the vendor; this request started the fetch") \
+	ONE(REQUEST_COLLAPSED, COUNTER, "request.collapsed", "joined a fetch that another request had started") \
+	ONE(REQUEST_PASS, COUNTER, "request.pass", "passed on and not stored, by the profile or the response") \
+	ONE(REQUEST_RELAY, COUNTER, "request.relay", "relayed: a method other than GET and HEAD") \
+	ONE(REQUEST_FOREIGN, COUNTER, "request.foreign", "relayed for a host that is not a vendor's") \
+	ONE(REQUEST_ERROR, COUNTER, "request.error", "answered with an error of our own (5xx)") \
+	ONE(REQUEST_REFUSED, COUNTER, "request.refused", "refused with a 4xx or 5xx of our own") \
+	ONE(REQUEST_RANGE, COUNTER, "request.range", "answered with 206 from the store or a flight") \
+	ONE(REQUEST_NOT_MODIFIED, COUNTER, "request.not_modified", "answered with 304: the device's copy is current") \
+	MANY(HTTP_REFUSED, 64, COUNTER, "http.refused", "messages refused by the HTTP parser, by reason") \
+	/* bytes */ \
+	ONE(BYTES_TO_DEVICES, COUNTER, "bytes.to_devices", "body bytes sent to devices for cacheable requests") \
+	ONE(BYTES_FROM_VENDOR, COUNTER, "bytes.from_vendor", "body bytes received from vendors for cacheable requests") \
+	ONE(BYTES_FROM_STORE, COUNTER, "bytes.from_store", "body bytes sent to devices straight from the store") \
+	/* flights */ \
+	ONE(FLIGHT_STARTED, COUNTER, "flight.started", "fetches started") \
+	ONE(FLIGHT_OPEN, GAUGE, "flight.open", "fetches under way") \
+	ONE(FLIGHT_READERS, GAUGE, "flight.readers", "requests reading from fetches now") \
+	ONE(FLIGHT_DONE, COUNTER, "flight.done", "fetches that ended complete") \
+	ONE(FLIGHT_FAILED, COUNTER, "flight.failed", "fetches that failed for good") \
+	ONE(FLIGHT_ABANDONED, COUNTER, "flight.abandoned", "fetches stopped because nobody waited any more") \
+	ONE(FLIGHT_RESUMED, COUNTER, "flight.resumed", "fetches taken up again in the middle by a range request") \
+	ONE(FLIGHT_LEADER_LEFT, COUNTER, "flight.leader_left", "fetches that went on after the request that started them was gone") \
+	ONE(FLIGHT_SLOW_READER, COUNTER, "flight.slow_reader", "readers that fell out of a flight's window") \
+	ONE(FLIGHT_BYTES, GAUGE, "flight.bytes", "memory held by flights' windows, bytes") \
+	/* upstream */ \
+	ONE(UPSTREAM_CONNECTS, COUNTER, "upstream.connects", "connections to vendors that came to be") \
+	ONE(UPSTREAM_CONNECT_FAILURES, COUNTER, "upstream.connect_failures", "connections to vendors that did not") \
+	ONE(UPSTREAM_REUSED, COUNTER, "upstream.reused", "requests sent on a kept-alive connection") \
+	ONE(UPSTREAM_OPEN, GAUGE, "upstream.open", "connections to vendors that are open now") \
+	ONE(UPSTREAM_IDLE, GAUGE, "upstream.idle", "of these, kept alive and idle") \
+	ONE(UPSTREAM_REQUESTS, COUNTER, "upstream.requests", "requests sent to vendors") \
+	ONE(UPSTREAM_RETRIES, COUNTER, "upstream.retries", "requests tried again at another address or mirror") \
+	ONE(UPSTREAM_TIMEOUT_CONNECT, COUNTER, "upstream.timeout_connect", "connects that took longer than connect_timeout") \
+	ONE(UPSTREAM_TIMEOUT_FIRST_BYTE, COUNTER, "upstream.timeout_first_byte", "responses that did not start within first_byte_timeout") \
+	ONE(UPSTREAM_TIMEOUT_IDLE, COUNTER, "upstream.timeout_idle", "responses that stopped for longer than idle_timeout") \
+	ONE(UPSTREAM_BAD_RESPONSE, COUNTER, "upstream.bad_response", "responses that broke HTTP and were not used") \
+	ONE(UPSTREAM_RESTED, COUNTER, "upstream.address_rested", "addresses left alone for a while after failures") \
+	/* DNS and reachability */ \
+	ONE(DNS_LOOKUPS, COUNTER, "dns.lookups", "names asked of a resolver") \
+	ONE(DNS_CACHE_HITS, COUNTER, "dns.cache_hits", "names answered from memory") \
+	ONE(DNS_FAILURES, COUNTER, "dns.failures", "lookups without an address") \
+	ONE(DNS_STALE_USED, COUNTER, "dns.stale_used", "lookups answered by an expired entry because all resolvers failed") \
+	ONE(DNS_HIJACKED, COUNTER, "dns.hijacked", "answers that cannot be true: a private address for a public name") \
+	ONE(REACH_PROBES, COUNTER, "reach.probes", "reachability probes") \
+	ONE(REACH_PROBE_FAILURES, COUNTER, "reach.probe_failures", "reachability probes that failed") \
+	ONE(REACH_SWITCH_PUBLIC, COUNTER, "reach.switch_to_public", "switches from the system's to public resolvers") \
+	ONE(REACH_SWITCH_SYSTEM, COUNTER, "reach.switch_to_system", "returns to the system's resolvers") \
+	ONE(REACH_UNREACHABLE, GAUGE, "reach.unreachable", "vendors that no resolver reaches now") \
+	/* the store */ \
+	ONE(STORE_OBJECTS, GAUGE, "store.objects", "objects in the store") \
+	ONE(STORE_BYTES, GAUGE, "store.bytes", "bytes of live data in the store") \
+	ONE(STORE_LIMIT_BYTES, GAUGE, "store.limit_bytes", "bytes the store may hold") \
+	ONE(STORE_COMMITS, COUNTER, "store.commits", "transactions committed") \
+	ONE(STORE_COMMIT_ERRORS, COUNTER, "store.commit_errors", "transactions that failed; what they held was served uncached") \
+	ONE(STORE_STORED, COUNTER, "store.stored", "objects stored") \
+	ONE(STORE_STORED_BYTES, COUNTER, "store.stored_bytes", "body bytes stored") \
+	ONE(STORE_DROPPED, COUNTER, "store.dropped", "objects not stored because the writer lagged or the disk was full") \
+	ONE(STORE_EVICTED, COUNTER, "store.evicted", "objects evicted to make room") \
+	ONE(STORE_EVICTED_BYTES, COUNTER, "store.evicted_bytes", "bytes evicted to make room") \
+	ONE(STORE_BAD_RECORDS, COUNTER, "store.bad_records", "records that did not parse and were treated as absent") \
+	ONE(STORE_BAD_CHUNKS, COUNTER, "store.bad_chunks", "chunks whose checksum did not match; never served") \
+	ONE(STORE_QUEUE_BYTES, GAUGE, "store.queue_bytes", "bytes waiting for the writer") \
+	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
+	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
+	/* the process */ \
+	ONE(LOG_SUPPRESSED, COUNTER, "log.suppressed", "log lines left out by the rate limit") \
+	ONE(CONFIG_RELOADS, COUNTER, "config.reloads", "configurations taken over while running") \
+	ONE(CONFIG_REFUSED, COUNTER, "config.refused", "configurations refused while running; the old one stayed")
+/* clang-format on */
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /etc/tarn/tarn.conf: the one configuration, read by all three programs. What each setting means stands in
+ * the table (tarn_conf.c) and is printed by `tarnctl config help`. An empty or absent file is a working box.
+ */
+#ifndef FIRMWARE_BASE_TARN_CONF_H
+#define FIRMWARE_BASE_TARN_CONF_H
+
+#include "firmware/base/settings.h"
+
+#define TARN_CONF_PATH "/etc/tarn/tarn.conf"
+
+enum tarn_steer_mode {
+	TARN_STEER_OFF,
+	TARN_STEER_BRIDGE,
+	TARN_STEER_GATEWAY
+};
+enum tarn_quic {
+	TARN_QUIC_PASS,
+	TARN_QUIC_DROP
+};
+
+/* All sizes in bytes, all times in milliseconds. */
+struct tarn_settings {
+	struct {
+		int64_t workers; /* 0: one a core */
+		struct addr_list listen;
+		bool explicit_proxy;
+		bool reverse;
+		struct net_list allow;
+		struct port_list connect_ports;
+		int64_t sniff_wait;
+		int64_t head_timeout;
+		int64_t idle_timeout;
+		int64_t max_connections;
+		char *admin_socket;
+	} proxy;
+	struct {
+		char *path;
+		int64_t size;	    /* 0: the partition less 10 % */
+		int64_t object_max; /* 0: no limit but the cache's */
+		int64_t heuristic_max;
+	} cache;
+	struct {
+		int64_t connect_timeout;
+		int64_t stagger;
+		int64_t first_byte_timeout;
+		int64_t idle_timeout;
+		int64_t pool_max_idle;
+		int64_t max_per_host;
+	} upstream;
+	struct {
+		struct addr_list servers; /* empty: the system's (resolv.conf) */
+		bool public_resolvers;
+		int64_t probe_interval;
+		int64_t probe_fail;
+		int64_t probe_good;
+		int64_t timeout;
+	} dns;
+	struct {
+		char *dir;
+	} vendors;
+	struct {
+		int mode;  /* enum tarn_steer_mode */
+		char *lan; /* "": all other ports */
+		char *wan; /* "": found out by itself */
+		char *bridge;
+		int quic; /* enum tarn_quic */
+		bool allow_private_vendor;
+	} steer;
+	struct {
+		char *socket;
+		char *user;
+		char *proxy; /* the program that tarnd starts */
+		int64_t hang_limit;
+		char *state; /* directory of what must survive a restart of tarnd */
+		int64_t vendor_max;
+	} keeper;
+	struct {
+		int level; /* enum log_level */
+		bool access;
+	} log;
+};
+
+extern const struct settings_table tarn_conf_table;
+
+/* As settings_load; `path` NULL is TARN_CONF_PATH, which need not exist. An explicit path must. */
+MUST_USE int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,
+			    struct settings_error *error);
+void tarn_conf_free(struct tarn_settings *settings);
+
+#endif
