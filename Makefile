@@ -43,8 +43,8 @@ LINK := -Wl,--as-needed -Wl,-z,relro,-z,now
 
 # SANITIZE is what `make asan` sets; fortify and the sanitizers do not go together.
 ifdef SANITIZE
-HARD := -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
-LINK += -fsanitize=$(SANITIZE)
+HARD := -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+LINK += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
 
 CFLAGS := -std=gnu11 -O2 -g -pthread -fPIE $(HARD) $(WARN)
@@ -156,6 +156,31 @@ savedefconfig: deps-build ## write what differs from the defaults to build/defco
 	@mkdir -p $(BUILD)
 	$(Q)KCONFIG_CONFIG=$(CONFIG) $(KCONFIG) --savedefconfig=$(BUILD)/defconfig Kconfig
 
+# ---- tests -----------------------------------------------------------------------------------
+
+.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint asan test-asan fuzz bench
+##@ Try
+demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
+	tests/demo/run
+
+##@ Test
+test: tests ## all tests; as root, otherwise those that need root are skipped
+	@BUILD=$(BUILD) tests/run
+test-unit: ## [tests/unit] unit tests
+test-wire: ## [tests/wire] HTTP on the wire, by varnishtest
+test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
+test-netns: ## [tests/netns] whole networks in namespaces (as root)
+test-crash: ## [tests/crash] the store after kill -9
+test-lint: ## [tests/lint] the build's and the checkers' own tests
+test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
+	@BUILD=$(BUILD) tests/run $*
+asan: ## unit tests with address and undefined-behaviour sanitizers, in build/asan
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined test-unit
+test-asan: asan
+
+##@ Measure
+bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
+	tests/bench/run
 # ---- packages ----------------------------------------------------------------------------------
 
 .PHONY: deps deps-build deps-test deps-lint deps-bench
@@ -168,6 +193,7 @@ deps-build deps-test deps-lint deps-bench: deps-%:
 # ---- housekeeping ------------------------------------------------------------------------------
 
 .PHONY: help install clean
+##@ Install and clean
 install: all ## install programs and vendor profiles (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/tarn/vendors
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)

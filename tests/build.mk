@@ -10,5 +10,6 @@ TOOLS := $(tool_sources:%.c=$(BUILD)/%)
 OBJECTS += $(call objects,$(test_sources) $(tool_sources))
 $(TESTS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o
 
-.PHONY: tests
-tests: $(PROGRAMS) $(TESTS) $(TOOLS)
+.PHONY: tests tools
+tests: all tools $(TESTS) | deps-test
+tools: $(TOOLS)
