@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flights: one fetch, many readers, on any thread. No sockets here: a producer (proxy/upstream/fetch)
+ * fills buffers that the flight hands out, readers (requests) take spans out of them, and the store
+ * gets whole chunks as they fill up.
+ *
+ * Threads: a flight's producer functions belong to the thread that called flight_produce(), a
+ * reader's functions to the thread that joined. Wake-ups may be called on any thread, with locks of
+ * the flight held: they may post a mail and nothing else. A wake-up says "look again", never more.
+ */
+#ifndef CACHE_FLIGHT_H
+#define CACHE_FLIGHT_H
+
+#include "cache/store.h"
+
+struct flight_table;
+struct flight;
+
+/* X(NAME, "name", what it means) */
+#define FLIGHT_STATES(X)                                                                           \
+	X(NEW, "new", "asked for, no head yet")                                                    \
+	X(BODY, "body", "the head is known, bytes arrive")                                         \
+	X(DONE, "done", "all bytes are here; their commit may be under way")                       \
+	X(FAILED, "failed", "no more bytes will come; what came may be read")                      \
+	X(REDO, "redo", "nothing to share: each reader looks up and asks again")
+
+enum flight_state {
+#define X(name, text, help) FLIGHT_##name,
+	FLIGHT_STATES(X)
+#undef X
+};
+
+const char *flight_state_name(enum flight_state state);
+
+/* What the producer says of its response. */
+enum flight_verdict {
+	FLIGHT_STORE,	  /* to be stored; every reader may have it */
+	FLIGHT_SHARE,	  /* not to be stored, but all who wait may have it (an error, say) */
+	FLIGHT_LEADER,	  /* for the request that began the flight alone: the others get REDO, and
+			   * requests for this key are not collapsed for a while */
+	FLIGHT_REFRESHED, /* the stored object was confirmed (304): flight_object() is its new
+			   * record, there is no body; readers read the store */
+};
+
+/* How a request came to its flight. */
+enum flight_role {
+	FLIGHT_ROLE_LEADER,   /* this flight is new: look up the store once more, then start a fetch */
+	FLIGHT_ROLE_FOLLOWER, /* another request's fetch will serve */
+	FLIGHT_ROLE_ALONE,    /* a new flight that nobody else can join: start a fetch */
+};
+
+struct flight_limits {
+	uint32_t window;   /* chunks that a flight may hold in memory */
+	uint64_t bytes;	   /* memory of all flights together; beyond it windows shrink to two chunks */
+	uint64_t reach;	   /* bytes: how far ahead of what is published a reader may wait */
+	uint32_t alone_ms; /* how long a key is not collapsed after FLIGHT_LEADER */
+	uint32_t lag_ms;   /* how long a reader may hold a flight up that the store can't relieve */
+};
+
+/* `store` may be NULL: then nothing is ever stored. 0 or -ENOMEM. */
+MUST_USE int flight_table_new(struct store *store, const struct flight_limits *limits,
+			      struct flight_table **ret_table);
+/* No flight may be left. */
+void flight_table_free(struct flight_table **table);
+
+/* ---- readers --------------------------------------------------------------------------------- */
+
+/* A request's seat, embedded in it. The owner sets `wake`, zeroes the rest and leaves it alone. */
+struct flight_reader {
+	void (*wake)(struct flight_reader *reader);
+	/* private to flight.c, guarded by the flight's lock */
+	struct flight *flight;
+	TAILQ_ENTRY(flight_reader) link;
+	uint64_t pos;	  /* bytes before it are not needed any more */
+	bool waiting;	  /* wants a wake-up */
+	bool leader;
+	bool cut;	  /* lagged; gets no more */
+	uint64_t lag_since; /* mono_ms; 0: does not hold the flight up */
+};
+
+/* Bytes [from, to) of the object; to is UINT64_MAX for "to the end". */
+struct flight_want {
+	uint64_t from;
+	uint64_t to;
+};
+
+/*
+ * Takes a seat in the flight of `key` that covers `want`, or in a new one. The flight leaves the table
+ * only when what it stored is committed, so a LEADER that looks the store up again and then finds
+ * nothing may be sure that nobody fetches or has just fetched the same. 0 or -ENOMEM.
+ */
+MUST_USE int flight_join(struct flight_table *table, const struct cache_key *key,
+			 struct flight_want want, struct now now, struct flight_reader *reader,
+			 enum flight_role *ret_role);
+
+/* A seat in a new flight that is in no table: for what is never collapsed or stored. 0 or -ENOMEM. */
+MUST_USE int flight_alone(struct flight_table *table, struct flight_reader *reader);
+
+/*
+ * A new flight of `key` without a reader, for refreshing in the background. 0 with *ret_flight, a
+ * reference (flight_unref), or -EALREADY (one is under way), -ENOMEM.
+ */
+MUST_USE int flight_begin(struct flight_table *table, const struct cache_key *key,
+			  struct flight_want want, struct now now, struct flight **ret_flight);
+
+/* The state now. If it is NEW the reader will be woken when that changes. */
+enum flight_state flight_look(struct flight_reader *reader);
+
+/* Why it FAILED: -errno as given to flight_end(). */
+int flight_error(const struct flight_reader *reader);
+
+/*
+ * The response's record: status, header block, times, length. NULL before the head is known, fixed
+ * after that, alive as long as the seat.
+ */
+const struct object *flight_object(const struct flight_reader *reader);
+
+enum flight_got {
+	FLIGHT_GOT_BYTES,  /* *ret_piece is in memory: flight_piece_done() when sent */
+	FLIGHT_GOT_STORED, /* the byte is in the store: lease and chunk index in *ret_piece */
+	FLIGHT_GOT_WAIT,   /* not there yet; the reader will be woken */
+	FLIGHT_GOT_END,	   /* the body ends before this byte, and is complete */
+	FLIGHT_GOT_CUT,	   /* this byte will not come: upstream failed, or this reader lagged */
+};
+
+struct flight_piece {
+	struct span bytes;   /* BYTES */
+	struct chunk *chunk; /* BYTES: a reference */
+	uint64_t id;	     /* STORED: the object's id, leased as long as the seat is taken */
+	uint32_t index;	     /* STORED: the chunk */
+};
+
+/* What can be had at byte `from`. Also says that the bytes before it are not needed any more. */
+enum flight_got flight_read(struct flight_reader *reader, uint64_t from,
+			    struct flight_piece *ret_piece);
+void flight_piece_done(struct flight_piece *piece);
+
+/*
+ * Complete length of the object, or -1 as long as it is unknown (grows into knowledge at the end).
+ */
+int64_t flight_length(const struct flight_reader *reader);
+
+/*
+ * Gives the seat up. The flight goes on while readers remain, or when finishing is the cheaper end;
+ * else its producer is told to stop and what is whole is kept as a partial object.
+ */
+void flight_leave(struct flight_reader *reader, struct now now);
+
+/* The flight of a seat (borrowed), for starting its fetch. */
+struct flight *flight_of(const struct flight_reader *reader);
+struct flight *flight_ref(struct flight *flight);
+void flight_unref(struct flight **flight);
+
+/* ---- the producer ---------------------------------------------------------------------------- */
+
+struct flight_producer {
+	/* There may be room again, or nobody wants the flight any more. */
+	void (*wake)(struct flight_producer *producer);
+};
+
+/*
+ * Makes the caller the producer; until flight_end() the flight stays. Each flight that was begun must get
+ * one, or be ended by flight_abandon().
+ */
+void flight_produce(struct flight *flight, struct flight_producer *producer);
+
+/* No fetch is needed (a second look found a hit) or possible: all readers get REDO. No producer yet. */
+void flight_abandon(struct flight *flight);
+
+/* False once nobody waits for the rest and finishing is not worth it: stop, flight_end(-ECANCELED). */
+bool flight_wanted(struct flight *flight);
+
+/*
+ * Publishes the head. Takes *object. `first` is where the body begins in the object (0, or the start
+ * of a 206). With `store_id` not 0, chunks are added to that stored object (same validator) instead of a
+ * new one. `partial`: what is whole may be kept if the flight fails (there is a strong validator).
+ */
+struct flight_head {
+	enum flight_verdict verdict;
+	struct object *object;
+	uint64_t first;
+	uint64_t store_id;
+	bool partial;
+};
+void flight_head(struct flight *flight, struct flight_head *head, struct now now);
+
+/*
+ * Room for body bytes: at least 1 byte at *ret_room (n bytes), or -EAGAIN (the window is full: stop reading
+ * the socket, a wake-up follows), or -ENOMEM.
+ */
+MUST_USE int flight_buffer(struct flight *flight, uint8_t **ret_room, size_t *ret_n);
+
+/* The first n bytes of that room are body now. */
+void flight_publish(struct flight *flight, size_t n, struct now now);
+
+/* Bytes published so far, as an offset into the object: where a resumed fetch has to go on. */
+uint64_t flight_published(const struct flight *flight);
+
+/*
+ * The end: 0 (complete) or -errno. The flight must not be touched by its producer after that. Without a
+ * head this is how readers learn of an upstream failure.
+ */
+void flight_end(struct flight *flight, int rc, struct now now);
+
+#endif
