@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The admin API: HTTP and JSON on a unix socket, on the control loop.
+ *
+ *	GET /api/v1/status	is it working, what was saved
+ *	GET /api/v1/stat	every counter
+ *	GET /metrics		the same for Prometheus
+ */
+#ifndef TARN_PROXY_ADMIN_ADMIN_H
+#define TARN_PROXY_ADMIN_ADMIN_H
+
+#include "firmware/base/check.h"
+
+struct worker;
+struct admin;
+
+/*
+ * `inherited_fd`: a listening unix socket, or -1: then one is made at `path` with mode 0660; a socket file that
+ * nobody listens on any more is replaced. "" is no admin API. 0 or -errno (-EADDRINUSE: somebody listens).
+ */
+MUST_USE int admin_new(struct worker *control, int inherited_fd, const char *path,
+		       struct admin **ret_admin);
+void admin_free(struct admin **admin);
+
+#endif

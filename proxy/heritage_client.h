@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The proxy's end of firmware/heritage.h: finds the inherited descriptors, talks with the keeper. Control loop
+ * only.
+ */
+#ifndef TARN_PROXY_HERITAGE_CLIENT_H
+#define TARN_PROXY_HERITAGE_CLIENT_H
+
+#include "firmware/base/addr.h"
+#include "firmware/heritage.h"
+
+struct worker;
+struct keeper;
+
+/* What came with us. Without a keeper: given == false, workers 0, beats NULL, fds -1. */
+struct heritage {
+	bool given;
+	unsigned workers;
+	_Atomic uint64_t *beats;
+	int admin_fd;
+};
+
+/*
+ * Looks at the environment and takes over the descriptors (sets close-on-exec, maps the beats).
+ * -EINVAL: the environment says there is a heritage, but it is not whole (logged).
+ */
+MUST_USE int heritage_take(struct heritage *ret_heritage);
+/* The inherited listener of a worker, or -1. */
+int heritage_listener(const struct heritage *heritage, unsigned worker);
+/* Unmaps the beats. The listeners and the rest end with the process. */
+void heritage_drop(struct heritage *heritage);
+
+struct keeper_calls {
+	/* The keeper asks us to end, or is gone. */
+	void (*stop)(void *arg, const char *why);
+	/* A device's DNS answer taught the keeper this address. */
+	void (*vendor_seen)(void *arg, const struct addr *addr, uint32_t ttl);
+};
+
+/* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
+MUST_USE int keeper_new(struct worker *control, const struct keeper_calls *calls, void *arg,
+			struct keeper **ret_keeper);
+void keeper_free(struct keeper **keeper);
+
+/* NULL keeper: nothing happens. A message that does not fit into the socket is dropped and counted; HEALTH is
+ * repeated every third of HERITAGE_HEALTH_MS by itself. */
+void keeper_ready(struct keeper *keeper, unsigned workers);
+void keeper_health(struct keeper *keeper, bool reachable, const char *why_not);
+void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl);
+
+/* What the keeper said last; NULL before. */
+const struct heritage_state *keeper_state(const struct keeper *keeper);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all threads of tarn-proxy share. Made by main() before the workers start, freed after they ended;
+ * each pointer is constant in between. The rooms do their own locking.
+ */
+#ifndef TARN_PROXY_PROXY_H
+#define TARN_PROXY_PROXY_H
+
+#include <stdbool.h>
+
+struct proxy {
+	struct worker *control;	   /* proxy/loop.h */
+	struct workers *workers;   /* proxy/loop.h; control loop's alone */
+	struct store *store;	   /* cache/store.h */
+	struct writer *writer;	   /* cache/writer.h */
+	struct flights *flights;   /* cache/flight.h */
+	struct resolver *resolver; /* proxy/dns/resolve.h */
+	struct reach *reach;	   /* proxy/dns/reach.h; control loop's alone */
+	struct balance *balance;   /* proxy/upstream/balance.h */
+	struct keeper
+		*keeper; /* proxy/heritage_client.h; control loop's alone; NULL: we run alone */
+};
+
+#endif

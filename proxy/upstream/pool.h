@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Idle, kept-alive connections to upstreams, of one worker, by host and port. An idle connection on which
+ * anything happens (end of file, stray bytes) is closed at once.
+ */
+#ifndef TARN_PROXY_UPSTREAM_POOL_H
+#define TARN_PROXY_UPSTREAM_POOL_H
+
+#include "firmware/base/addr.h"
+
+struct worker;
+struct pool;
+
+/* Sets worker->pool. 0 or -ENOMEM. */
+MUST_USE int pool_new(struct worker *worker);
+void pool_free(struct worker *worker);
+
+/* The connection that was used last, checked to be alive: its fd (the caller's) and address; -ENOENT: none. */
+MUST_USE int pool_take(struct worker *worker, const char *host, uint16_t port, int *ret_fd,
+		       struct addr *ret_peer);
+/* Takes `fd`; keeps it or (limits, draining, no memory) closes it. No event of the caller's is on it. */
+void pool_give(struct worker *worker, const char *host, uint16_t port, int fd,
+	       const struct addr *peer);
+/* Closes the idle ones of a host at this address: it has just failed. */
+void pool_forget(struct worker *worker, const char *host, const struct addr *peer);
+void pool_close_all(struct worker *worker);
+
+#endif
