@@ -53,7 +53,7 @@ CPPFLAGS = -D_GNU_SOURCE -I. -include $(BUILD)/config.h $(PKG_CFLAGS)
 # ---- what is built -----------------------------------------------------------------------------
 
 # Which targets work on sources? The others (help, clean ...) must need no package at all.
-NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint lint-fast format
+NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint-fast lint-scripts format
 BUILDING := $(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all)
 
 # CONFIG_* decide which folders take part; the file is made below and make starts over.
@@ -181,6 +181,38 @@ test-asan: asan
 ##@ Measure
 bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
 	tests/bench/run
+# ---- lint --------------------------------------------------------------------------------------
+
+C_FILES  = $(shell find proxy cache bpf firmware tests -name '*.[ch]' | sort)
+CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	--inline-suppr --suppressions-list=tests/lint/cppcheck.txt -j2 --max-configs=4 -I. \
+	-D_GNU_SOURCE -D__linux__ --include=$(BUILD)/config.h --cppcheck-build-dir=$(BUILD)/cppcheck
+
+.PHONY: lint lint-fast lint-c lint-scripts test-kconfig format
+##@ Lint
+lint: lint-fast lint-scripts lint-c test-kconfig ## all checks of the text, and the smallest and the largest build
+lint-fast: deps-lint ## formatting, arrows between folders, licence lines (seconds)
+	$(Q)$(if $(C_FILES),clang-format-14 --dry-run -Werror $(C_FILES))
+	$(Q)tests/lint/layers
+	$(Q)tests/lint/spdx
+lint-c: $(BUILD)/config.h deps-lint
+	$(call say,CPPCHECK,.)
+	@mkdir -p $(BUILD)/cppcheck
+	$(Q)$(if $(C_FILES),$(CPPCHECK) $(filter-out bpf/%,$(C_FILES)))
+	@tests/lint/lengths
+# Functions that `check` and traps call look unreachable to shellcheck (SC2317).
+lint-scripts: deps-lint
+	$(call say,SHELL,$(words $(shell tests/lint/scripts)) scripts)
+	$(Q)shellcheck -x -P SCRIPTDIR -e SC1091,SC2317 $$(tests/lint/scripts)
+test-kconfig: deps-build ## build the smallest and the largest choice of Kconfig
+	@for choice in no yes; do \
+		mkdir -p build/all$$choice && \
+		KCONFIG_CONFIG=build/all$$choice/choice $(KCONFIG) --all$${choice}config Kconfig >/dev/null && \
+		$(MAKE) --no-print-directory BUILD=build/all$$choice CONFIG=build/all$$choice/choice all || exit; \
+	done
+format: deps-lint ## format all C by .clang-format
+	$(Q)$(if $(C_FILES),clang-format-14 -i $(C_FILES))
+
 # ---- packages ----------------------------------------------------------------------------------
 
 .PHONY: deps deps-build deps-test deps-lint deps-bench

@@ -184,7 +184,7 @@ static inline void heritage_reason(char dst[HERITAGE_REASON], const char *text)
 {
 	size_t i = 0;
 
-	for (; text[i] && i < HERITAGE_REASON - 1; i++)
+	for (; i < HERITAGE_REASON - 1 && text[i]; i++)
 		dst[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
 	memset(dst + i, 0, HERITAGE_REASON - i);
 }

@@ -4,6 +4,7 @@
 # tests/run itself: on a small tree of its own it must count, and call a failure what is one.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/tap.sh
 . ./tap.sh
 
 tree=$(mktemp -d)
