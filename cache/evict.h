@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What goes when the store is full: SIEVE (Zhang et al., NSDI 2024) over the objects in the order in which they
+ * came, oldest first. A hit marks an object; the hand passes over marked ones and clears the mark, and
+ * takes the first that has none. Marks are in memory (a restart forgets them), the hand is in the store.
+ */
+#ifndef CACHE_EVICT_H
+#define CACHE_EVICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "firmware/base/check.h"
+
+struct evict_marks;
+
+MUST_USE int evict_marks_new(struct evict_marks **ret_marks);
+void evict_marks_free(struct evict_marks **marks);
+
+/* An object was used. Any thread, no lock; a store into memory only the first time. */
+void evict_mark(struct evict_marks *marks, uint64_t id);
+/* Was it, since the last call? */
+bool evict_mark_clear(struct evict_marks *marks, uint64_t id);
+
+#endif
