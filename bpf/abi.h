@@ -60,7 +60,9 @@ struct tarn_vendor {
 	__u32 zero;
 };
 
-/* A name in reversed wire format without the root: "upd.example.com" is "moc\3elpmaxe\7dpu\3", and an exact name ends in TARN_NAME_START. */
+/* A name in reversed wire format without the root: "upd.example.com" is "moc\3elpmaxe\7dpu\3", in
+ * lower case. A suffix matches itself and everything below it; an exact name ends in
+ * TARN_NAME_START. bpf/names.bpf.c says why TARN_LABEL_MAX makes that unambiguous. */
 #define TARN_NAME_START 0xff
 
 struct tarn_name_key {
@@ -85,20 +87,22 @@ struct tarn_query_key {
 	__be16 id;
 };
 
-#define TARN_QUIC_DROP 1u /* drop UDP/443 to vendor addresses while interception is live */
-#define TARN_DNS_ANY   2u /* take DNS answers without having seen the query (routed with NAT) */
+#define TARN_CFG_QUIC_DROP  1u /* drop UDP/443 to vendor addresses while interception is live */
+#define TARN_CFG_DNS_ANY    2u /* take DNS answers without having seen the query (routed with NAT) */
+#define TARN_CFG_PRIVATE_OK 4u /* private addresses may be a vendor's */
 
 /* The one entry of map `config`. Only the keeper writes it. */
 struct tarn_config {
 	__u32 armed;	/* 1: steer new connections */
 	__u32 workers;	/* listeners in use, 1..TARN_WORKERS_MAX; 0 when no proxy runs */
-	__u32 flags;	/* TARN_QUIC_DROP ... */
+	__u32 flags;	/* TARN_CFG_QUIC_DROP ... */
 	__u32 stale_ms; /* a heartbeat older than this is no heartbeat */
 	__u32 ttl_min;	/* seconds; a vendor address stays at least and at most that long */
 	__u32 ttl_max;
 };
 
-/* What a port without a role has heard, by ifindex, in map `heard`: each is a sign that the router is behind it. */
+/* What a port without a role has heard, by ifindex, in map `heard`. Each is a sign that the router
+ * is behind it. */
 struct tarn_heard {
 	__u64 dhcp_reply;
 	__u64 router_advert;
