@@ -65,6 +65,7 @@ LIBS     :=
 PROGRAMS :=
 TESTS    :=
 TOOLS    :=
+FUZZERS  :=
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # $(call library,NAME,SOURCES): an archive of them. It depends on its list too, to lose what went.
@@ -93,7 +94,7 @@ $(call remember,$(BUILD)/flags,$(CC) $(CFLAGS))
 
 .PHONY: all
 ##@ Build
-all: $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the commands)
+all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the commands)
 
 # ---- how it is built ---------------------------------------------------------------------------
 
@@ -112,7 +113,8 @@ $(PROGRAMS): $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS)
 
-$(TESTS) $(TOOLS): $(LIBS) | deps-test
+$(FUZZERS): LINK += -fsanitize=fuzzer
+$(TESTS) $(TOOLS) $(FUZZERS): $(LIBS) | deps-test
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS) $(CMOCKA_LIBS)
@@ -139,12 +141,12 @@ $(BUILD)/config: Kconfig $(BUILD)/config.from $(wildcard $(CONFIG)) | deps-build
 	$(call say,CONFIG,$@)
 	@mkdir -p $(@D); rm -f $@.new; cp $(or $(wildcard $(CONFIG)),/dev/null) $@.new
 	$(Q)KCONFIG_CONFIG=$@.new $(KCONFIG) --olddefconfig Kconfig >/dev/null
-	@rm -f $@.new.old; mv $@.new $@
-
-$(BUILD)/config.h: $(BUILD)/config
 	@sed -n -e 's/^\(CONFIG_[A-Z0-9_]*\)=y$$/#define \1 1/p;t' \
-		-e 's/^\(CONFIG_[A-Z0-9_]*\)=\(.*\)$$/#define \1 \2/p' $< >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+		-e 's/^\(CONFIG_[A-Z0-9_]*\)=\(.*\)$$/#define \1 \2/p' $@.new >$@.h.new
+	@cmp -s $@.h.new $@.h || cp $@.h.new $@.h
+	@mv $@.new $@; rm -f $@.new.old $@.h.new
+# Written above, with what is included before all else, and only when something in it changes.
+$(BUILD)/config.h: ;
 
 .PHONY: defconfig menuconfig savedefconfig
 ##@ Configure
@@ -158,7 +160,7 @@ savedefconfig: deps-build ## write what differs from the defaults to build/defco
 
 # ---- tests -----------------------------------------------------------------------------------
 
-.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint asan test-asan fuzz bench
+.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint asan test-asan fuzz fuzz-run bench
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	tests/demo/run
@@ -177,6 +179,10 @@ test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
 asan: ## unit tests with address and undefined-behaviour sanitizers, in build/asan
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined test-unit
 test-asan: asan
+fuzz: deps-fuzz ## [tests/fuzz/*.c] each fuzzer for FUZZ_SECONDS (60), from its corpus, in build/fuzz
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) SANITIZE=address,undefined,fuzzer-no-link fuzz-run
+fuzz-run: $(FUZZERS)
+	@BUILD=$(BUILD) tests/fuzz/run $^
 
 ##@ Measure
 bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
@@ -200,10 +206,9 @@ lint-c: $(BUILD)/config.h deps-lint
 	@mkdir -p $(BUILD)/cppcheck
 	$(Q)$(if $(C_FILES),$(CPPCHECK) $(filter-out bpf/%,$(C_FILES)))
 	@tests/lint/lengths
-# Functions that `check` and traps call look unreachable to shellcheck (SC2317).
 lint-scripts: deps-lint
 	$(call say,SHELL,$(words $(shell tests/lint/scripts)) scripts)
-	$(Q)shellcheck -x -P SCRIPTDIR -e SC1091,SC2317 $$(tests/lint/scripts)
+	$(Q)shellcheck $$(tests/lint/scripts)
 test-kconfig: deps-build ## build the smallest and the largest choice of Kconfig
 	@for choice in no yes; do \
 		mkdir -p build/all$$choice && \
@@ -215,11 +220,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-bench
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-bench: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# Each C file in unit/ and bpf/ is one cmocka program, each in tools/ a tool that scripts use. All
-# are linked with every library.
+# Each C file in unit/ and bpf/ is one cmocka program, each in tools/ and bench/ a tool that scripts
+# use, each in fuzz/ a fuzzer (libFuzzer, by clang). All are linked with every library.
 
 test_sources := $(shell find tests/unit $(if $(CONFIG_BPF),tests/bpf) -name '*.c' 2>/dev/null | sort)
 tool_sources := $(wildcard tests/tools/*.c tests/bench/*.c)
+fuzz_sources := $(wildcard tests/fuzz/*.c)
 
-TESTS := $(test_sources:%.c=$(BUILD)/%)
-TOOLS := $(tool_sources:%.c=$(BUILD)/%)
-OBJECTS += $(call objects,$(test_sources) $(tool_sources))
-$(TESTS) $(TOOLS): $(BUILD)/%: $(BUILD)/obj/%.o
+TESTS   := $(test_sources:%.c=$(BUILD)/%)
+TOOLS   := $(tool_sources:%.c=$(BUILD)/%)
+FUZZERS := $(fuzz_sources:%.c=$(BUILD)/%)
+OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources))
+$(TESTS) $(TOOLS) $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
 
 .PHONY: tests tools
 tests: all tools $(TESTS) | deps-test

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Prints what `make help` shows: headings are `##@ text`, entries `target: ... ## text`. An entry
-# whose text begins with `[file]` is shown only when that file is there.
+# whose text begins with `[file]` is shown only when that file (or one of that pattern) is there.
 /^##@ / {
 	heading = substr($0, 5)
 }
@@ -9,7 +9,7 @@
 	sub(/.*## /, "", text)
 	if (match(text, /^\[[^]]+\] /)) {
 		file = substr(text, 2, RLENGTH - 3)
-		if (system("test -e '" file "'") != 0)
+		if (system("ls " file " >/dev/null 2>&1") != 0)
 			next
 		text = substr(text, RLENGTH + 1)
 	}
