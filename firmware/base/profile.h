@@ -39,7 +39,8 @@ struct profile_match {
 };
 
 /*
- * Reads all *.conf of `dir`. A directory without any is an empty set.
+ * Reads all *.conf of `dir`. A directory without any is an empty set; one that does not exist is an error.
+ * A file with `enabled = no` is checked like the others and then left out.
  * 0 and a reference, or -EINVAL, -ENOMEM, ... as settings_load with *error filled.
  */
 MUST_USE int profiles_load(const char *dir, struct profiles **ret_profiles,
@@ -64,7 +65,11 @@ const char *profile_name(const struct profile *profile);
 const char *profile_title(const struct profile *profile);
 const char *profile_file(const struct profile *profile);
 
-/* The class of a path (no query, starts with '/'): the first pattern that matches; else object. */
+/*
+ * The class of a path (no query, starts with '/'): the first pattern in the file's order that matches; else
+ * object. In a pattern '*' is any run within a segment, and a segment "**" is any number of segments, also
+ * none. Compared as on the wire, without percent-decoding.
+ */
 const struct profile_class *profile_classify(const struct profile *profile, struct span path);
 
 /*
@@ -85,15 +90,19 @@ const char *profile_reach_host(const struct profile *profile, uint16_t *ret_port
 /* Public resolvers in the profile's order. */
 const struct addr_list *profile_resolvers(const struct profile *profile);
 
-/* Feeds of the vendor set: hosts to resolve ourselves, suffixes to watch DNS answers for, and the
- * exceptions (`pattern` is a host, or a suffix with a leading "."). Spans live as long as the set. */
+/*
+ * Feeds of the vendor set: hosts to resolve ourselves; suffixes (the name itself and all below) to watch DNS
+ * answers for; and the exceptions: a host, ".suffix", or a pattern with '*'. Spans live as long as the set.
+ */
 typedef void profile_host_f(const struct profile *profile, struct span host, void *arg);
 void profile_each_exact_host(const struct profiles *profiles, profile_host_f *f, void *arg);
 void profile_each_suffix(const struct profiles *profiles, profile_host_f *f, void *arg);
 void profile_each_never(const struct profiles *profiles, profile_host_f *f, void *arg);
 
-/* Checks and lower-cases a host name: letters, digits, '-', '_', labels of 1..63, at most 253, no trailing
- * dot left; an IPv4 or IPv6 (without brackets) literal counts too. 0 or -EINVAL. */
+/*
+ * Checks and lower-cases a host name: letters, digits, '-', '_', labels of 1..63, at most 253, no trailing
+ * dot left; an IPv4 or IPv6 (without brackets) literal counts too, in its usual spelling. 0 or -EINVAL.
+ */
 MUST_USE int host_normalise(struct span host, char ret_host[PROFILE_HOST_MAX]);
 
 #endif

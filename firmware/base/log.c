@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log. A line is made in a buffer on the caller's stack and leaves by one write(2), so lines of
+ * different threads never mix and no lock is held. The log reads the clock itself: a line tells when it was
+ * written, not when its loop's turn began.
+ *
+ * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a new window;
+ * then a few events more or fewer pass, and the suppressed count may be off by as many. No more is needed.
+ */
+#include "firmware/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "firmware/base/clock.h"
+#include "firmware/base/stat.h"
+
+#define LINE_MAX_BYTES 2048
+
+_Atomic int log_level_now = LOG_L_INFO;
+static _Atomic int log_fd = STDERR_FILENO;
+static const char *program_name = "?";
+
+static const char *const level_names[] = {
+	[LOG_L_ERROR] = "error", [LOG_L_WARN] = "warn",	  [LOG_L_NOTICE] = "notice",
+	[LOG_L_INFO] = "info",	 [LOG_L_DEBUG] = "debug",
+};
+
+void log_open(const char *program, enum log_level level)
+{
+	program_name = program;
+	log_level_set(level);
+}
+
+void log_level_set(enum log_level level)
+{
+	atomic_store_explicit(&log_level_now, (int)level, memory_order_relaxed);
+}
+
+void log_fd_set(int fd)
+{
+	atomic_store_explicit(&log_fd, fd, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	CHECK((size_t)level < ARRAY_LEN(level_names));
+	return level_names[level];
+}
+
+int log_level_parse(struct span text, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+		if (span_eq(text, span_of(level_names[i]))) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static bool is_plain(char c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
+}
+
+/* One byte as it stands inside quotes; its length. */
+static size_t escape(char c, char out[5])
+{
+	if (c == '"' || c == '\\') {
+		out[0] = '\\';
+		out[1] = c;
+		return 2;
+	}
+	if (c >= ' ' && c < 0x7f) {
+		out[0] = c;
+		return 1;
+	}
+	(void)snprintf(out, 5, "\\x%02x", (unsigned char)c);
+	return 4;
+}
+
+const char *log_quote(char *buf, size_t size, struct span value)
+{
+	static const char cut[] = "...\"";
+	bool plain = value.n > 0 && value.n < size;
+	size_t n = 0;
+
+	CHECK(size >= 8);
+	for (size_t i = 0; plain && i < value.n; i++)
+		plain = is_plain(value.p[i]);
+	if (plain) {
+		memcpy(buf, value.p, value.n);
+		buf[value.n] = '\0';
+		return buf;
+	}
+	buf[n++] = '"';
+	for (size_t i = 0; i < value.n; i++) {
+		char piece[5];
+		size_t length = escape(value.p[i], piece);
+
+		/* Room must stay for the closing quote, and for "..." if more follows. */
+		if (n + length + (i + 1 < value.n ? sizeof(cut) : 2) > size) {
+			memcpy(buf + n, cut, sizeof(cut));
+			return buf;
+		}
+		memcpy(buf + n, piece, length);
+		n += length;
+	}
+	buf[n++] = '"';
+	buf[n] = '\0';
+	return buf;
+}
+
+/* May this event be written? Says how many were left out in the window that just ended. */
+static bool site_allows(struct log_site *site, unsigned *ret_suppressed)
+{
+	uint64_t second = clock_mono_ns() / 1000000000u + 1; /* 0 is a site never used */
+	uint64_t before = atomic_load_explicit(&site->second, memory_order_relaxed);
+	unsigned count;
+
+	*ret_suppressed = 0;
+	if (before != second && atomic_compare_exchange_strong(&site->second, &before, second)) {
+		count = atomic_exchange(&site->count, 1);
+		*ret_suppressed = count > LOG_SITE_PER_S ? count - LOG_SITE_PER_S : 0;
+		return true;
+	}
+	count = atomic_fetch_add(&site->count, 1);
+	if (count < LOG_SITE_PER_S)
+		return true;
+	STAT_INC(STAT_LOG_SUPPRESSED);
+	return false;
+}
+
+/* snprintf's result as a number of bytes that are really there. */
+static size_t clamp(int printed, size_t room)
+{
+	if (printed < 0)
+		return 0;
+	return (size_t)printed < room ? (size_t)printed : room - 1;
+}
+
+static size_t put_head(char *line, size_t room, enum log_level level, const char *event)
+{
+	struct timespec ts;
+	struct tm tm;
+	char date[24];
+
+	if (clock_gettime(CLOCK_REALTIME, &ts) < 0 || !gmtime_r(&ts.tv_sec, &tm) ||
+	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		memcpy(date, "?", 2);
+	return clamp(snprintf(line, room, "ts=%s.%03uZ level=%s prog=%s event=%s", date,
+			      (unsigned)(ts.tv_nsec / 1000000 % 1000), log_level_name(level),
+			      program_name, event),
+		     room);
+}
+
+/* A last wall: no argument, quoted or not, may end the line or move the cursor. */
+static void disarm_controls(char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+}
+
+void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
+	       ...)
+{
+	char line[LINE_MAX_BYTES];
+	const size_t room = sizeof(line) - 1; /* the newline */
+	unsigned suppressed;
+	ssize_t ignored;
+	va_list args;
+	size_t n;
+
+	if (!site_allows(site, &suppressed))
+		return;
+	n = put_head(line, room, level, event);
+	va_start(args, format);
+	n += clamp(vsnprintf(line + n, room - n, format, args), room - n);
+	va_end(args);
+	if (suppressed)
+		n += clamp(snprintf(line + n, room - n, " suppressed=%u", suppressed), room - n);
+	disarm_controls(line, n);
+	while (n && line[n - 1] == ' ')
+		n--;
+	line[n++] = '\n';
+	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
+	(void)ignored;
+}

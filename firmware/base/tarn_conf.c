@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of /etc/tarn/tarn.conf. One row is one setting: its limits, default and documentation. */
+#include "firmware/base/tarn_conf.h"
+
+#include "firmware/base/log.h"
+
+#define MS_DAY (86400 * 1000LL)
+
+static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
+static const char *const quic_modes[] = { "pass", "drop", NULL };
+static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
+
+_Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4,
+	       "the choices above stand in the order of their enums");
+
+#define AT(member) offsetof(struct tarn_settings, member)
+
+/* clang-format off */
+static const struct setting rows[] = {
+	{ "proxy", "workers", SETTING_INT, AT(proxy.workers), "0",
+	  "Event loops, one thread each; 0 takes one a processor core.", 0, 256, NULL },
+	{ "proxy", "listen", SETTING_ADDRS, AT(proxy.listen), "127.0.0.1:3128",
+	  "Where tarn-proxy listens as an explicit proxy and as an update source. Connections that the keeper steers here need no line. Empty: nowhere.", 3128, 0, NULL },
+	{ "proxy", "explicit", SETTING_BOOL, AT(proxy.explicit_proxy), "yes",
+	  "Serve as an explicit proxy: absolute-form requests and CONNECT.", 0, 0, NULL },
+	{ "proxy", "reverse", SETTING_BOOL, AT(proxy.reverse), "yes",
+	  "Serve as an update source: /<vendor>/<path>.", 0, 0, NULL },
+	{ "proxy", "allow", SETTING_NETS, AT(proxy.allow),
+	  "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
+	  "Networks whose devices may use the explicit proxy.", 0, 0, NULL },
+	{ "proxy", "connect_ports", SETTING_PORTS, AT(proxy.connect_ports), "443",
+	  "Ports that CONNECT may reach.", 0, 0, NULL },
+	{ "proxy", "sniff_wait", SETTING_DURATION, AT(proxy.sniff_wait), "300ms",
+	  "A device that stays silent this long after connecting waits for the server: its connection is carried through as it is.", 10, 10000, NULL },
+	{ "proxy", "head_timeout", SETTING_DURATION, AT(proxy.head_timeout), "10s",
+	  "A request head must be complete within this time.", 100, 600000, NULL },
+	{ "proxy", "idle_timeout", SETTING_DURATION, AT(proxy.idle_timeout), "60s",
+	  "A connection on which nothing moves for this long is closed.", 100, MS_DAY, NULL },
+	{ "proxy", "max_connections", SETTING_INT, AT(proxy.max_connections), "8192",
+	  "Devices' connections open at once; over it new ones are closed, so that devices go elsewhere.", 1, 1000000, NULL },
+	{ "proxy", "admin_socket", SETTING_PATH, AT(proxy.admin_socket), "/run/tarn/proxy.sock",
+	  "Unix socket of the admin API.", 0, 0, NULL },
+
+	{ "cache", "path", SETTING_PATH, AT(cache.path), "/var/cache/tarn",
+	  "Directory of the store.", 0, 0, NULL },
+	{ "cache", "size", SETTING_BYTES, AT(cache.size), "0",
+	  "What the store may hold; 0 takes the partition less 10 %.", 0, 0, NULL },
+	{ "cache", "object_max", SETTING_BYTES, AT(cache.object_max), "0",
+	  "Larger objects are passed on and not stored; 0 sets no limit but the store's own.", 0, 0, NULL },
+	{ "cache", "heuristic_max", SETTING_DURATION, AT(cache.heuristic_max), "1d",
+	  "Longest freshness guessed from Last-Modified, where neither the vendor nor the profile states one (RFC 9111, 4.2.2).", 0, 365 * MS_DAY, NULL },
+
+	{ "upstream", "connect_timeout", SETTING_DURATION, AT(upstream.connect_timeout), "4s",
+	  "A connection to a vendor must come to be within this time; then the next address or mirror is tried.", 50, 120000, NULL },
+	{ "upstream", "stagger", SETTING_DURATION, AT(upstream.stagger), "250ms",
+	  "Wait before the next address is tried beside the first (RFC 8305, Connection Attempt Delay).", 10, 2000, NULL },
+	{ "upstream", "first_byte_timeout", SETTING_DURATION, AT(upstream.first_byte_timeout), "8s",
+	  "A response must begin within this time; then the next address or mirror is tried.", 50, 600000, NULL },
+	{ "upstream", "idle_timeout", SETTING_DURATION, AT(upstream.idle_timeout), "20s",
+	  "A response on which nothing moves for this long is taken up elsewhere; an idle kept-alive connection is closed.", 50, 600000, NULL },
+	{ "upstream", "pool_max_idle", SETTING_INT, AT(upstream.pool_max_idle), "8",
+	  "Idle kept-alive connections a host, in each worker.", 0, 1024, NULL },
+	{ "upstream", "max_per_host", SETTING_INT, AT(upstream.max_per_host), "64",
+	  "Connections a host, in each worker; further fetches wait.", 1, 65536, NULL },
+
+	{ "dns", "servers", SETTING_ADDRS, AT(dns.servers), "",
+	  "Resolvers to use as the system's own; empty takes those of /etc/resolv.conf.", 53, 0, NULL },
+	{ "dns", "public", SETTING_BOOL, AT(dns.public_resolvers), "yes",
+	  "May the profile's public resolvers be asked when a vendor can't be reached through the system's? They learn which vendor this network uses.", 0, 0, NULL },
+	{ "dns", "probe_interval", SETTING_DURATION, AT(dns.probe_interval), "30s",
+	  "How often a vendor's reachability is checked.", 100, MS_DAY, NULL },
+	{ "dns", "probe_fail", SETTING_INT, AT(dns.probe_fail), "3",
+	  "Checks that must fail in a row before the public resolvers are used.", 1, 100, NULL },
+	{ "dns", "probe_good", SETTING_INT, AT(dns.probe_good), "3",
+	  "Checks that must succeed in a row before the system's resolvers are used again.", 1, 100, NULL },
+	{ "dns", "timeout", SETTING_DURATION, AT(dns.timeout), "2s",
+	  "A resolver must answer within this time; then the next one is asked.", 50, 60000, NULL },
+
+	{ "vendors", "dir", SETTING_PATH, AT(vendors.dir), "/etc/tarn/vendors",
+	  "Directory of the vendor profiles, *.conf.", 0, 0, NULL },
+
+	{ "steer", "mode", SETTING_ENUM, AT(steer.mode), "bridge",
+	  "How traffic passes this machine: through a bridge of two ports, as a gateway (routed), or not at all.", 0, 0, steer_modes },
+	{ "steer", "lan", SETTING_STRING, AT(steer.lan), "",
+	  "Port towards the devices; empty: every wired port but the one towards the router.", 0, 0, NULL },
+	{ "steer", "wan", SETTING_STRING, AT(steer.wan), "",
+	  "Port towards the router; empty: found out from the traffic.", 0, 0, NULL },
+	{ "steer", "bridge", SETTING_STRING, AT(steer.bridge), "br0",
+	  "Name of the bridge.", 0, 0, NULL },
+	{ "steer", "quic", SETTING_ENUM, AT(steer.quic), "pass",
+	  "UDP 443 to a vendor's addresses: let it pass, or drop it so that devices fall back to TCP.", 0, 0, quic_modes },
+	{ "steer", "allow_private_vendor", SETTING_BOOL, AT(steer.allow_private_vendor), "no",
+	  "May a vendor's name resolve to a private address? Otherwise such an answer counts as hijacked.", 0, 0, NULL },
+
+	{ "keeper", "socket", SETTING_PATH, AT(keeper.socket), "/run/tarn/keeper.sock",
+	  "Unix socket on which tarnd tells its state.", 0, 0, NULL },
+	{ "keeper", "user", SETTING_STRING, AT(keeper.user), "tarn",
+	  "User that tarn-proxy runs as; never root.", 0, 0, NULL },
+	{ "keeper", "proxy", SETTING_PATH, AT(keeper.proxy), "/usr/bin/tarn-proxy",
+	  "The program that tarnd starts.", 0, 0, NULL },
+	{ "keeper", "hang_limit", SETTING_DURATION, AT(keeper.hang_limit), "2s",
+	  "A tarn-proxy whose loops stand still for this long is killed and started again. New connections pass it by long before.", 200, 600000, NULL },
+	{ "keeper", "state", SETTING_PATH, AT(keeper.state), "/var/lib/tarn",
+	  "Directory of what tarnd keeps over a restart: the vendor addresses.", 0, 0, NULL },
+	{ "keeper", "vendor_max", SETTING_INT, AT(keeper.vendor_max), "4096",
+	  "Vendor addresses remembered at once; the least recently seen goes first.", 16, 1000000, NULL },
+
+	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
+	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
+	{ "log", "access", SETTING_BOOL, AT(log.access), "no",
+	  "A log line for each request.", 0, 0, NULL },
+};
+/* clang-format on */
+
+const struct settings_table tarn_conf_table = {
+	.rows = rows,
+	.n = ARRAY_LEN(rows),
+	.size = sizeof(struct tarn_settings),
+};
+
+int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,
+		   struct settings_error *error)
+{
+	return settings_load(path ? path : TARN_CONF_PATH, path == NULL, &tarn_conf_table,
+			     ret_settings, error);
+}
+
+void tarn_conf_free(struct tarn_settings *settings)
+{
+	settings_free(&tarn_conf_table, settings);
+}
