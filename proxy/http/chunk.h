@@ -13,6 +13,7 @@
 
 struct chunk_dec {
 	uint8_t state;	     /* chunk.c */
+	int16_t refusal;     /* for which it broke off */
 	uint8_t digits;	     /* of the size that is being read */
 	uint64_t left;	     /* data bytes of the current chunk still to come */
 	uint32_t ext;	     /* bytes of extension in this chunk's line */
@@ -29,7 +30,8 @@ struct chunk_dec {
  *  1          *ret_data is a piece of body, inside @in, not empty; call again with the rest
  *  0          the body is complete; bytes behind *ret_used belong to the next message
  *  -EAGAIN    all n bytes are used up, no data; call again with more
- *  a refusal  the body is malformed: the message can't be completed and its connection not reused
+ *  a refusal  the body is malformed: the message can't be completed and its connection not reused;
+ *             further calls say the same
  * ret_used (bytes of @in consumed) is set in the first three cases. Extensions and trailer
  * fields are checked by the rules for fields, bounded, and dropped (RFC 9112 7.1.1, 7.1.2;
  * RFC 9110 6.5.1 lets a recipient drop trailers).

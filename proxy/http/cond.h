@@ -16,6 +16,9 @@ enum cond_verdict {
 
 /*
  * @req against the current representation's validators. @exists: there is one. @now as in date.h.
+ * A cache that stored no Last-Modified gives Date instead (RFC 9111 4.3.2). If-Match and
+ * If-Unmodified-Since are the origin server's (RFC 9110 13.1.1 lets a cache ignore them): a cache
+ * that doubts its copy forwards such a request.
  */
 enum cond_verdict http_cond_evaluate(const struct http_head *req, const struct validators *v,
 				     bool exists, int64_t now);

@@ -117,9 +117,9 @@ bool http_is_field_value(struct span s);
 bool http_list_next(struct span *list, struct span *ret_element);
 
 /*
- * Takes the next `token [ OWS = OWS ( token / quoted-string ) ]` off the front of @element, one
- * parameter of a ';' separated series: 1 with it, 0 at the end, -EINVAL if malformed.
- * ret_value keeps its quotes; its p is NULL if there was no '='.
+ * Takes the next `token [ OWS "=" OWS ( token / quoted-string ) ]` off the front of the ';'
+ * separated series @params: 1 with it, 0 at the end, -EINVAL if malformed. ret_value keeps its
+ * quotes; its p is NULL if there was no '='.
  */
 MUST_USE int http_param_next(struct span *params, struct span *ret_name, struct span *ret_value);
 

@@ -47,9 +47,16 @@ enum range_verdict {
 MUST_USE int http_range_parse(struct span value, struct range_specs *ret);
 
 /*
- * Applies specs to a representation of @complete bytes: unsatisfiable ones are left out, ends
+ * The Range field of a request: 0; -ENOENT: there is none; -EINVAL: to be ignored, also because
+ * the method is not GET (RFC 9110 14.2) or there is more than one line.
+ */
+MUST_USE int http_range_of(const struct http_head *req, struct range_specs *ret);
+
+/*
+ * Applies specs to a representation of @complete (known) bytes: unsatisfiable ones are left out, ends
  * are cut, overlapping and touching ones joined (the joined one stands where its first stood).
- * Never RANGE_IGNORE. *ret is set only if SATISFIABLE.
+ * *ret is set only if SATISFIABLE. RANGE_IGNORE is said only of an empty representation asked
+ * for its last bytes: that is satisfiable, but no 206 could describe it.
  */
 enum range_verdict http_range_resolve(const struct range_specs *specs, uint64_t complete,
 				      struct range_set *ret);

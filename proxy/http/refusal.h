@@ -96,11 +96,11 @@ enum http_refusal {
 #define HTTP_REFUSAL_COUNT (HTTP_REFUSAL_END_ - HTTP_REFUSAL_BASE)
 
 struct http_refusal_info {
-	const char *name;    /* "BARE_LF" */
-	const char *counter; /* "bare_lf", for the metrics */
-	const char *rfc;     /* "RFC 9112 2.2" */
-	const char *text;    /* a sentence without capital and full stop */
-	int status;	     /* what a request with this fault is answered; a response's is 502 */
+	const char *name;  /* "BARE_LF" */
+	const char *label; /* "bare_lf": counter http.refused.bare_lf */
+	const char *rfc;   /* "RFC 9112 2.2" */
+	const char *text;  /* a sentence without capital and full stop */
+	int status;	   /* what a request with this fault is answered; a response's is 502 */
 };
 
 /* True if @rc (negative) is one of the refusals above, and not an errno. */

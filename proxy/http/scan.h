@@ -5,20 +5,23 @@
 #ifndef TARN_HTTP_SCAN_H
 #define TARN_HTTP_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "firmware/base/check.h"
 
 struct head_scan {
+	bool exact;	/* skip no empty line: set it for responses, where none may lead */
 	size_t skipped; /* bytes of a leading empty line; the head starts at buf + skipped */
 	size_t seen;	/* bytes looked at so far */
 	size_t line;	/* where the line that is being looked at starts */
 };
 
-/* Ready for the first byte of a message. All zero is the same. */
-void head_scan_init(struct head_scan *s);
+/* Ready for the first byte of a request, as is one that is all zero; or of a response. */
+#define HEAD_SCAN_REQUEST  ((struct head_scan){ 0 })
+#define HEAD_SCAN_RESPONSE ((struct head_scan){ .exact = true })
 
 /*
- * @buf holds the @n bytes received so far since head_scan_init(), the old ones unchanged (buf
+ * @buf holds the @n bytes received so far since *s was initialised, the old ones unchanged (buf
  * itself may have moved). One leading empty line is skipped (RFC 9112 2.2), a second is not:
  * then the head is that empty line, which the parser refuses.
  *
