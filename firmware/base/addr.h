@@ -29,8 +29,8 @@ struct net {
 #define ADDR_TEXT_MAX 56
 
 /*
- * "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53". Without a port it
- * becomes `default_port` (host order). Port 0 is allowed only if written. 0 or -EINVAL.
+ * "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53". Without a port
+ * it becomes `default_port` (host order). Port 0 is allowed only if written. 0 or -EINVAL.
  */
 MUST_USE int addr_parse(struct span text, uint16_t default_port, struct addr *ret_addr);
 
@@ -51,8 +51,9 @@ const char *addr_format(const struct addr *addr, char buf[ADDR_TEXT_MAX]);
 const char *addr_ip_format(const struct addr *addr, char buf[ADDR_TEXT_MAX]);
 
 /*
- * Could a public name honestly resolve to this? False for unspecified, loopback, RFC 1918, 100.64/10,
- * link-local, ULA, multicast and reserved. Documentation networks count as public (tests live there).
+ * Could a public name honestly resolve to this? False for unspecified, loopback, RFC 1918,
+ * 100.64/10, link-local, ULA, multicast and reserved. Documentation networks count as public (tests
+ * live there).
  */
 bool addr_is_public(const struct addr *addr);
 

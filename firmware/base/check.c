@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The crash report. It may run in a signal handler and in a broken process: it uses write(2), its own
- * number formatting and backtrace_symbols_fd(), which does not allocate once libgcc has been loaded
- * (check_install() sees to that). Each report part is a write of its own; nothing is locked.
+ * The crash report. It may run in a signal handler and in a broken process: it uses write(2), its
+ * own number formatting and backtrace_symbols_fd(), which does not allocate once libgcc has been
+ * loaded (check_install() sees to that). Each report part is a write of its own; nothing is locked.
  */
 #include "firmware/base/check.h"
 
@@ -50,7 +50,9 @@ static void put_head(void)
 	put("]: ");
 }
 
-/* What goes under every report's first line. A crash within the report ends it, not the reporting. */
+/*
+ * What goes under every report's first line. A crash within the report ends it, not the reporting.
+ */
 static void put_body(void)
 {
 	void *frames[FRAMES_MAX];

@@ -2,8 +2,9 @@
 /*
  * Assertions that stay in release builds, and the crash report.
  *
- * CHECK() is for bugs: a state that this program's own code promised can't be. It never guards against
- * the world (bytes from the network, a full disk, no memory on the request path): that is -errno.
+ * CHECK() is for bugs: a state that this program's own code promised can't be. It never guards
+ * against the world (bytes from the network, a full disk, no memory on the request path): that is
+ * -errno.
  */
 #ifndef FIRMWARE_BASE_CHECK_H
 #define FIRMWARE_BASE_CHECK_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log. A line is made in a buffer on the caller's stack and leaves by one write(2), so lines of
- * different threads never mix and no lock is held. The log reads the clock itself: a line tells when it was
- * written, not when its loop's turn began.
+ * different threads never mix and no lock is held. The log reads the clock itself: a line tells
+ * when it was written, not when its loop's turn began.
  *
- * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a new window;
- * then a few events more or fewer pass, and the suppressed count may be off by as many. No more is needed.
+ * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a
+ * new window; then a few events more or fewer pass, and the suppressed count may be off by as many.
+ * No more is needed.
  */
 #include "firmware/base/log.h"
 
@@ -82,11 +83,23 @@ static size_t escape(char c, char out[5])
 	return 4;
 }
 
+/* Bytes that `value` takes inside quotes, counted no further than `enough`. */
+static size_t escaped_length(struct span value, size_t enough)
+{
+	char piece[5];
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.n && n < enough; i++)
+		n += escape(value.p[i], piece);
+	return n;
+}
+
 const char *log_quote(char *buf, size_t size, struct span value)
 {
 	static const char cut[] = "...\"";
 	bool plain = value.n > 0 && value.n < size;
-	size_t n = 0;
+	size_t room, n = 0;
+	bool fits;
 
 	CHECK(size >= 8);
 	for (size_t i = 0; plain && i < value.n; i++)
@@ -96,21 +109,19 @@ const char *log_quote(char *buf, size_t size, struct span value)
 		buf[value.n] = '\0';
 		return buf;
 	}
+	fits = escaped_length(value, size) + 3 <= size; /* two quotes and the NUL */
+	room = size - (fits ? 2 : sizeof(cut));
 	buf[n++] = '"';
 	for (size_t i = 0; i < value.n; i++) {
 		char piece[5];
 		size_t length = escape(value.p[i], piece);
 
-		/* Room must stay for the closing quote, and for "..." if more follows. */
-		if (n + length + (i + 1 < value.n ? sizeof(cut) : 2) > size) {
-			memcpy(buf + n, cut, sizeof(cut));
-			return buf;
-		}
+		if (n + length > room)
+			break;
 		memcpy(buf + n, piece, length);
 		n += length;
 	}
-	buf[n++] = '"';
-	buf[n] = '\0';
+	memcpy(buf + n, fits ? "\"" : cut, fits ? 2 : sizeof(cut));
 	return buf;
 }
 
@@ -181,11 +192,11 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 	va_start(args, format);
 	n += clamp(vsnprintf(line + n, room - n, format, args), room - n);
 	va_end(args);
+	while (n && line[n - 1] == ' ')
+		n--;
 	if (suppressed)
 		n += clamp(snprintf(line + n, room - n, " suppressed=%u", suppressed), room - n);
 	disarm_controls(line, n);
-	while (n && line[n - 1] == ' ')
-		n--;
 	line[n++] = '\n';
 	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
 	(void)ignored;

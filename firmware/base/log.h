@@ -5,9 +5,10 @@
  *	LOG(LOG_L_INFO, "flight.start", "key=%s bytes=%zu", LOG_QUOTE(key), bytes);
  *	ts=2026-01-31T12:00:00.000Z level=info prog=tarn-proxy event=flight.start key=/a bytes=3
  *
- * A call site that repeats more than LOG_SITE_PER_S times a second is cut off until the next second,
- * whose first line then carries suppressed=N. Control characters never reach the output, whatever the
- * arguments hold; bytes from outside also go through LOG_QUOTE so that they cannot forge a key.
+ * A call site that repeats more than LOG_SITE_PER_S times a second is cut off until the next
+ * second, whose first line then carries suppressed=N. Control characters never reach the output,
+ * whatever the arguments hold; bytes from outside also go through LOG_QUOTE so that they cannot
+ * forge a key.
  */
 #ifndef FIRMWARE_BASE_LOG_H
 #define FIRMWARE_BASE_LOG_H
@@ -57,8 +58,9 @@ const char *log_level_name(enum log_level level);
 
 /*
  * Writes `value` to `buf` so that it is one word of a log line: as it is when it is plain printable
- * ASCII without space, quote, backslash or '='; otherwise in double quotes with \xNN, \" and \\. What does
- * not fit is cut and marked with "...". Gives `buf` back, NUL-terminated. `size` is at least 8.
+ * ASCII without space, quote, backslash or '='; otherwise in double quotes with \xNN, \" and \\.
+ * What does not fit is cut and marked with "...". Gives `buf` back, NUL-terminated. `size` is at
+ * least 8.
  */
 const char *log_quote(char *buf, size_t size, struct span value);
 

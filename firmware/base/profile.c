@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading one vendor profile. The file becomes a struct profile that owns its texts, claims, groups and rules.
- * It is made by one thread and immutable afterwards.
+ * Loading one vendor profile. The file becomes a struct profile that owns its texts, claims, groups
+ * and rules. It is made by one thread and immutable afterwards.
  *
- * Sections of fixed name go through the settings table as they are. [group NAME] and [class KIND] are tables
- * of their own, one struct a section. Lists that need more than words (hosts, patterns) are drained from
- * the table's struct after each line, while the line number is at hand.
+ * Sections of fixed name go through the settings table as they are. [group NAME] and [class KIND]
+ * are tables of their own, one struct a section. Lists that need more than words (hosts, patterns)
+ * are drained from the table's struct after each line, while the line number is at hand.
  */
 #include "firmware/base/profile_priv.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Vendor profiles: what of a vendor's traffic is cached, and how. One INI file a vendor; the format is
- * documented in firmware/vendors/example.conf. A loaded set is immutable, shared by reference.
+ * Vendor profiles: what of a vendor's traffic is cached, and how. One INI file a vendor; the format
+ * is documented in firmware/vendors/example.conf. A loaded set is immutable, shared by reference.
  */
 #ifndef FIRMWARE_BASE_PROFILE_H
 #define FIRMWARE_BASE_PROFILE_H
@@ -39,9 +39,9 @@ struct profile_match {
 };
 
 /*
- * Reads all *.conf of `dir`. A directory without any is an empty set; one that does not exist is an error.
- * A file with `enabled = no` is checked like the others and then left out.
- * 0 and a reference, or -EINVAL, -ENOMEM, ... as settings_load with *error filled.
+ * Reads all *.conf of `dir`. A directory without any is an empty set; one that does not exist is an
+ * error. A file with `enabled = no` is checked like the others and then left out. 0 and a
+ * reference, or -EINVAL, -ENOMEM, ... as settings_load with *error filled.
  */
 MUST_USE int profiles_load(const char *dir, struct profiles **ret_profiles,
 			   struct settings_error *error);
@@ -54,9 +54,9 @@ const struct profile *profiles_at(const struct profiles *profiles, size_t i);
 const struct profile *profiles_by_name(const struct profiles *profiles, struct span name);
 
 /*
- * Whose is this host? `host` as on the wire: any case, perhaps a trailing dot, no port. False: no vendor's
- * (then *ret_match is untouched). True with `never` set: a vendor's, but hands off.
- * Order: never, exact, longest suffix. Constant time but for the number of labels.
+ * Whose is this host? `host` as on the wire: any case, perhaps a trailing dot, no port. False: no
+ * vendor's (then *ret_match is untouched). True with `never` set: a vendor's, but hands off. Order:
+ * never, exact, longest suffix. Constant time but for the number of labels.
  */
 bool profile_match_host(const struct profiles *profiles, struct span host,
 			struct profile_match *ret_match);
@@ -66,23 +66,28 @@ const char *profile_title(const struct profile *profile);
 const char *profile_file(const struct profile *profile);
 
 /*
- * The class of a path (no query, starts with '/'): the first pattern in the file's order that matches; else
- * object. In a pattern '*' is any run within a segment, and a segment "**" is any number of segments, also
- * none. Compared as on the wire, without percent-decoding.
+ * The class of a path (no query, starts with '/'): the first pattern in the file's order that
+ * matches; else object. In a pattern '*' is any run within a segment, and a segment "**" is any
+ * number of segments, also none. Compared as on the wire, without percent-decoding.
  */
 const struct profile_class *profile_classify(const struct profile *profile, struct span path);
 
 /*
- * The query without '?', as it enters the key: parameters that the profile drops are gone, the rest is as
- * it was and in its order. Never longer than `query`. 0 or -ENOSPC.
+ * The query without '?', as it enters the key: parameters that the profile drops are gone, the rest
+ * is as it was and in its order. Never longer than `query`. 0 or -ENOSPC.
  */
 MUST_USE int profile_query_normalise(const struct profile *profile, struct span query, char *buf,
 				     size_t size, size_t *ret_n);
 
-/* The exact hosts of a group ("@NAME"), in the file's order: mirrors to try. NULL and 0 for others. */
+/*
+ * The exact hosts of a group ("@NAME"), in the file's order: mirrors to try. NULL and 0 for others.
+ */
 const char *const *profile_mirrors(const struct profile *profile, const char *group, size_t *ret_n);
 
-/* The host that /<vendor>/<path> of the update source is fetched from, and its port ([vendor] source). */
+/*
+ * The host that /<vendor>/<path> of the update source is fetched from, and its port ([vendor]
+ * source).
+ */
 const char *profile_source(const struct profile *profile, uint16_t *ret_port);
 
 /* [reach]: whose connectability says "the vendor is reachable". NULL if the profile has none. */
@@ -91,8 +96,9 @@ const char *profile_reach_host(const struct profile *profile, uint16_t *ret_port
 const struct addr_list *profile_resolvers(const struct profile *profile);
 
 /*
- * Feeds of the vendor set: hosts to resolve ourselves; suffixes (the name itself and all below) to watch DNS
- * answers for; and the exceptions: a host, ".suffix", or a pattern with '*'. Spans live as long as the set.
+ * Feeds of the vendor set: hosts to resolve ourselves; suffixes (the name itself and all below) to
+ * watch DNS answers for; and the exceptions: a host, ".suffix", or a pattern with '*'. Spans live
+ * as long as the set.
  */
 typedef void profile_host_f(const struct profile *profile, struct span host, void *arg);
 void profile_each_exact_host(const struct profiles *profiles, profile_host_f *f, void *arg);
@@ -100,8 +106,9 @@ void profile_each_suffix(const struct profiles *profiles, profile_host_f *f, voi
 void profile_each_never(const struct profiles *profiles, profile_host_f *f, void *arg);
 
 /*
- * Checks and lower-cases a host name: letters, digits, '-', '_', labels of 1..63, at most 253, no trailing
- * dot left; an IPv4 or IPv6 (without brackets) literal counts too, in its usual spelling. 0 or -EINVAL.
+ * Checks and lower-cases a host name: letters, digits, '-', '_', labels of 1..63, at most 253, no
+ * trailing dot left; an IPv4 or IPv6 (without brackets) literal counts too, in its usual spelling.
+ * 0 or -EINVAL.
  */
 MUST_USE int host_normalise(struct span host, char ret_host[PROFILE_HOST_MAX]);
 

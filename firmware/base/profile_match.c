@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looking things up in a loaded set of profiles. The set is immutable, so any thread may, at once. What comes
- * in (hosts, paths, queries) is from the network: every walk here is bounded by its length.
+ * Looking things up in a loaded set of profiles. The set is immutable, so any thread may, at once.
+ * What comes in (hosts, paths, queries) is from the network: every walk here is bounded by its
+ * length.
  */
 #include "firmware/base/profile_priv.h"
 
@@ -47,7 +48,9 @@ int host_normalise(struct span host, char ret_host[PROFILE_HOST_MAX])
 	while (span_cut(&rest, '.', &label))
 		if (label_check(label) < 0)
 			return -EINVAL;
-	/* No top-level domain is a number (RFC 3696, section 2): then it is an IPv4 address or nothing. */
+	/*
+	 * No top-level domain is a number (RFC 3696, section 2): then it is an IPv4 address or nothing.
+	 */
 	if (label.p[0] >= '0' && label.p[0] <= '9' && span_find(label, '-') == label.n) {
 		uint64_t number;
 
@@ -150,7 +153,10 @@ static const struct host *host_find(const struct profiles *profiles, struct span
 	return host;
 }
 
-/* The claim that decides about a name: a never one if there is any, else exact, else longest suffix. */
+/*
+ * The claim that decides about a name: a never one if there is any, else exact, else longest
+ * suffix.
+ */
 static const struct claim *claim_find(const struct profiles *profiles, struct span name)
 {
 	const struct claim *found = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A set of vendor profiles: the enabled ones of a directory, entered in one hash of host names, where two
- * claims on one name meet and are refused. Made by one thread, immutable afterwards, gone with the last
- * reference; claims live in the profiles, the hash only points at them.
+ * A set of vendor profiles: the enabled ones of a directory, entered in one hash of host names,
+ * where two claims on one name meet and are refused. Made by one thread, immutable afterwards, gone
+ * with the last reference; claims live in the profiles, the hash only points at them.
  */
 #include "firmware/base/profile_priv.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings by table: finding the row, defaults, all-or-nothing loading, error texts, printed documentation.
- * A struct under construction is zeroed memory, so settings_free() may end it at any point.
+ * Settings by table: finding the row, defaults, all-or-nothing loading, error texts, printed
+ * documentation. A struct under construction is zeroed memory, so settings_free() may end it at any
+ * point.
  */
 #include "firmware/base/settings_priv.h"
 
@@ -66,7 +67,9 @@ static size_t distance(struct span a, struct span b)
 	return row[b.n];
 }
 
-/* Keys of `section`, or the sections when it is NULL: all as a list, and the one nearest to `name`. */
+/*
+ * Keys of `section`, or the sections when it is NULL: all as a list, and the one nearest to `name`.
+ */
 static const char *names_like(const struct settings_table *table, const char *section,
 			      struct span name, char *list, size_t size)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings from INI files, by table. A table row says section, key, type, limits, default and help; the
- * reader, the checks, the error texts and the printed documentation all come from it.
+ * Settings from INI files, by table. A table row says section, key, type, limits, default and help;
+ * the reader, the checks, the error texts and the printed documentation all come from it.
  *
- * File format: UTF-8, "[section]", "key = value", a comment is a line that starts with '#' or ';', or what
- * follows " ;". A leading BOM, CRLF and indentation are tolerated. Lines are at most SETTINGS_LINE_MAX bytes.
- * A list is separated by commas or spaces, and its key may be repeated; any other key stands once.
+ * File format: UTF-8, "[section]", "key = value", a comment is a line that starts with '#' or ';',
+ * or what follows " ;". A leading BOM, CRLF and indentation are tolerated. Lines are at most
+ * SETTINGS_LINE_MAX bytes. A list is separated by commas or spaces, and its key may be repeated;
+ * any other key stands once.
  */
 #ifndef FIRMWARE_BASE_SETTINGS_H
 #define FIRMWARE_BASE_SETTINGS_H
@@ -79,10 +80,10 @@ struct settings_error {
 const char *settings_error_text(const struct settings_error *error, char *buf, size_t size);
 
 /*
- * Reads `path` into *out, which is all-or-nothing: untouched on failure, else each row set by the file or
- * by its default; settings_free() releases what it owns. NULL path: the defaults alone.
- * `optional`: a file that does not exist counts as empty.
- * 0, or -EINVAL (the text is wrong), -ENOMEM, or what open/read gave; *error is filled on all of them.
+ * Reads `path` into *out, which is all-or-nothing: untouched on failure, else each row set by the
+ * file or by its default; settings_free() releases what it owns. NULL path: the defaults alone.
+ * `optional`: a file that does not exist counts as empty. 0, or -EINVAL (the text is wrong),
+ * -ENOMEM, or what open/read gave; *error is filled on all of them.
  */
 MUST_USE int settings_load(const char *path, bool optional, const struct settings_table *table,
 			   void *out, struct settings_error *error);
@@ -95,7 +96,10 @@ void settings_print(const struct settings_table *table, FILE *to);
  * The parts, for files whose sections are not known beforehand (profile.c).
  */
 
-/* One "key = value" line. 0 or -errno with *error's what/allowed filled; file and line are the reader's. */
+/*
+ * One "key = value" line. 0 or -errno with *error's what/allowed filled; file and line are the
+ * reader's.
+ */
 typedef int settings_line_f(void *arg, struct span section, struct span key, struct span value,
 			    unsigned line, struct settings_error *error);
 
@@ -106,13 +110,17 @@ MUST_USE int settings_read(const char *path, settings_line_f *f, void *arg,
 MUST_USE int settings_read_text(struct span text, const char *name, settings_line_f *f, void *arg,
 				struct settings_error *error);
 
-/* Sets all rows of `section` (NULL: all) in the zeroed struct `values` to their defaults. 0, -ENOMEM. */
+/*
+ * Sets all rows of `section` (NULL: all) in the zeroed struct `values` to their defaults. 0,
+ * -ENOMEM.
+ */
 MUST_USE int settings_defaults(const struct settings_table *table, const char *section,
 			       void *values);
 
 /*
- * Sets the row (section, key) from `value`. `seen` has a byte a row, zeroed at first: it tells a repeated
- * scalar, and the first line of a list, which replaces the default. 0, -EINVAL, -ENOMEM; *error filled.
+ * Sets the row (section, key) from `value`. `seen` has a byte a row, zeroed at first: it tells a
+ * repeated scalar, and the first line of a list, which replaces the default. 0, -EINVAL, -ENOMEM;
+ * *error filled.
  */
 MUST_USE int settings_set(const struct settings_table *table, struct span section, struct span key,
 			  struct span value, uint8_t *seen, void *values,

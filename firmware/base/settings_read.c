@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An INI file, line by line, through libinih. The file is read whole (at most FILE_MAX bytes), so that a file
- * that changes underneath can't be seen half. libinih asks line_feed() for each line; there every line is
- * checked before libinih sees it, because it would cut long lines and long section names in silence, take an
- * indented line for a continuation, and ignore what follows a section's ']'.
+ * An INI file, line by line, through libinih. The file is read whole (at most FILE_MAX bytes), so
+ * that a file that changes underneath can't be seen half. libinih asks line_feed() for each line;
+ * there every line is checked before libinih sees it, because it would cut long lines and long
+ * section names in silence, take an indented line for a continuation, and ignore what follows a
+ * section's ']'.
  */
 #include "firmware/base/settings.h"
 

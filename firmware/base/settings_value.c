@@ -202,7 +202,9 @@ static int append(const struct setting *row, struct span value, struct any_list 
 	return 0;
 }
 
-/* Elements between commas and blanks; an empty value is an empty list, a doubled comma is harmless. */
+/*
+ * Elements between commas and blanks; an empty value is an empty list, a doubled comma is harmless.
+ */
 static int parse_list(const struct setting *row, struct span value, struct any_list *list)
 {
 	struct span by_comma, word;

@@ -109,8 +109,8 @@ static inline struct span span_trim(struct span s)
 }
 
 /*
- * Takes the part before the next `sep` off *rest. False when nothing is left; "a,,b" has an empty part
- * in the middle, "a," has one part, "" has none:
+ * Takes the part before the next `sep` off *rest. False when nothing is left; "a,,b" has an empty
+ * part in the middle, "a," has one part, "" has none:
  *	while (span_cut(&rest, ',', &part)) ...
  */
 static inline bool span_cut(struct span *rest, char sep, struct span *ret_part)

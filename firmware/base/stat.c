@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counters. Who writes what:
- *	block[i] of a thread	that thread alone, relaxed; readers see each value whole, perhaps a moment old
+ *	block[i] of a thread	that thread alone, relaxed; readers see each value whole
  *	set_values[i]		stat_set(), for gauges that one owner sets
- * A value is the sum over all blocks (gauges: modulo 2^64, so one thread may add what another subtracts)
- * plus the set value. Blocks are only ever added to the list, under blocks_lock; when a thread ends, its block
- * is marked free, with its counts, and the next new thread goes on with it.
+ * A value is the sum over all blocks (gauges: modulo 2^64, so one thread may add what another
+ * subtracts) plus the set value. Blocks are only ever added to the list, under blocks_lock; when a
+ * thread ends, its block is marked free, with its counts, and the next new thread goes on with it.
  */
 #include "firmware/base/stat.h"
 

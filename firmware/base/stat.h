@@ -2,8 +2,8 @@
 /*
  * Counters and gauges. The table of all of them is stats.h; this is how they count.
  *
- * Each thread counts in a block of its own without locks; a reader sums all blocks. A block outlives
- * its thread (the next thread goes on counting in it), so sums never go back.
+ * Each thread counts in a block of its own without locks; a reader sums all blocks. A block
+ * outlives its thread (the next thread goes on counting in it), so sums never go back.
  */
 #ifndef FIRMWARE_BASE_STAT_H
 #define FIRMWARE_BASE_STAT_H
@@ -47,7 +47,9 @@ static inline void stat_add(enum stat_id id, uint64_t n)
 
 #define STAT_INC(id)	stat_add((id), 1)
 #define STAT_ADD(id, n) stat_add((id), (uint64_t)(n))
-/* Gauges may go down, on any thread; and may be set as a whole by one owner (then never added to). */
+/*
+ * Gauges may go down, on any thread; and may be set as a whole by one owner (then never added to).
+ */
 #define STAT_DEC(id)	    stat_add((id), (uint64_t)-1)
 #define STAT_SUB(id, n)	    stat_add((id), (uint64_t)0 - (uint64_t)(n))
 #define STAT_SET(id, value) stat_set((id), (int64_t)(value))
@@ -55,8 +57,8 @@ static inline void stat_add(enum stat_id id, uint64_t n)
 void stat_set(enum stat_id id, int64_t value);
 
 /*
- * Names the i-th counter of a range (`first` is its _FIRST): "<range's name>.<label>". Unnamed ones are
- * not shown. Strings must live as long as the process. Before the threads start.
+ * Names the i-th counter of a range (`first` is its _FIRST): "<range's name>.<label>". Unnamed ones
+ * are not shown. Strings must live as long as the process. Before the threads start.
  */
 void stat_label(enum stat_id first, unsigned i, const char *label, const char *help);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of all counters and gauges, by room. Append a line to your room; ids are one enum (stat.h).
+ * The table of all counters and gauges, by room. Append a line to your room; ids are one enum
+ * (stat.h).
  *
  *	ONE(ID, kind, "name", "help")			becomes STAT_ID
  *	MANY(ID, count, kind, "name", "help")		becomes STAT_ID_FIRST + i; stat_label() names each i

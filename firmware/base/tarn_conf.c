@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of /etc/tarn/tarn.conf. One row is one setting: its limits, default and documentation. */
+/*
+ * The table of /etc/tarn/tarn.conf. One row is one setting: its limits, default and documentation.
+ */
 #include "firmware/base/tarn_conf.h"
 
 #include "firmware/base/log.h"
@@ -18,7 +20,7 @@ _Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 
 /* clang-format off */
 static const struct setting rows[] = {
 	{ "proxy", "workers", SETTING_INT, AT(proxy.workers), "0",
-	  "Event loops, one thread each; 0 takes one a processor core.", 0, 256, NULL },
+	  "Event loops, one thread each; 0 takes one a processor core.", 0, 64, NULL },
 	{ "proxy", "listen", SETTING_ADDRS, AT(proxy.listen), "127.0.0.1:3128",
 	  "Where tarn-proxy listens as an explicit proxy and as an update source. Connections that the keeper steers here need no line. Empty: nowhere.", 3128, 0, NULL },
 	{ "proxy", "explicit", SETTING_BOOL, AT(proxy.explicit_proxy), "yes",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /etc/tarn/tarn.conf: the one configuration, read by all three programs. What each setting means stands in
- * the table (tarn_conf.c) and is printed by `tarnctl config help`. An empty or absent file is a working box.
+ * /etc/tarn/tarn.conf: the one configuration, read by all three programs. What each setting means
+ * stands in the table (tarn_conf.c) and is printed by `tarnctl config help`. An empty or absent
+ * file is a working box.
  */
 #ifndef FIRMWARE_BASE_TARN_CONF_H
 #define FIRMWARE_BASE_TARN_CONF_H

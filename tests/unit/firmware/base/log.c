@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "firmware/base/clock.h"
+#include "firmware/base/log.h"
+
+static int pipe_fd[2];
+static char text[1 << 16];
+
+static int setup(void **state)
+{
+	(void)state;
+	if (pipe2(pipe_fd, O_NONBLOCK) < 0)
+		return -1;
+	log_open("unit", LOG_L_INFO);
+	log_fd_set(pipe_fd[1]);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	log_fd_set(STDERR_FILENO);
+	(void)close(pipe_fd[0]);
+	(void)close(pipe_fd[1]);
+	return 0;
+}
+
+/* What has been logged since the last call. */
+static const char *drain(void)
+{
+	ssize_t n = read(pipe_fd[0], text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+static unsigned lines(const char *s)
+{
+	unsigned n = 0;
+
+	for (; *s; s++)
+		n += *s == '\n';
+	return n;
+}
+
+static void writes_one_line(void **state)
+{
+	const char *got;
+
+	(void)state;
+	LOG(LOG_L_NOTICE, "flight.start", "key=%s bytes=%d", LOG_QUOTE(SPAN("/a b")), 3);
+	got = drain();
+	assert_int_equal(lines(got), 1);
+	assert_memory_equal(got, "ts=2", 4);
+	assert_int_equal(got[26], 'Z');
+	assert_string_equal(got + 27,
+			    " level=notice prog=unit event=flight.start key=\"/a b\" bytes=3\n");
+	LOG(LOG_L_ERROR, "bare");
+	assert_string_equal(drain() + 27, " level=error prog=unit event=bare\n");
+}
+
+static int calls;
+
+static int called(void)
+{
+	return ++calls;
+}
+
+static void drops_what_is_above_the_level(void **state)
+{
+	(void)state;
+	LOG(LOG_L_DEBUG, "x", "n=%d", called());
+	assert_string_equal(drain(), "");
+	assert_int_equal(calls, 0);
+	log_level_set(LOG_L_DEBUG);
+	LOG(LOG_L_DEBUG, "x", "n=%d", called());
+	assert_int_equal(lines(drain()), 1);
+	assert_int_equal(calls, 1);
+}
+
+static void no_argument_forges_a_line(void **state)
+{
+	const char *got;
+
+	(void)state;
+	LOG(LOG_L_INFO, "x", "raw=%s", "a\nts=2026 level=error event=forged\r\x1b[2J\x7f");
+	got = drain();
+	assert_int_equal(lines(got), 1);
+	for (const char *p = got; p[1]; p++)
+		assert_true((unsigned char)*p >= ' ' && *p != 0x7f);
+}
+
+static void long_lines_are_cut(void **state)
+{
+	static char big[5000];
+	const char *got;
+
+	(void)state;
+	memset(big, 'x', sizeof(big) - 1);
+	LOG(LOG_L_INFO, "x", "v=%s", big);
+	got = drain();
+	assert_int_equal(strlen(got), 2047);
+	assert_int_equal(got[2046], '\n');
+}
+
+static void quotes(void **state)
+{
+	char buf[16];
+
+	(void)state;
+#define assert_quoted(in, out) assert_string_equal(log_quote(buf, sizeof(buf), SPAN(in)), out)
+	assert_quoted("plain/1", "plain/1");
+	assert_quoted("123456789012345", "123456789012345");
+	assert_quoted("", "\"\"");
+	assert_quoted("a b", "\"a b\"");
+	assert_quoted("a=b", "\"a=b\"");
+	assert_quoted("\"\\", "\"\\\"\\\\\"");
+	assert_quoted("\n\0\xff", "\"\\x0a\\x00\\xff\"");
+	assert_quoted("1 3456789012345", "\"1 34567890...\"");
+	assert_quoted("1 34567890123", "\"1 34567890123\""); /* just fits */
+	assert_quoted("1234567890123456", "\"1234567890...\"");
+	assert_quoted("\n\n\n\n\n\n\n\n", "\"\\x0a\\x0a...\"");
+#undef assert_quoted
+}
+
+static void levels_have_names(void **state)
+{
+	enum log_level level = LOG_L_ERROR;
+
+	(void)state;
+	assert_int_equal(log_level_parse(SPAN("debug"), &level), 0);
+	assert_int_equal(level, LOG_L_DEBUG);
+	assert_int_equal(log_level_parse(SPAN("loud"), &level), -EINVAL);
+	assert_int_equal(level, LOG_L_DEBUG);
+	assert_string_equal(log_level_name(LOG_L_NOTICE), "notice");
+}
+
+static uint64_t second(void)
+{
+	return clock_mono_ns() / 1000000000u;
+}
+
+/* One site; returns after the call. */
+static void burst(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		LOG(LOG_L_INFO, "burst");
+}
+
+static void a_site_is_limited_by_the_second(void **state)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+	uint64_t began;
+
+	(void)state;
+	do { /* a burst that lies within one second; a machine that stalls makes another try */
+		uint64_t next = second() + 1;
+
+		while (second() < next)
+			(void)nanosleep(&nap, NULL);
+		burst(1); /* opens the window and tells what the last try left out */
+		(void)drain();
+		began = second();
+		burst(99);
+	} while (second() != began);
+	assert_int_equal(lines(drain()), LOG_SITE_PER_S - 1);
+	LOG(LOG_L_INFO, "elsewhere"); /* another site is not held back */
+	assert_int_equal(lines(drain()), 1);
+	while (second() == began)
+		(void)nanosleep(&nap, NULL);
+	burst(1);
+	assert_non_null(strstr(drain(), " event=burst suppressed=90\n"));
+}
+
+static void *shout(void *arg)
+{
+	for (unsigned i = 0; i < 5; i++)
+		LOG(LOG_L_INFO, "shout", "who=%s", (const char *)arg);
+	return NULL;
+}
+
+static void threads_do_not_mix_lines(void **state)
+{
+	static const char *const names[] = { "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb" };
+	pthread_t threads[2];
+	struct span rest, line;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, shout, (void *)names[i]), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	rest = span_of(drain());
+	assert_true(rest.n > 0);
+	while (span_cut(&rest, '\n', &line))
+		assert_true(span_starts(line, SPAN("ts=")) && (span_ends(line, span_of(names[0])) ||
+							       span_ends(line, span_of(names[1]))));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(writes_one_line),
+		T(drops_what_is_above_the_level),
+		T(no_argument_forges_a_line),
+		T(long_lines_are_cut),
+		T(quotes),
+		T(levels_have_names),
+		T(a_site_is_limited_by_the_second),
+		T(threads_do_not_mix_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
