@@ -25,7 +25,7 @@ typedef void accept_f(struct worker *worker, int fd, enum listen_mode mode, cons
 		      const struct addr *local);
 
 /*
- * On the worker's thread. `intercept_fd`: an inherited listener (borrowed: not closed by listen_free), or -1.
+ * On the worker's thread. `intercept_fd`: an inherited listener (ours from now on), or -1.
  * Sets worker->listen. 0 or -errno (logged with the address).
  */
 MUST_USE int listen_new(struct worker *worker, int intercept_fd, accept_f *accepted);

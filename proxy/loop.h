@@ -72,6 +72,7 @@ struct worker {
 	_Atomic uint64_t *beat;
 	struct event beat_event;
 	uint64_t beat_due_ns;
+	atomic_uint lag_ms; /* latest beat since it was last looked at */
 	struct event drain_event;
 	struct mail drain_mail, config_mail;
 	_Atomic(struct config *) config_next;
@@ -136,6 +137,9 @@ MUST_USE int workers_start(unsigned count, struct proxy *proxy, struct config *c
 			   struct workers **ret_workers);
 unsigned workers_count(const struct workers *workers);
 struct worker *workers_at(struct workers *workers, unsigned i);
+
+/* How late the loops' timers ran at worst since the last call, in milliseconds. */
+unsigned workers_lag_ms(struct workers *workers);
 
 /* Gives every worker a new configuration; takes references of its own. */
 void workers_config(struct workers *workers, struct config *config);

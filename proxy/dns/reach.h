@@ -38,8 +38,8 @@ void reach_free(struct reach **reach);
 /* The configuration of the control loop changed: machines of vendors that stay keep their state. */
 void reach_reload(struct reach *reach);
 
-/* Any thread: a request could not resolve or connect this vendor's host: probe soon. */
-void reach_hurry(struct reach *reach, const char *vendor);
+/* Any thread: a request could not resolve or connect a vendor's host: probe soon. */
+void reach_hurry(struct reach *reach);
 
 bool reach_any(const struct reach *reach);
 void reach_each(const struct reach *reach, reach_each_f *f, void *arg);

@@ -13,6 +13,9 @@ struct balance;
 #define BALANCE_REST_MIN_MS 2000
 #define BALANCE_REST_MAX_MS 120000
 
+/* Most addresses in one balance_order(). */
+#define BALANCE_ORDER_MAX 16
+
 MUST_USE int balance_new(struct balance **ret_balance);
 void balance_free(struct balance **balance);
 

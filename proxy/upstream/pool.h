@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Idle, kept-alive connections to upstreams, of one worker, by host and port. An idle connection on which
- * anything happens (end of file, stray bytes) is closed at once.
+ * anything happens (end of file, stray bytes) is closed at once. The pool counts what it holds as
+ * STAT_UPSTREAM_OPEN and _IDLE; who has a connection in use counts it as open.
  */
 #ifndef TARN_PROXY_UPSTREAM_POOL_H
 #define TARN_PROXY_UPSTREAM_POOL_H
