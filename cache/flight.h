@@ -11,9 +11,11 @@
 #ifndef CACHE_FLIGHT_H
 #define CACHE_FLIGHT_H
 
-#include "cache/store.h"
+#include <sys/queue.h>
 
-struct flight_table;
+#include "cache/writer.h"
+
+struct flights;
 struct flight;
 
 /* X(NAME, "name", what it means) */
@@ -36,32 +38,40 @@ const char *flight_state_name(enum flight_state state);
 enum flight_verdict {
 	FLIGHT_STORE,	  /* to be stored; every reader may have it */
 	FLIGHT_SHARE,	  /* not to be stored, but all who wait may have it (an error, say) */
-	FLIGHT_LEADER,	  /* for the request that began the flight alone: the others get REDO, and
-			   * requests for this key are not collapsed for a while */
+	FLIGHT_LEADER,	  /* for the request that began the flight alone: the others get REDO */
 	FLIGHT_REFRESHED, /* the stored object was confirmed (304): flight_object() is its new
 			   * record, there is no body; readers read the store */
 };
 
 /* How a request came to its flight. */
 enum flight_role {
-	FLIGHT_ROLE_LEADER,   /* this flight is new: look up the store once more, then start a fetch */
+	FLIGHT_ROLE_LEADER, /* this flight is new: look up the store once more, then start a fetch */
 	FLIGHT_ROLE_FOLLOWER, /* another request's fetch will serve */
 	FLIGHT_ROLE_ALONE,    /* a new flight that nobody else can join: start a fetch */
 };
 
 struct flight_limits {
-	uint32_t window;   /* chunks that a flight may hold in memory */
-	uint64_t bytes;	   /* memory of all flights together; beyond it windows shrink to two chunks */
+	uint32_t window;   /* chunks that a flight may hold in memory, at least 2 */
+	uint32_t chunks;   /* chunks of all flights together */
 	uint64_t reach;	   /* bytes: how far ahead of what is published a reader may wait */
+	uint64_t finish;   /* bytes: so little left is fetched even if nobody waits any more */
 	uint32_t alone_ms; /* how long a key is not collapsed after FLIGHT_LEADER */
-	uint32_t lag_ms;   /* how long a reader may hold a flight up that the store can't relieve */
+	uint32_t lag_ms;   /* how long a reader may hold up others if the store can't relieve it */
 };
 
-/* `store` may be NULL: then nothing is ever stored. 0 or -ENOMEM. */
-MUST_USE int flight_table_new(struct store *store, const struct flight_limits *limits,
-			      struct flight_table **ret_table);
-/* No flight may be left. */
-void flight_table_free(struct flight_table **table);
+#define FLIGHT_LIMITS_DEFAULT                                                                      \
+	((struct flight_limits){ .window = CONFIG_FLIGHT_WINDOW_CHUNKS,                            \
+				 .chunks = 1024,                                                   \
+				 .reach = 8 << 20,                                                 \
+				 .finish = 4 << 20,                                                \
+				 .alone_ms = 60000,                                                \
+				 .lag_ms = 10000 })
+
+/* `store` and `writer` may be NULL: then nothing is ever stored. 0 or -ENOMEM. */
+MUST_USE int flights_new(struct store *store, struct writer *writer,
+			 const struct flight_limits *limits, struct flights **ret_flights);
+/* No flight may be left: writer stopped, all seats given up, all producers ended. */
+void flights_free(struct flights **flights);
 
 /* ---- readers --------------------------------------------------------------------------------- */
 
@@ -71,10 +81,10 @@ struct flight_reader {
 	/* private to flight.c, guarded by the flight's lock */
 	struct flight *flight;
 	TAILQ_ENTRY(flight_reader) link;
-	uint64_t pos;	  /* bytes before it are not needed any more */
-	bool waiting;	  /* wants a wake-up */
+	uint64_t pos; /* bytes before it are not needed any more */
+	bool waiting; /* wants a wake-up */
 	bool leader;
-	bool cut;	  /* lagged; gets no more */
+	bool cut;	    /* lagged; gets no more */
 	uint64_t lag_since; /* mono_ms; 0: does not hold the flight up */
 };
 
@@ -89,22 +99,28 @@ struct flight_want {
  * only when what it stored is committed, so a LEADER that looks the store up again and then finds
  * nothing may be sure that nobody fetches or has just fetched the same. 0 or -ENOMEM.
  */
-MUST_USE int flight_join(struct flight_table *table, const struct cache_key *key,
+MUST_USE int flight_join(struct flights *flights, const struct cache_key *key,
 			 struct flight_want want, struct now now, struct flight_reader *reader,
 			 enum flight_role *ret_role);
 
 /* A seat in a new flight that is in no table: for what is never collapsed or stored. 0 or -ENOMEM. */
-MUST_USE int flight_alone(struct flight_table *table, struct flight_reader *reader);
+MUST_USE int flight_alone(struct flights *flights, struct flight_reader *reader);
 
 /*
  * A new flight of `key` without a reader, for refreshing in the background. 0 with *ret_flight, a
  * reference (flight_unref), or -EALREADY (one is under way), -ENOMEM.
  */
-MUST_USE int flight_begin(struct flight_table *table, const struct cache_key *key,
+MUST_USE int flight_begin(struct flights *flights, const struct cache_key *key,
 			  struct flight_want want, struct now now, struct flight **ret_flight);
 
 /* The state now. If it is NEW the reader will be woken when that changes. */
 enum flight_state flight_look(struct flight_reader *reader);
+
+/*
+ * Will nothing of this flight change in the store any more? If it will, the reader is woken when it has: for
+ * a request that may not use this response and wants to look the store up again. The writer is hurried.
+ */
+bool flight_settled(struct flight_reader *reader);
 
 /* Why it FAILED: -errno as given to flight_end(). */
 int flight_error(const struct flight_reader *reader);
@@ -114,20 +130,25 @@ int flight_error(const struct flight_reader *reader);
  * after that, alive as long as the seat.
  */
 const struct object *flight_object(const struct flight_reader *reader);
+/* Once there is a head. */
+enum flight_verdict flight_verdict(const struct flight_reader *reader);
+/* On the chunks that GOT_STORED speaks of; borrowed. NULL if this flight stores nothing. */
+struct lease *flight_lease(const struct flight_reader *reader);
 
 enum flight_got {
 	FLIGHT_GOT_BYTES,  /* *ret_piece is in memory: flight_piece_done() when sent */
-	FLIGHT_GOT_STORED, /* the byte is in the store: lease and chunk index in *ret_piece */
+	FLIGHT_GOT_STORED, /* it is in the store, in a chunk of *ret_piece */
 	FLIGHT_GOT_WAIT,   /* not there yet; the reader will be woken */
-	FLIGHT_GOT_END,	   /* the body ends before this byte, and is complete */
+	FLIGHT_GOT_END,	   /* all that this flight fetches ends before this byte */
 	FLIGHT_GOT_CUT,	   /* this byte will not come: upstream failed, or this reader lagged */
 };
 
 struct flight_piece {
-	struct span bytes;   /* BYTES */
+	struct span
+		bytes; /* BYTES: they; STORED: p is NULL, n is how many are there from `from` on */
 	struct chunk *chunk; /* BYTES: a reference */
-	uint64_t id;	     /* STORED: the object's id, leased as long as the seat is taken */
-	uint32_t index;	     /* STORED: the chunk */
+	uint64_t id;	     /* STORED: for store_chunk(), leased as long as the seat is taken */
+	uint32_t index;
 };
 
 /* What can be had at byte `from`. Also says that the bytes before it are not needed any more. */
@@ -144,7 +165,7 @@ int64_t flight_length(const struct flight_reader *reader);
  * Gives the seat up. The flight goes on while readers remain, or when finishing is the cheaper end;
  * else its producer is told to stop and what is whole is kept as a partial object.
  */
-void flight_leave(struct flight_reader *reader, struct now now);
+void flight_leave(struct flight_reader *reader);
 
 /* The flight of a seat (borrowed), for starting its fetch. */
 struct flight *flight_of(const struct flight_reader *reader);
@@ -170,36 +191,41 @@ void flight_abandon(struct flight *flight);
 /* False once nobody waits for the rest and finishing is not worth it: stop, flight_end(-ECANCELED). */
 bool flight_wanted(struct flight *flight);
 
-/*
- * Publishes the head. Takes *object. `first` is where the body begins in the object (0, or the start
- * of a 206). With `store_id` not 0, chunks are added to that stored object (same validator) instead of a
- * new one. `partial`: what is whole may be kept if the flight fails (there is a strong validator).
- */
 struct flight_head {
 	enum flight_verdict verdict;
-	struct object *object;
-	uint64_t first;
+	struct object *object; /* from object_dup(); taken */
+	uint64_t first; /* where the body begins in the object: a multiple of the chunk size */
+	int64_t length; /* of the whole object, -1: unknown */
+	/*
+	 * Not 0: this stored object (same validator; leased by the caller) gets the chunks, or is what was
+	 * confirmed. Else STORE makes a new one.
+	 */
 	uint64_t store_id;
+	bool uncollapsed; /* LEADER: nor will later responses be: begin no flight in common for a while */
+	/* STORE: what is whole may be kept if the flight fails (there is a strong validator). */
 	bool partial;
 };
+
+/* Publishes the head. Takes head->object. After REFRESHED follows flight_end(0). */
 void flight_head(struct flight *flight, struct flight_head *head, struct now now);
 
 /*
- * Room for body bytes: at least 1 byte at *ret_room (n bytes), or -EAGAIN (the window is full: stop reading
- * the socket, a wake-up follows), or -ENOMEM.
+ * Room for body bytes: at least 1 byte at *ret_room, *ret_n bytes; or -EAGAIN (no memory for now: stop
+ * reading the socket; a wake-up follows, but call again after limits.lag_ms at the latest), -ENOMEM.
  */
-MUST_USE int flight_buffer(struct flight *flight, uint8_t **ret_room, size_t *ret_n);
+MUST_USE int flight_buffer(struct flight *flight, struct now now, uint8_t **ret_room,
+			   size_t *ret_n);
 
 /* The first n bytes of that room are body now. */
-void flight_publish(struct flight *flight, size_t n, struct now now);
+void flight_publish(struct flight *flight, size_t n);
 
 /* Bytes published so far, as an offset into the object: where a resumed fetch has to go on. */
-uint64_t flight_published(const struct flight *flight);
+uint64_t flight_published(struct flight *flight);
 
 /*
- * The end: 0 (complete) or -errno. The flight must not be touched by its producer after that. Without a
- * head this is how readers learn of an upstream failure.
+ * The end: 0 (complete) or -errno, of which -ECANCELED is REDO to whoever joined meanwhile. The producer is
+ * not woken and must not touch the flight any more (its reference goes).
  */
-void flight_end(struct flight *flight, int rc, struct now now);
+void flight_end(struct flight *flight, int rc);
 
 #endif

@@ -10,16 +10,15 @@
 #define PROXY_UPSTREAM_FETCH_H
 
 #include "cache/flight.h"
-#include "proxy/http/head.h"
+#include "proxy/policy/policy.h"
 
 struct worker;
 struct fetch;
-struct profile;
 
 /* X(NAME, "name", what it waits for) */
 #define FETCH_STEPS(X)                                                                             \
 	X(START, "start", "the turn of the loop")                                                  \
-	X(CONNECT, "connect", "an address, and a connection to it (or one from the pool)")         \
+	X(CONNECT, "connect", "an address, and a connection to it")                                \
 	X(SEND, "send", "the socket to take the request and its body")                             \
 	X(HEAD, "head", "the response's head")                                                     \
 	X(BODY, "body", "body bytes, or room for them")                                            \
@@ -31,16 +30,13 @@ enum fetch_step {
 #undef X
 };
 
-/*
- * The body of a relayed request, streamed. The reader of the device's socket gives bytes when asked; on the
- * fetch's worker.
- */
+/* The body of a relayed request, streamed. All calls are on the fetch's worker. */
 struct fetch_body {
 	bool chunked;	 /* length unknown: sent in the chunked coding */
 	uint64_t length; /* else */
 	/*
-	 * Bytes at *ret_bytes (they stay until `taken`), 0 for the end of the body, -EAGAIN (fetch_body_ready()
-	 * will be called), or another -errno: the device is gone or broke framing.
+	 * Bytes at *ret_bytes (n > 0; they stay until `taken`), n == 0 for the end of the body; or -EAGAIN:
+	 * fetch_body_ready() will be called; or another -errno or refusal: the device is gone or broke framing.
 	 */
 	int (*read)(void *arg, struct span *ret_bytes);
 	void (*taken)(void *arg, size_t n);
@@ -48,38 +44,56 @@ struct fetch_body {
 };
 
 enum fetch_kind {
-	FETCH_CACHE, /* GET for the cache: policy decides what is stored; may be resumed */
+	FETCH_CACHE, /* a GET for the cache: policy decides what is stored; may be resumed */
 	FETCH_RELAY, /* anything else: streamed through, never stored, never resumed */
 };
 
-/* What to ask. Spans are copied; the profile set is referenced. */
+/* What to ask. Everything is copied, or referenced through the worker's configuration. */
 struct fetch_ask {
 	enum fetch_kind kind;
-	const struct profile *profile; /* NULL: a host of no profile (explicit proxy relay) */
-	const char *host;	       /* lower case; also the Host field, with `port` if it is not 80 */
+	const struct profile *profile; /* NULL: a host of no profile */
+	const char *host;	       /* lower case; where to connect */
 	const char *group;	       /* mirrors to try when the host fails; NULL: none */
 	uint16_t port;
-	const struct http_head *request; /* the device's; method, end-to-end fields */
-	struct span target;		 /* origin-form */
-	const struct object *stored;	 /* revalidate or complete this record; NULL: none */
-	struct flight_want want;	 /* RELAY: ignored. CACHE: from > 0 or to set asks by Range */
-	const struct fetch_body *body;	 /* RELAY; NULL: none */
-	/* RELAY: called for each 1xx (but 101) before the head; may be NULL. */
+	const struct http_head *request;
+	const struct policy_req *policy;
+	struct span authority; /* Host; empty: the request's own */
+	struct span target;    /* origin-form */
+	enum policy_cond cond;
+	const struct object
+		*stored; /* to validate or to complete; leased by the caller. NULL: none */
+	bool has_range;	 /* CACHE: ask for these bytes; first is a multiple of a chunk */
+	struct byte_range range;
+	struct span key;  /* CACHE: text of the primary key */
+	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
+	const struct fetch_body *body; /* RELAY; NULL: none */
+	/* RELAY: each 1xx (but 101) before the head; the owner of body and of this is one. May be NULL. */
 	void (*interim)(void *arg, const struct http_head *head);
-	void *interim_arg;
+	/* The response to an unsafe method or to HEAD is there, before the flight's head. May be NULL. */
+	void (*answered)(void *arg, const struct http_head *head);
+	/* The fetch ends and its pointer dies. Not called once the owner is gone. May be NULL. */
+	void (*ended)(void *arg);
+	void *arg;
 };
 
 /*
- * Starts. The flight gets a producer at once; a failure later on is told through it (flight_end). On failure
- * here (-ENOMEM, -E2BIG) the flight is untouched.
+ * Starts. The flight gets a producer; any later failure is told through it (flight_end). On failure here
+ * (-ENOMEM, -EMSGSIZE, -EINVAL) the flight is untouched. With ret_fetch not NULL nothing is called back
+ * before this returns; *ret_fetch is valid until `ended`, or fetch_owner_gone().
  */
 MUST_USE int fetch_start(struct worker *worker, struct flight *flight, const struct fetch_ask *ask,
 			 struct fetch **ret_fetch);
 
-/* The body's `read` has something to give again, or an error to report. Only before the flight ended. */
+/* The body's `read` has something to give again, or an error to report. */
 void fetch_body_ready(struct fetch *fetch);
 
-/* The owner of the body callbacks is gone: they are not called any more, and the fetch stops. */
-void fetch_body_gone(struct fetch *fetch);
+/* flight_error() as a status for the device: 504 for a time limit, else 502. */
+unsigned fetch_error_status(int error);
+
+/*
+ * The owner of the callbacks is gone: they are not called any more. A body that was not read to its end
+ * ends the fetch.
+ */
+void fetch_owner_gone(struct fetch *fetch);
 
 #endif

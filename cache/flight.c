@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of flights, and the seats in them. See flight.h for the contract, flight_priv.h for the locks.
+ *
+ *	              flight_join, flight_begin, flight_alone
+ *	                               |
+ *	                               v
+ *	     flight_abandon           NEW --------------- flight_end(-errno) ---+
+ *	   +---------------------------+                                        |
+ *	   |                           | flight_head                            |
+ *	   v                           v                                        v
+ *	 REDO <-- -ECANCELED ------- BODY --------------- flight_end(-errno) -> FAILED
+ *	                               |
+ *	                               | flight_end(0), or a head without a body
+ *	                               v
+ *	                             DONE
+ *
+ * A flight stays in the table until what it stored is committed (or will never be), so that a request finds a
+ * thing either here or in the store. FAILED and REDO flights leave at once. Nobody keeps a pointer to a
+ * flight without counting: the last flight_unref() frees it, and by then it is in no list.
+ */
+#include <stdlib.h>
+
+#include "cache/flight_priv.h"
+#include "firmware/base/stat.h"
+
+const char *flight_state_name(enum flight_state state)
+{
+	static const char *const names[] = {
+#define X(name, text, help) [FLIGHT_##name] = text,
+		FLIGHT_STATES(X)
+#undef X
+	};
+	return names[state];
+}
+
+/* ---- the table --------------------------------------------------------------------------------- */
+
+int flights_new(struct store *store, struct writer *writer, const struct flight_limits *limits,
+		struct flights **ret_flights)
+{
+	struct flights *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	if (chunk_pool_new(limits->chunks, &all->pool) < 0) {
+		free(all);
+		return -ENOMEM;
+	}
+	all->store = store;
+	all->writer = writer;
+	all->limits = *limits;
+	for (unsigned i = 0; i < FLIGHT_SHARDS; i++)
+		CHECK_OK(pthread_mutex_init(&all->shards[i].lock, NULL));
+	*ret_flights = all;
+	return 0;
+}
+
+void flights_free(struct flights **flights)
+{
+	struct flights *all = *flights;
+
+	if (!all)
+		return;
+	for (unsigned i = 0; i < FLIGHT_SHARDS; i++) {
+		for (unsigned j = 0; j < FLIGHT_BUCKETS; j++)
+			CHECK(LIST_EMPTY(&all->shards[i].buckets[j]));
+		pthread_mutex_destroy(&all->shards[i].lock);
+	}
+	chunk_pool_free(&all->pool);
+	free(all);
+	*flights = NULL;
+}
+
+static struct shard *shard_of(struct flights *all, const uint8_t *hash)
+{
+	return &all->shards[hash[0] % FLIGHT_SHARDS];
+}
+
+static unsigned bucket_of(const uint8_t *hash)
+{
+	return hash[1] % FLIGHT_BUCKETS;
+}
+
+void flight_unlist(struct flight *f)
+{
+	struct shard *shard;
+	bool was;
+
+	if (!f->keyed)
+		return;
+	shard = shard_of(f->all, f->hash);
+	pthread_mutex_lock(&shard->lock);
+	was = f->tabled;
+	if (was)
+		LIST_REMOVE(f, link);
+	f->tabled = false;
+	pthread_mutex_unlock(&shard->lock);
+	if (was)
+		flight_unref(&(struct flight *){ f });
+}
+
+void flight_mark_alone(struct flight *f, struct now now)
+{
+	struct shard *shard;
+	struct alone_mark *mark;
+
+	if (!f->keyed)
+		return;
+	shard = shard_of(f->all, f->hash);
+	pthread_mutex_lock(&shard->lock);
+	mark = &shard->alone[shard->alone_next++ % FLIGHT_ALONES];
+	memcpy(mark->hash, f->hash, sizeof(mark->hash));
+	mark->until = now.mono_ms + f->all->limits.alone_ms;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+/* With the shard's lock. */
+static bool is_marked_alone(const struct shard *shard, const uint8_t *hash, struct now now)
+{
+	for (unsigned i = 0; i < FLIGHT_ALONES; i++)
+		if (shard->alone[i].until > now.mono_ms &&
+		    !memcmp(shard->alone[i].hash, hash, CACHE_KEY_HASH_BYTES))
+			return true;
+	return false;
+}
+
+/* ---- making and freeing ------------------------------------------------------------------------ */
+
+static struct flight *flight_make(struct flights *all, const struct cache_key *key,
+				  struct flight_want want)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	atomic_init(&f->refs, 1);
+	f->all = all;
+	if (key) {
+		memcpy(f->hash, key->hash, sizeof(f->hash));
+		f->keyed = true;
+	}
+	f->want = want;
+	f->published = f->floor = want.from;
+	f->state = FLIGHT_NEW;
+	f->length = -1;
+	TAILQ_INIT(&f->readers);
+	CHECK_OK(pthread_mutex_init(&f->lock, NULL));
+	STAT_INC(STAT_FLIGHT_STARTED);
+	STAT_INC(STAT_FLIGHT_OPEN);
+	return f;
+}
+
+struct flight *flight_ref(struct flight *f)
+{
+	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+	return f;
+}
+
+void flight_unref(struct flight **flight)
+{
+	struct flight *f = *flight;
+
+	*flight = NULL;
+	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	CHECK(!f->tabled && !f->producer && TAILQ_EMPTY(&f->readers));
+	flight_slots_free(f);
+	lease_unref(&f->lease);
+	object_free(&f->object);
+	pthread_mutex_destroy(&f->lock);
+	STAT_DEC(STAT_FLIGHT_OPEN);
+	free(f);
+}
+
+/* ---- joining ----------------------------------------------------------------------------------- */
+
+/* With the flight's lock (or nobody else knowing it). */
+static void seat_take(struct flight *f, struct flight_reader *reader, struct flight_want want,
+		      bool leader)
+{
+	reader->flight = flight_ref(f);
+	reader->pos = want.from;
+	reader->waiting = false;
+	reader->leader = leader;
+	reader->cut = false;
+	reader->lag_since = 0;
+	TAILQ_INSERT_TAIL(&f->readers, reader, link);
+	f->readers_n++;
+	STAT_INC(STAT_FLIGHT_READERS);
+}
+
+/* Will this flight give the first byte wanted soon, and all that follow? With its lock. */
+static bool flight_covers(const struct flight *f, struct flight_want want)
+{
+	if (f->state == FLIGHT_FAILED || f->state == FLIGHT_REDO)
+		return false;
+	if (f->state != FLIGHT_NEW && !f->shared)
+		return false;
+	if (want.from < f->want.from || want.to > f->want.to || want.from < f->floor)
+		return false;
+	return f->state == FLIGHT_DONE || want.from <= f->published + f->all->limits.reach;
+}
+
+static struct flight *shard_find(struct shard *shard, const struct cache_key *key,
+				 struct flight_want want, struct flight_reader *reader)
+{
+	struct flight *f;
+
+	LIST_FOREACH(f, &shard->buckets[bucket_of(key->hash)], link)
+	{
+		bool fits;
+
+		if (memcmp(f->hash, key->hash, sizeof(f->hash)))
+			continue;
+		pthread_mutex_lock(&f->lock);
+		fits = flight_covers(f, want);
+		if (fits && reader)
+			seat_take(f, reader, want, false);
+		pthread_mutex_unlock(&f->lock);
+		if (fits)
+			return f;
+	}
+	return NULL;
+}
+
+/* With the shard's lock; the table's own reference is the one flight_make() gave. */
+static void shard_add(struct shard *shard, struct flight *f)
+{
+	f->tabled = true;
+	LIST_INSERT_HEAD(&shard->buckets[bucket_of(f->hash)], f, link);
+}
+
+int flight_join(struct flights *all, const struct cache_key *key, struct flight_want want,
+		struct now now, struct flight_reader *reader, enum flight_role *ret_role)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	struct flight *f;
+	int rc = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	if (shard_find(shard, key, want, reader)) {
+		*ret_role = FLIGHT_ROLE_FOLLOWER;
+		goto unlock;
+	}
+	f = flight_make(all, key, want);
+	if (!f) {
+		rc = -ENOMEM;
+		goto unlock;
+	}
+	seat_take(f, reader, want, true);
+	if (is_marked_alone(shard, key->hash, now)) {
+		*ret_role = FLIGHT_ROLE_ALONE;
+		flight_unref(&f);
+	} else {
+		*ret_role = FLIGHT_ROLE_LEADER;
+		shard_add(shard, f);
+	}
+unlock:
+	pthread_mutex_unlock(&shard->lock);
+	return rc;
+}
+
+int flight_alone(struct flights *all, struct flight_reader *reader)
+{
+	struct flight *f = flight_make(all, NULL, (struct flight_want){ 0, UINT64_MAX });
+
+	if (!f)
+		return -ENOMEM;
+	seat_take(f, reader, f->want, true);
+	flight_unref(&f);
+	return 0;
+}
+
+int flight_begin(struct flights *all, const struct cache_key *key, struct flight_want want,
+		 struct now now, struct flight **ret_flight)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	struct flight *f = NULL;
+	int rc = -EALREADY;
+
+	pthread_mutex_lock(&shard->lock);
+	if (shard_find(shard, key, want, NULL) || is_marked_alone(shard, key->hash, now))
+		goto unlock;
+	rc = -ENOMEM;
+	f = flight_make(all, key, want);
+	if (!f)
+		goto unlock;
+	f->background = true;
+	shard_add(shard, f);
+	*ret_flight = flight_ref(f);
+	rc = 0;
+unlock:
+	pthread_mutex_unlock(&shard->lock);
+	return rc;
+}
+
+/* ---- seats --------------------------------------------------------------------------------------- */
+
+struct flight *flight_of(const struct flight_reader *reader)
+{
+	return reader->flight;
+}
+
+/* What this seat may see of the state. With the lock. */
+static enum flight_state seat_state(const struct flight *f, const struct flight_reader *reader)
+{
+	bool has_head = f->state == FLIGHT_BODY || f->state == FLIGHT_DONE;
+
+	return has_head && !f->shared && !reader->leader ? FLIGHT_REDO : f->state;
+}
+
+enum flight_state flight_look(struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	enum flight_state state;
+
+	pthread_mutex_lock(&f->lock);
+	state = seat_state(f, reader);
+	reader->waiting = state == FLIGHT_NEW;
+	pthread_mutex_unlock(&f->lock);
+	return state;
+}
+
+bool flight_settled(struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	bool settled;
+
+	pthread_mutex_lock(&f->lock);
+	settled = f->settled;
+	reader->waiting = !settled;
+	pthread_mutex_unlock(&f->lock);
+	if (!settled && f->all->writer)
+		writer_hurry(f->all->writer);
+	return settled;
+}
+
+int flight_error(const struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	int error;
+
+	pthread_mutex_lock(&f->lock);
+	error = f->error;
+	pthread_mutex_unlock(&f->lock);
+	return error;
+}
+
+const struct object *flight_object(const struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	const struct object *object;
+
+	pthread_mutex_lock(&f->lock);
+	object = f->object;
+	pthread_mutex_unlock(&f->lock);
+	return object;
+}
+
+/* These two are fixed before the caller could see that there is a head. */
+enum flight_verdict flight_verdict(const struct flight_reader *reader)
+{
+	return reader->flight->verdict;
+}
+
+struct lease *flight_lease(const struct flight_reader *reader)
+{
+	return reader->flight->lease;
+}
+
+int64_t flight_length(const struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	int64_t length;
+
+	pthread_mutex_lock(&f->lock);
+	length = f->length;
+	pthread_mutex_unlock(&f->lock);
+	return length;
+}
+
+void flight_leave(struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	TAILQ_REMOVE(&f->readers, reader, link);
+	f->readers_n--;
+	if (reader->leader && f->readers_n && f->state < FLIGHT_DONE)
+		STAT_INC(STAT_FLIGHT_LEADER_LEFT);
+	reader->flight = NULL;
+	flight_trim(f);
+	flight_wake_producer(f);
+	pthread_mutex_unlock(&f->lock);
+	STAT_DEC(STAT_FLIGHT_READERS);
+	flight_unref(&f);
+}
+
+void flight_wake_readers(struct flight *f)
+{
+	struct flight_reader *reader;
+
+	TAILQ_FOREACH(reader, &f->readers, link)
+	{
+		if (!reader->waiting)
+			continue;
+		reader->waiting = false;
+		reader->wake(reader);
+	}
+}
+
+void flight_wake_producer(struct flight *f)
+{
+	if (f->producer)
+		f->producer->wake(f->producer);
+}

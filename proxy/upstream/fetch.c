@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a fetch: what it was asked, its tries, its connection, its end.
+ *
+ *	          fetch_start
+ *	               |
+ *	               v        fetch_try: a pooled connection
+ *	             START ------------------------------------+
+ *	               | fetch_try                             |
+ *	               v           connected                   v
+ *	     +----> CONNECT ---------------------------------> SEND
+ *	     |         |                                       | fetch_send: all is sent
+ *	     |         |                                       v
+ *	     |         |        fetch_read_head: 1xx +------> HEAD
+ *	     |         |                             +-------- |
+ *	     |         |                                       | fetch_read_head: a final head
+ *	     |         v                                       v
+ *	     +--- fetch_failed <--- closed, timed out ------- BODY
+ *	               |                                       | fetch_read_body: complete
+ *	               | nothing left to try                   |
+ *	               v                                       v
+ *	              END <------------------------------ fetch_finish
+ *
+ * What may be tried again: a GET for the cache always, in the middle of its body if what came has a strong
+ * validator; a relayed request only if nothing of it can have had an effect. Each host gets
+ * FETCH_TRIES_PER_HOST connections without progress (balance.h rests addresses that failed, so the second
+ * goes elsewhere), then comes the next mirror of its group.
+ *
+ * Invariants: `fd` is ours or -1; `event` is only added while fd >= 0 or a pause is being waited out; after
+ * flight_end() nobody posts `mail`, so it can be taken back and the fetch freed.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/upstream/fetch_priv.h"
+
+static const char *step_name(enum fetch_step step)
+{
+	static const char *const names[] = {
+#define X(name, text, help) [FETCH_##name] = text,
+		FETCH_STEPS(X)
+#undef X
+	};
+	return names[step];
+}
+
+unsigned fetch_error_status(int error)
+{
+	return error == -ETIMEDOUT ? 504 : 502;
+}
+
+/* ---- events -------------------------------------------------------------------------------------- */
+
+static void timed_out(struct fetch *f)
+{
+	if (f->step == FETCH_BODY && !f->watching) {
+		fetch_read_body(f); /* a pause: the flight's window was full */
+		return;
+	}
+	STAT_INC(f->step == FETCH_BODY ? STAT_UPSTREAM_TIMEOUT_IDLE
+				       : STAT_UPSTREAM_TIMEOUT_FIRST_BYTE);
+	fetch_failed(f, -ETIMEDOUT);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct fetch *f = arg;
+
+	(void)fd;
+	if (what & EV_TIMEOUT)
+		timed_out(f);
+	else if (f->step == FETCH_BODY)
+		fetch_read_body(f);
+	else if (what & EV_READ)
+		fetch_read_head(f);
+	else
+		fetch_send(f);
+}
+
+void fetch_watch(struct fetch *f, short events, unsigned timeout_ms)
+{
+	const struct timeval *limit = timeout_ms ? worker_timeout(f->worker, timeout_ms) : NULL;
+
+	if (events && events == f->watching && timeout_ms == f->watching_ms)
+		return; /* persistent: its time limit starts again with each event */
+	if (event_initialized(&f->event))
+		event_del(&f->event);
+	f->watching = events;
+	f->watching_ms = timeout_ms;
+	if (!events && !limit)
+		return;
+	event_assign(&f->event, f->worker->base, events ? f->fd : -1,
+		     events ? events | EV_PERSIST : 0, on_event, f);
+	CHECK_OK(event_add(&f->event, limit));
+}
+
+static void unwatch(struct fetch *f)
+{
+	if (event_initialized(&f->event))
+		event_del(&f->event);
+	f->watching = 0;
+}
+
+static void on_wake(struct flight_producer *producer)
+{
+	struct fetch *f = (struct fetch *)((char *)producer - offsetof(struct fetch, producer));
+
+	mailbox_post(f->worker, &f->mail);
+}
+
+static void on_mail(struct worker *worker, struct mail *mail)
+{
+	struct fetch *f = (struct fetch *)((char *)mail - offsetof(struct fetch, mail));
+
+	(void)worker;
+	if (!flight_wanted(f->flight))
+		fetch_finish(f, -ECANCELED);
+	else if (f->step == FETCH_BODY && !f->watching)
+		fetch_read_body(f);
+}
+
+/* ---- the connection ------------------------------------------------------------------------------ */
+
+void fetch_release(struct fetch *f, bool reusable)
+{
+	connect_cancel(&f->connect);
+	unwatch(f);
+	if (f->fd < 0)
+		return;
+	if (reusable) {
+		pool_give(f->worker, f->at, f->port, f->fd, &f->peer);
+	} else {
+		close(f->fd);
+	}
+	STAT_DEC(STAT_UPSTREAM_OPEN);
+	f->fd = -1;
+}
+
+static void connected(struct fetch *f, int fd, const struct addr *peer, bool reused)
+{
+	f->fd = fd;
+	f->peer = *peer;
+	f->reused = reused;
+	f->step = FETCH_SEND;
+	STAT_INC(STAT_UPSTREAM_OPEN);
+	fetch_send(f);
+}
+
+static void on_connect(void *arg, int err, int fd, const struct addr *peer)
+{
+	struct fetch *f = arg;
+
+	f->connect = NULL;
+	if (err)
+		fetch_failed(f, err);
+	else
+		connected(f, fd, peer, false);
+}
+
+/* A request that can't be repeated must not meet a connection that is just being closed. */
+static bool may_reuse(const struct fetch *f)
+{
+	return !f->no_pool && !f->has_body && http_method_is_idempotent(f->request->method);
+}
+
+static void fetch_try(struct fetch *f)
+{
+	struct addr peer;
+	int fd;
+	int rc;
+
+	f->step = FETCH_CONNECT;
+	f->response_began = false;
+	f->in_n = f->in_at = 0;
+	f->out_at = 0;
+	rc = fetch_build(f);
+	if (rc < 0) {
+		fetch_finish(f, rc);
+		return;
+	}
+	if (may_reuse(f) && pool_take(f->worker, f->at, f->port, &fd, &peer) == 0) {
+		STAT_INC(STAT_UPSTREAM_REUSED);
+		connected(f, fd, &peer, true);
+		return;
+	}
+	rc = connect_host(f->worker, f->at, f->port, on_connect, f, &f->connect);
+	if (rc < 0)
+		fetch_finish(f, rc);
+}
+
+/* ---- tries --------------------------------------------------------------------------------------- */
+
+static bool may_retry(struct fetch *f)
+{
+	if (f->kind == FETCH_CACHE)
+		return !f->headed || (f->object && flight_wanted(f->flight));
+	if (f->headed || f->body_begun)
+		return false;
+	return f->step == FETCH_CONNECT || http_method_is_idempotent(f->request->method);
+}
+
+/* The next mirror that is not the host itself. */
+static bool next_mirror(struct fetch *f)
+{
+	const char *const *mirrors;
+	size_t n = 0;
+
+	if (f->kind != FETCH_CACHE || !f->profile || !f->group[0])
+		return false;
+	mirrors = profile_mirrors(f->profile, f->group, &n);
+	while (f->mirror < n) {
+		const char *host = mirrors[f->mirror++];
+
+		if (strcmp(host, f->host) != 0) {
+			f->at = host;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool next_try(struct fetch *f)
+{
+	if (f->headed && flight_published(f->flight) > f->progress_at) {
+		f->progress_at = flight_published(f->flight);
+		f->tries = 0;
+		f->mirror = 0;
+	}
+	if (++f->tries % FETCH_TRIES_PER_HOST != 0)
+		return true;
+	return next_mirror(f);
+}
+
+void fetch_failed(struct fetch *f, int rc)
+{
+	bool stale = f->reused && !f->response_began && f->step != FETCH_CONNECT;
+
+	LOG(LOG_L_DEBUG, "fetch.failed", "host=%s step=%s error=%d tries=%u", f->at,
+	    step_name(f->step), rc, f->tries);
+	if (f->fd >= 0 && !stale)
+		balance_failed(f->worker->proxy->balance, &f->peer, worker_now(f->worker)->mono_ms);
+	f->no_pool = true;
+	f->last_error = rc;
+	if (!may_retry(f) || (!stale && !next_try(f))) {
+		fetch_finish(f, f->last_error);
+		return;
+	}
+	fetch_release(f, false);
+	if (!stale)
+		STAT_INC(STAT_UPSTREAM_RETRIES);
+	fetch_try(f);
+}
+
+void fetch_again(struct fetch *f)
+{
+	fetch_release(f, false);
+	fetch_try(f);
+}
+
+/* ---- the beginning and the end ------------------------------------------------------------------- */
+
+static void fetch_free(struct fetch *f)
+{
+	object_free(&f->object);
+	object_free(&f->stored);
+	lease_unref(&f->stored_lease);
+	config_unref(&f->config);
+	free(f->response);
+	free(f->request);
+	free(f->request_raw);
+	free(f->texts);
+	free(f->out);
+	free(f->in);
+	free(f);
+}
+
+void fetch_finish(struct fetch *f, int rc)
+{
+	struct worker *worker = f->worker;
+
+	f->step = FETCH_END;
+	fetch_release(f, false);
+	if (f->ended)
+		f->ended(f->arg);
+	flight_end(f->flight, rc);
+	mail_cancel(worker, &f->mail);
+	fetch_free(f);
+	worker_release(worker);
+}
+
+/* All texts of the question in one allocation. */
+static int copy_texts(struct fetch *f, const struct fetch_ask *ask)
+{
+	const struct span from[] = { ask->authority, ask->target, ask->key, ask->vary };
+	struct span *to[] = { &f->authority, &f->target, &f->key, &f->vary };
+	size_t sum = 0;
+	char *at;
+
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++)
+		sum += from[i].n;
+	at = f->texts = malloc(sum + 1);
+	if (!at)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++) {
+		if (from[i].n)
+			memcpy(at, from[i].p, from[i].n);
+		*to[i] = span_make(at, from[i].n);
+		at += from[i].n;
+	}
+	return 0;
+}
+
+/* The device may leave before us: its head is parsed again out of a copy of its bytes. */
+static int copy_request(struct fetch *f, const struct http_head *request)
+{
+	f->request_raw = malloc(request->size);
+	f->request = malloc(sizeof(*f->request));
+	if (!f->request_raw || !f->request)
+		return -ENOMEM;
+	/* A request begins with its method. */
+	memcpy(f->request_raw, request->method_name.p, request->size);
+	return http_request_parse(f->request, f->request_raw, request->size);
+}
+
+static int copy_stored(struct fetch *f, const struct object *stored)
+{
+	if (!stored)
+		return 0;
+	f->stored = object_dup(stored);
+	f->stored_lease = lease_new(f->worker->proxy->store, stored->id);
+	return f->stored && f->stored_lease ? 0 : -ENOMEM;
+}
+
+static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
+{
+	int rc;
+
+	f->kind = ask->kind;
+	f->profile = ask->profile;
+	f->port = ask->port;
+	f->policy = *ask->policy;
+	f->cond = ask->cond;
+	f->has_range = ask->has_range;
+	f->range = ask->range;
+	f->has_body = ask->body != NULL;
+	if (ask->body)
+		f->body = *ask->body;
+	f->interim = ask->interim;
+	f->answered = ask->answered;
+	f->ended = ask->ended;
+	f->arg = ask->arg;
+	rc = span_copy(span_of(ask->host), f->host, sizeof(f->host));
+	if (rc == 0)
+		rc = span_copy(span_of(ask->group), f->group, sizeof(f->group));
+	if (rc == 0)
+		rc = copy_texts(f, ask);
+	if (rc == 0)
+		rc = copy_request(f, ask->request);
+	return rc == 0 ? copy_stored(f, ask->stored) : rc;
+}
+
+static void on_start(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	fetch_try(arg);
+}
+
+int fetch_start(struct worker *worker, struct flight *flight, const struct fetch_ask *ask,
+		struct fetch **ret_fetch)
+{
+	struct fetch *f = calloc(1, sizeof(*f));
+	int rc;
+
+	if (!f)
+		return -ENOMEM;
+	f->worker = worker;
+	f->config = config_ref(worker->config);
+	f->fd = -1;
+	f->length = -1;
+	f->end = UINT64_MAX;
+	rc = copy_ask(f, ask);
+	if (rc < 0) {
+		fetch_free(f);
+		return rc;
+	}
+	f->at = f->host;
+	f->flight = flight;
+	f->producer.wake = on_wake;
+	mail_init(&f->mail, on_mail);
+	flight_produce(flight, &f->producer);
+	worker_hold(worker);
+	if (ret_fetch) {
+		*ret_fetch = f;
+		event_assign(&f->event, worker->base, -1, 0, on_start, f);
+		event_active(&f->event, EV_TIMEOUT, 0);
+	} else {
+		fetch_try(f);
+	}
+	return 0;
+}
+
+void fetch_owner_gone(struct fetch *f)
+{
+	bool cut = f->has_body && !f->body_ended;
+
+	f->interim = f->answered = NULL;
+	f->ended = NULL;
+	f->body.read = NULL;
+	if (cut)
+		fetch_finish(f, -ECANCELED);
+}
+
+void fetch_body_ready(struct fetch *f)
+{
+	if (f->step == FETCH_SEND && f->fd >= 0)
+		fetch_send(f);
+}

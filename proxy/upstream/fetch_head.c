@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head of a response, and what it means: for the store (policy decides), for a validation, for a body that
+ * is being resumed. What cannot be placed exactly is not used: the try fails, and the next one asks
+ * elsewhere, or for the whole.
+ */
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/upstream/fetch_priv.h"
+
+/* Policy writes field blocks and keys here; a flight's head copies what it keeps. */
+struct scratch {
+	char fields[2 * POLICY_HEAD_MAX];
+	char key[CACHE_KEY_TEXT_MAX];
+	char vary[2 * POLICY_VARY_MAX];
+};
+static _Thread_local struct scratch scratch;
+
+static struct policy_env env_of(const struct fetch *f)
+{
+	int64_t heuristic = f->config->settings.cache.heuristic_max;
+
+	return (struct policy_env){
+		.now = worker_now(f->worker)->wall_ms / 1000,
+		.generation = f->generation,
+		.heuristic_max = heuristic > 0 ? heuristic / 1000 : FRESH_UNSET,
+	};
+}
+
+static struct policy_times times_of(const struct fetch *f)
+{
+	return (struct policy_times){ f->requested, worker_now(f->worker)->wall_ms / 1000 };
+}
+
+static void bad_response(struct fetch *f, const char *why)
+{
+	STAT_INC(STAT_UPSTREAM_BAD_RESPONSE);
+	LOG(LOG_L_NOTICE, "fetch.bad_response", "host=%s why=%s", f->at, why);
+	fetch_failed(f, -EBADMSG);
+}
+
+/* ---- the body that follows ----------------------------------------------------------------------- */
+
+static void body_begin(struct fetch *f)
+{
+	f->headed = true;
+	f->left = f->framing.length;
+	f->chunks = CHUNK_DEC_INIT;
+	f->data = (struct span){ 0 };
+	f->step = FETCH_BODY;
+	fetch_watch(f, 0, 0);
+	fetch_read_body(f);
+}
+
+/* The head for the flight and, if the body may be resumed, a copy for that. Frees nothing on -ENOMEM. */
+static int publish(struct fetch *f, struct object *object, struct flight_head *head)
+{
+	head->object = object_dup(object);
+	if (!head->object)
+		return -ENOMEM;
+	if (f->kind == FETCH_CACHE && policy_strong(object))
+		f->object = object_dup(object);
+	head->partial = f->object != NULL;
+	head->length = f->length = object->length;
+	flight_head(f->flight, head, *worker_now(f->worker));
+	return 0;
+}
+
+static void publish_and_go(struct fetch *f, struct object *object, struct flight_head *head)
+{
+	int rc = publish(f, object, head);
+
+	if (rc < 0)
+		fetch_finish(f, rc);
+	else
+		body_begin(f);
+}
+
+static int64_t framed_length(const struct fetch *f)
+{
+	return f->framing.has_length ? (int64_t)f->framing.length : -1;
+}
+
+/* ---- relayed ------------------------------------------------------------------------------------- */
+
+static void relay_head(struct fetch *f)
+{
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct policy_stored stored;
+	struct flight_head head = { .verdict = FLIGHT_LEADER };
+	int rc = policy_response(&f->policy, f->response, &times, &env, scratch.fields,
+				 sizeof(scratch.fields), &stored, NULL);
+
+	if (rc < 0) {
+		bad_response(f, "head_too_large");
+		return;
+	}
+	if (f->answered)
+		f->answered(f->arg, f->response);
+	stored.object.status = f->response->status;
+	stored.object.length = framed_length(f);
+	publish_and_go(f, &stored.object, &head);
+}
+
+/* ---- for the cache ------------------------------------------------------------------------------- */
+
+/* Does this reason hold for whoever asks? Then there is nothing to collapse for a while. */
+static bool reason_is_lasting(enum policy_reason reason)
+{
+	switch (reason) {
+	case WHY_NO_STORE:
+	case WHY_NO_PRIVATE:
+	case WHY_NO_COOKIE:
+	case WHY_NO_VARY_STAR:
+	case WHY_NO_VARY_LONG:
+	case WHY_NO_USE:
+	case WHY_NO_STATUS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void choose_verdict(const struct fetch *f, const struct policy_stored *stored,
+			   struct flight_head *head)
+{
+	int64_t max = f->config->settings.cache.object_max;
+
+	if (stored->store)
+		head->verdict = max && f->framing.has_length && (int64_t)f->framing.length > max
+					? FLIGHT_SHARE
+					: FLIGHT_STORE;
+	else if (f->response->status >= 500 && stored->reason == WHY_NO_STATUS)
+		head->verdict = FLIGHT_SHARE;
+	else
+		head->verdict = FLIGHT_LEADER;
+	head->uncollapsed = head->verdict == FLIGHT_LEADER && reason_is_lasting(stored->reason);
+}
+
+/* The marker that tells lookups which fields select. Behind it in the writer's queue comes the response. */
+static void put_marker(struct fetch *f, struct span names)
+{
+	struct object marker = {
+		.kind = OBJECT_VARY,
+		.key = f->key,
+		.fields = names,
+		.received = worker_now(f->worker)->wall_ms / 1000,
+		.date = OBJECT_TIME_UNKNOWN,
+		.last_modified = OBJECT_TIME_UNKNOWN,
+		.expires = OBJECT_TIME_UNKNOWN,
+	};
+
+	if (span_eq(names, f->vary))
+		return;
+	if (writer_put_object(f->worker->proxy->writer, &marker, NULL, NULL) < 0)
+		STAT_INC(STAT_STORE_DROPPED);
+}
+
+/* The key under which the response goes: of its variant, if it has a Vary. */
+static int choose_key(struct fetch *f, const struct policy_stored *stored, struct object *object)
+{
+	struct cache_key key;
+	struct span names;
+	int rc;
+
+	if (f->key.n > sizeof(scratch.key))
+		return -ENOSPC;
+	memcpy(scratch.key, f->key.p, f->key.n);
+	key = key_of(span_make(scratch.key, f->key.n));
+	object->key = key.text;
+	if (!stored->vary.n)
+		return 0;
+	rc = policy_vary_join(stored->vary, f->vary, scratch.vary, sizeof(scratch.vary), &names);
+	if (rc == 0)
+		rc = policy_vary_key(names, f->request, scratch.key, sizeof(scratch.key), &key);
+	if (rc < 0)
+		return rc;
+	object->key = key.text;
+	put_marker(f, names);
+	return 0;
+}
+
+/* Are these the bytes that were asked for, of the object that they were asked for? */
+static bool part_fits(const struct fetch *f, const struct policy_stored *part,
+		      const struct content_range *cr)
+{
+	struct validators have, got;
+
+	if (!f->has_range || cr->unsatisfied || cr->range.first != f->range.first ||
+	    cr->complete == RANGE_UNKNOWN || cr->complete > INT64_MAX)
+		return false;
+	if (cr->range.last > f->range.last && f->range.last != RANGE_UNKNOWN)
+		return false;
+	if (!policy_strong(&part->object))
+		return false;
+	if (!f->stored)
+		return true;
+	have = policy_validators(f->stored);
+	got = policy_validators(&part->object);
+	return fetch_same_version(&have, &got) && f->stored->length == (int64_t)cr->complete;
+}
+
+static int content_range_of(const struct http_head *head, struct content_range *ret)
+{
+	const struct http_field *field = http_field_first(head, HTTP_FIELD_CONTENT_RANGE);
+
+	return field ? http_content_range_parse(field->value, ret) : -EINVAL;
+}
+
+/* Not what we can place: ask once more, for the whole and without conditions. */
+static void ask_whole(struct fetch *f)
+{
+	f->has_range = false;
+	f->cond = POLICY_COND_NONE;
+	object_free(&f->stored);
+	lease_unref(&f->stored_lease);
+	fetch_again(f);
+}
+
+static void part_head(struct fetch *f, struct policy_stored *stored)
+{
+	struct flight_head head = { .verdict = FLIGHT_STORE, .first = f->range.first };
+	struct content_range cr;
+
+	if (content_range_of(f->response, &cr) < 0 || !part_fits(f, stored, &cr) ||
+	    !stored->store) {
+		if (f->has_range)
+			ask_whole(f);
+		else
+			bad_response(f, "unasked_206");
+		return;
+	}
+	if (choose_key(f, stored, &stored->object) < 0) {
+		ask_whole(f);
+		return;
+	}
+	f->end = cr.range.last + 1;
+	stored->object.length = (int64_t)cr.complete;
+	head.store_id = f->stored ? f->stored->id : 0;
+	publish_and_go(f, &stored->object, &head);
+}
+
+static void whole_head(struct fetch *f, struct policy_stored *stored)
+{
+	struct flight_head head = { 0 };
+
+	choose_verdict(f, stored, &head);
+	if (choose_key(f, stored, &stored->object) < 0)
+		head.verdict = FLIGHT_LEADER;
+	stored->object.status = f->response->status;
+	stored->object.length = framed_length(f);
+	f->has_range = false;
+	publish_and_go(f, &stored->object, &head);
+}
+
+static void refreshed_head(struct fetch *f, struct object *object)
+{
+	struct flight_head head = { .verdict = FLIGHT_REFRESHED, .store_id = f->stored->id };
+
+	object->id = f->stored->id;
+	object->key = f->stored->key;
+	object->generation = f->generation;
+	publish_and_go(f, object, &head);
+}
+
+/* An answer to a validation: true if that was all it is. */
+static bool validated(struct fetch *f, const struct policy_times *times,
+		      const struct policy_env *env)
+{
+	enum policy_outcome outcome;
+	struct object object;
+
+	if (!f->stored)
+		return false;
+	if (policy_validated(&f->policy, f->stored, f->response, times, env, scratch.fields,
+			     sizeof(scratch.fields), &outcome, &object, NULL) < 0) {
+		bad_response(f, "head_too_large");
+		return true;
+	}
+	switch (outcome) {
+	case POLICY_OUTCOME_UPDATED:
+		refreshed_head(f, &object);
+		return true;
+	case POLICY_OUTCOME_AGAIN:
+		ask_whole(f);
+		return true;
+	case POLICY_OUTCOME_STALE:
+		/* Each reader decides for itself, with what it has. */
+		fetch_finish(f, -EREMOTEIO);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void cache_head(struct fetch *f)
+{
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct policy_stored stored;
+
+	if (validated(f, &times, &env))
+		return;
+	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,
+			    sizeof(scratch.fields), &stored, NULL) < 0) {
+		bad_response(f, "head_too_large");
+		return;
+	}
+	if (f->response->status == 206)
+		part_head(f, &stored);
+	else if (f->response->status == 416 && f->has_range)
+		ask_whole(f);
+	else
+		whole_head(f, &stored);
+}
+
+/* ---- resumed ------------------------------------------------------------------------------------- */
+
+bool fetch_same_version(const struct validators *a, const struct validators *b)
+{
+	if (a->etag.opaque.p || b->etag.opaque.p)
+		return etag_equal_strong(&a->etag, &b->etag);
+	return a->has_last_modified && b->has_last_modified &&
+	       a->last_modified == b->last_modified && a->date_is_strong;
+}
+
+/* Does the rest begin where we are? Else how many bytes of it are known already (a 200)? */
+static bool rest_fits(struct fetch *f, const struct policy_stored *rest)
+{
+	uint64_t at = flight_published(f->flight);
+	struct validators have = policy_validators(f->object);
+	struct validators got = policy_validators(&rest->object);
+	struct content_range cr;
+
+	if (!fetch_same_version(&have, &got))
+		return false;
+	f->skip = 0;
+	if (f->response->status == 200) {
+		f->skip = at;
+		return f->length < 0 || framed_length(f) == f->length;
+	}
+	return f->response->status == 206 && content_range_of(f->response, &cr) == 0 &&
+	       !cr.unsatisfied && cr.range.first == at &&
+	       (f->length < 0 || cr.complete == (uint64_t)f->length) &&
+	       (f->end == UINT64_MAX || cr.range.last + 1 == f->end);
+}
+
+static void resumed_head(struct fetch *f)
+{
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct policy_stored rest;
+
+	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,
+			    sizeof(scratch.fields), &rest, NULL) < 0 ||
+	    !rest_fits(f, &rest)) {
+		LOG(LOG_L_NOTICE, "fetch.other_version", "host=%s status=%u", f->at,
+		    f->response->status);
+		fetch_failed(f, -ESTALE);
+		return;
+	}
+	STAT_INC(STAT_FLIGHT_RESUMED);
+	body_begin(f);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+/* A final head. */
+static void on_head(struct fetch *f)
+{
+	int rc = http_framing(f->response, f->request->method, &f->framing);
+
+	if (rc < 0 || f->framing.kind == FRAMING_TUNNEL) {
+		bad_response(f, rc < 0 ? http_refusal_info(rc)->name : "upgrade");
+		return;
+	}
+	if (f->headed)
+		resumed_head(f);
+	else if (f->kind == FETCH_RELAY)
+		relay_head(f);
+	else
+		cache_head(f);
+}
+
+/* 1: a final head is there; 0: not yet; or a refusal. */
+static int scan_heads(struct fetch *f)
+{
+	for (;;) {
+		size_t len;
+		int rc = head_scan(&f->scan, f->in + f->in_at, f->in_n - f->in_at, CONFIG_HEAD_MAX,
+				   &len);
+
+		if (rc == -EAGAIN)
+			return 0;
+		if (rc < 0)
+			return http_oversize(f->in + f->in_at, f->in_n - f->in_at);
+		rc = http_response_parse(f->response, f->in + f->in_at + f->scan.skipped, len);
+		if (rc < 0)
+			return rc;
+		f->in_at += f->scan.skipped + len;
+		f->scan = HEAD_SCAN_RESPONSE;
+		if (f->response->status >= 200 || f->response->status == 101)
+			return 1;
+		if (f->interim)
+			f->interim(f->arg, f->response);
+	}
+}
+
+static int make_room(struct fetch *f)
+{
+	size_t room = f->in_room ? f->in_room * 2 : FETCH_READ_BYTES;
+	char *in;
+
+	if (!f->response)
+		f->response = malloc(sizeof(*f->response));
+	if (!f->response)
+		return -ENOMEM;
+	if (f->in_n < f->in_room)
+		return 0;
+	in = realloc(f->in, room);
+	if (!in)
+		return -ENOMEM;
+	f->in = in;
+	f->in_room = room;
+	return 0;
+}
+
+void fetch_read_head(struct fetch *f)
+{
+	ssize_t n;
+	int rc = make_room(f);
+
+	if (rc < 0) {
+		fetch_finish(f, rc);
+		return;
+	}
+	n = recv(f->fd, f->in + f->in_n, f->in_room - f->in_n, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if (f->step == FETCH_SEND)
+			return; /* still watched for both ways */
+		fetch_watch(f, EV_READ, (unsigned)f->config->settings.upstream.first_byte_timeout);
+		return;
+	}
+	if (n <= 0) {
+		fetch_failed(f, n < 0 ? -errno : -ECONNRESET);
+		return;
+	}
+	if (!f->response_began)
+		f->scan = HEAD_SCAN_RESPONSE;
+	f->response_began = true;
+	f->in_n += (size_t)n;
+	rc = scan_heads(f);
+	if (rc < 0)
+		bad_response(f, http_refusal_info(rc)->name);
+	else if (rc == 1)
+		on_head(f);
+}

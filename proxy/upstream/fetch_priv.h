@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the rooms of a fetch share: fetch.c (life, tries, connection), fetch_send.c (the request),
+ * fetch_head.c (the response's head: what it means) and fetch_body.c (its body). All of it belongs to the
+ * fetch's worker, but for `mail`, which anybody posts.
+ */
+#ifndef PROXY_UPSTREAM_FETCH_PRIV_H
+#define PROXY_UPSTREAM_FETCH_PRIV_H
+
+#include "proxy/config.h"
+#include "proxy/http/chunk.h"
+#include "proxy/http/frame.h"
+#include "proxy/http/scan.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/upstream/balance.h"
+#include "proxy/upstream/connect.h"
+#include "proxy/upstream/fetch.h"
+#include "proxy/upstream/pool.h"
+
+#define FETCH_TRIES_PER_HOST 2
+#define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
+
+struct fetch {
+	struct worker *worker;
+	struct config *config;
+	struct flight *flight; /* the producer's; gone after flight_end() */
+	struct flight_producer producer;
+	struct mail mail; /* wake-ups of the flight */
+	enum fetch_step step;
+
+	/* what was asked; all owned */
+	enum fetch_kind kind;
+	const struct profile *profile; /* alive by config */
+	char host[PROFILE_HOST_MAX];
+	char group[PROFILE_GROUP_MAX]; /* empty: none */
+	uint16_t port;
+	struct policy_req policy;
+	struct http_head *request; /* spans into request_raw */
+	char *request_raw;
+	char *texts; /* authority, target, key, vary */
+	struct span authority, target, key, vary;
+	enum policy_cond cond;
+	struct object *stored;
+	struct lease *stored_lease;
+	bool has_range;
+	struct byte_range range;
+	struct fetch_body body;
+	bool has_body, body_begun;
+	void (*interim)(void *arg, const struct http_head *head);
+	void (*answered)(void *arg, const struct http_head *head);
+	void (*ended)(void *arg);
+	void *arg;
+	uint64_t generation;
+
+	/* tries */
+	unsigned mirror; /* 0: the host itself; i: the i-th mirror of the group */
+	unsigned tries;	 /* begun at this host without progress */
+	bool no_pool;	 /* the last pooled connection was stale */
+	uint64_t progress_at;
+	int last_error;
+
+	/* the connection */
+	const char *at; /* the host of this try: host, or a mirror */
+	struct connect *connect;
+	int fd;
+	bool reused;
+	bool response_began; /* on this connection */
+	struct addr peer;
+	struct event event;
+	short watching; /* EV_READ, EV_WRITE of `event`, 0: none */
+	unsigned watching_ms;
+
+	/* the request on it */
+	char *out;
+	size_t out_n, out_at;
+	bool body_ended;
+	struct span body_part;		/* of the device's, to be sent now */
+	char frame[CHUNK_HEAD_MAX + 8]; /* of the chunked coding, before and behind it */
+	size_t frame_n, frame_at;
+	int64_t requested; /* seconds */
+
+	/* the response */
+	char *in;
+	size_t in_room, in_n, in_at; /* bytes [in_at, in_n) are not used yet */
+	struct head_scan scan;
+	struct http_head *response;
+	struct framing framing;
+	struct chunk_dec chunks;
+	struct span data;      /* FRAMING_CHUNKED: decoded, inside `in`, not passed on yet */
+	uint64_t left;	       /* FRAMING_LENGTH: bytes to come */
+	uint64_t skip;	       /* bytes that the flight has already */
+	bool headed;	       /* the flight has its head */
+	struct object *object; /* of the response, for resuming; NULL: can't be */
+	int64_t length;	       /* of the object, -1 unknown */
+	uint64_t end;	       /* where this fetch's bytes end in the object; UINT64_MAX: unknown */
+};
+
+/* fetch.c */
+void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
+void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
+void fetch_again(struct fetch *fetch);		/* the same host once more, by our own wish */
+void fetch_release(struct fetch *fetch, bool reusable); /* the connection */
+void fetch_finish(struct fetch *fetch, int rc);		/* ends the flight; frees the fetch */
+
+/* fetch_send.c */
+MUST_USE int fetch_build(struct fetch *fetch);
+void fetch_send(struct fetch *fetch);
+
+/* fetch_head.c */
+void fetch_read_head(struct fetch *fetch);
+
+/* Are these validators, strong ones, of the same bytes? */
+bool fetch_same_version(const struct validators *a, const struct validators *b);
+
+/* fetch_body.c */
+void fetch_read_body(struct fetch *fetch);
+
+#endif
