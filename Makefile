@@ -210,11 +210,7 @@ lint-scripts: deps-lint
 	$(call say,SHELL,$(words $(shell tests/lint/scripts)) scripts)
 	$(Q)shellcheck $$(tests/lint/scripts)
 test-kconfig: deps-build ## build the smallest and the largest choice of Kconfig
-	@for choice in no yes; do \
-		mkdir -p build/all$$choice && \
-		KCONFIG_CONFIG=build/all$$choice/choice $(KCONFIG) --all$${choice}config Kconfig >/dev/null && \
-		$(MAKE) --no-print-directory BUILD=build/all$$choice CONFIG=build/all$$choice/choice all || exit; \
-	done
+	@tests/lint/kconfig
 format: deps-lint ## format all C by .clang-format
 	$(Q)$(if $(C_FILES),clang-format-14 -i $(C_FILES))
 
