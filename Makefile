@@ -75,11 +75,13 @@ OBJECTS += $(call objects,$(2))
 $(BUILD)/lib/lib$(1).a: $(call objects,$(2)) $(BUILD)/lib/lib$(1).list
 $(call remember,$(BUILD)/lib/lib$(1).list,$(2))
 endef
-# $(call program,FOLDER,NAME,SOURCES): linked with every library that is there.
+# $(call program,NAME,MAIN,SOURCES): linked with every library, if MAIN is there.
 define program
-$(if $(3),
+ifneq ($(wildcard $(2)),)
+PROGRAMS += $(BUILD)/bin/$(1)
 OBJECTS += $(call objects,$(3))
-$(BUILD)/$(1)/$(2): $(call objects,$(3)))
+$(BUILD)/bin/$(1): $(call objects,$(3))
+endif
 endef
 # $(call remember,FILE,WORDS): FILE holds WORDS and changes only when they do.
 define remember
@@ -95,6 +97,38 @@ $(call remember,$(BUILD)/flags,$(CC) $(CFLAGS))
 .PHONY: all
 ##@ Build
 all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the commands)
+
+# ---- tests -------------------------------------------------------------------------------------
+
+.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint
+.PHONY: asan test-asan fuzz fuzz-run bench
+##@ Try
+demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
+	tests/demo/run
+
+##@ Test
+test: tests ## all tests, or T=netns, T=wire/x.vtc; without root what needs it is skipped
+	@BUILD=$(BUILD) tests/run $(T)
+test-unit: ## [tests/unit] unit tests
+test-wire: ## [tests/wire] HTTP on the wire, by varnishtest
+test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
+test-netns: ## [tests/netns] whole networks in namespaces (as root)
+test-crash: ## [tests/crash] the store after kill -9
+test-lint: ## [tests/lint] the build's and the checkers' own tests
+test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
+	@BUILD=$(BUILD) tests/run $*
+asan: ## unit tests with address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined test-unit
+test-asan: asan
+fuzz: deps-fuzz ## [tests/fuzz/*.c] each fuzzer from its corpus for FUZZ_SECONDS (60)
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) \
+		SANITIZE=address,undefined,fuzzer-no-link fuzz-run
+fuzz-run: $(FUZZERS)
+	@BUILD=$(BUILD) tests/fuzz/run $^
+
+##@ Measure
+bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
+	tests/bench/run
 
 # ---- how it is built ---------------------------------------------------------------------------
 
@@ -158,35 +192,6 @@ savedefconfig: deps-build ## write what differs from the defaults to build/defco
 	@mkdir -p $(BUILD)
 	$(Q)KCONFIG_CONFIG=$(CONFIG) $(KCONFIG) --savedefconfig=$(BUILD)/defconfig Kconfig
 
-# ---- tests -----------------------------------------------------------------------------------
-
-.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint asan test-asan fuzz fuzz-run bench
-##@ Try
-demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
-	tests/demo/run
-
-##@ Test
-test: tests ## all tests; as root, otherwise those that need root are skipped
-	@BUILD=$(BUILD) tests/run
-test-unit: ## [tests/unit] unit tests
-test-wire: ## [tests/wire] HTTP on the wire, by varnishtest
-test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
-test-netns: ## [tests/netns] whole networks in namespaces (as root)
-test-crash: ## [tests/crash] the store after kill -9
-test-lint: ## [tests/lint] the build's and the checkers' own tests
-test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
-	@BUILD=$(BUILD) tests/run $*
-asan: ## unit tests with address and undefined-behaviour sanitizers, in build/asan
-	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined test-unit
-test-asan: asan
-fuzz: deps-fuzz ## [tests/fuzz/*.c] each fuzzer for FUZZ_SECONDS (60), from its corpus, in build/fuzz
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) SANITIZE=address,undefined,fuzzer-no-link fuzz-run
-fuzz-run: $(FUZZERS)
-	@BUILD=$(BUILD) tests/fuzz/run $^
-
-##@ Measure
-bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
-	tests/bench/run
 # ---- lint --------------------------------------------------------------------------------------
 
 C_FILES  = $(shell find proxy cache bpf firmware tests -name '*.[ch]' | sort)
@@ -196,7 +201,7 @@ CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,perfor
 
 .PHONY: lint lint-fast lint-c lint-scripts test-kconfig format
 ##@ Lint
-lint: lint-fast lint-scripts lint-c test-kconfig ## all checks of the text, and the smallest and the largest build
+lint: lint-fast lint-scripts lint-c test-kconfig ## all checks of the text, and both ends of Kconfig
 lint-fast: deps-lint ## formatting, arrows between folders, licence lines (seconds)
 	$(Q)$(if $(C_FILES),clang-format-14 --dry-run -Werror $(C_FILES))
 	$(Q)tests/lint/layers

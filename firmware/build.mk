@@ -6,14 +6,11 @@ firmware_sources := $(filter-out %/main.c,$(wildcard $(firmware_rooms:%=firmware
 $(eval $(call library,firmware,$(firmware_sources)))
 $(eval $(call library,base,$(wildcard firmware/base/*.c)))
 
-ifneq ($(and $(CONFIG_BPF),$(wildcard firmware/keeper/main.c)),)
-PROGRAMS += $(BUILD)/bin/tarnd
-$(eval $(call program,bin,tarnd,firmware/keeper/main.c))
+ifdef CONFIG_BPF
+$(eval $(call program,tarnd,firmware/keeper/main.c,firmware/keeper/main.c))
 endif
-
-ifneq ($(and $(CONFIG_ADMIN),$(wildcard firmware/ctl/main.c)),)
-PROGRAMS += $(BUILD)/bin/tarnctl
-$(eval $(call program,bin,tarnctl,$(wildcard firmware/ctl/*.c)))
+ifdef CONFIG_ADMIN
+$(eval $(call program,tarnctl,firmware/ctl/main.c,$(wildcard firmware/ctl/*.c)))
 endif
 
 PROFILES := $(wildcard firmware/vendors/*.conf)

@@ -3,8 +3,4 @@
 
 proxy_sources := $(filter-out proxy/main.c,$(wildcard proxy/*.c proxy/*/*.c))
 $(eval $(call library,proxy,$(proxy_sources)))
-
-ifneq ($(wildcard proxy/main.c),)
-PROGRAMS += $(BUILD)/bin/tarn-proxy
-$(eval $(call program,bin,tarn-proxy,proxy/main.c))
-endif
+$(eval $(call program,tarn-proxy,proxy/main.c,proxy/main.c))
