@@ -197,7 +197,9 @@ savedefconfig: deps-build ## write what differs from the defaults to build/defco
 C_FILES  = $(shell find proxy cache bpf firmware tests -name '*.[ch]' | sort)
 CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 	--inline-suppr --suppressions-list=tests/lint/cppcheck.txt -j2 --max-configs=4 -I. \
-	-D_GNU_SOURCE -D__linux__ --include=$(BUILD)/config.h --cppcheck-build-dir=$(BUILD)/cppcheck
+	-D_GNU_SOURCE -D__linux__ --include=$(BUILD)/config.h --include=tests/lint/cppcheck.h \
+	--include=/usr/include/$(shell gcc -print-multiarch)/sys/queue.h \
+	--cppcheck-build-dir=$(BUILD)/cppcheck
 
 .PHONY: lint lint-fast lint-c lint-scripts test-kconfig format
 ##@ Lint

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For cppcheck only, which does not search system headers: loops whose macro it must see through to
+ * know that the variable is set.
+ */
+#define HASH_ITER(hh, head, el, tmp)                                                               \
+	for ((el) = (head), (tmp) = (el) ? (el)->hh.next : NULL; (el);                             \
+	     (el) = (tmp), (tmp) = (el) ? (el)->hh.next : NULL)
