@@ -93,7 +93,7 @@ static inline bool span_ends(struct span s, struct span suffix)
 /* Index of the first `c`, or s.n. */
 static inline size_t span_find(struct span s, char c)
 {
-	const char *hit = s.n ? (const char *)memchr(s.p, c, s.n) : NULL;
+	const char *hit = s.n ? (const char *)memchr(s.p, (unsigned char)c, s.n) : NULL;
 
 	return hit ? (size_t)(hit - s.p) : s.n;
 }
