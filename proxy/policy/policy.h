@@ -231,9 +231,10 @@ MUST_USE int policy_validated(const struct policy_req *req, const struct object 
  * A response to HEAD, with what is stored for its GET: true if the stored record changes to
  * *ret_object (renewed, or from now on stale). Borrows as above; -EMSGSIZE counts as false.
  */
-bool policy_head_response(const struct object *stored, const struct http_head *resp,
-			  const struct policy_times *times, const struct policy_env *env, char *buf,
-			  size_t cap, struct object *ret_object, struct policy_trace *trace);
+bool policy_head_response(const struct profile_class *class, const struct object *stored,
+			  const struct http_head *resp, const struct policy_times *times,
+			  const struct policy_env *env, char *buf, size_t cap,
+			  struct object *ret_object, struct policy_trace *trace);
 
 /* ---- the device's answer (RFC 9110 13.2.2, 14; RFC 9111 4.3.2) ------------------------------------ */
 

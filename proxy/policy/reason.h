@@ -20,7 +20,6 @@
 	X(REQUEST_UNSAFE, "unsafe-method", "RFC 9111 4", "an unsafe method is written through to the origin") \
 	X(REQUEST_BODY, "request-body", "RFC 9110 9.3.1", "the request has content, which no key covers") \
 	X(REQUEST_CONNECT, "connect", "RFC 9110 9.3.6", "the device asks for a tunnel") \
-	X(REQUEST_UPGRADE, "upgrade", "RFC 9110 7.8", "the device asks for another protocol") \
 	X(REQUEST_IF_MATCH, "if-match", "RFC 9111 4.3.2", "If-Match and If-Unmodified-Since are for the origin to evaluate") \
 	X(REQUEST_RANGE_METHOD, "range-method", "RFC 9110 14.2", "Range means something only in a GET") \
 	X(REQUEST_MAX_FORWARDS, "max-forwards", "RFC 9110 7.6.2", "Max-Forwards is used up: the answer is ours") \
