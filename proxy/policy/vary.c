@@ -280,6 +280,7 @@ static bool put_preferences(struct value *v, const struct http_head *req, enum h
 		p[n].place = n;
 		n++;
 	}
+	/* cppcheck-suppress uninitvar ; the first n are set */
 	qsort(p, n, sizeof(p[0]), preference_cmp);
 	for (unsigned i = 0; i < n; i++) {
 		if (i > 0)
