@@ -190,16 +190,16 @@ static void directive_add(struct cachectl *cc, struct span name, struct span arg
 
 /* ---- lines ------------------------------------------------------------------------------------------- */
 
+/* Space around '=' is an error, but what is meant is plain. */
 static void element_add(struct cachectl *cc, struct span element)
 {
 	size_t equals = span_find(element, '=');
-	struct span name = span_trim(span_head(element, equals)), arg = { NULL, 0 };
+	struct span name = span_head(element, equals), arg = { NULL, 0 };
 
 	if (equals < element.n)
-		arg = span_trim(span_drop(element, equals + 1));
-	if (!http_is_token(name))
-		cc->malformed = true;
-	directive_add(cc, name, arg);
+		arg = span_drop(element, equals + 1);
+	cc->malformed |= !http_is_token(name) || span_trim(arg).n != arg.n;
+	directive_add(cc, span_trim(name), span_trim(arg));
 }
 
 /* Does a quoted string begin in @s that does not end? */
