@@ -104,7 +104,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 .PHONY: asan test-asan fuzz fuzz-run bench
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
-	tests/demo/run
+	@BUILD=$(BUILD) tests/demo/run
 
 ##@ Test
 test: tests ## all tests, or T=netns, T=wire/x.vtc; without root what needs it is skipped
@@ -128,7 +128,7 @@ fuzz-run: $(FUZZERS)
 
 ##@ Measure
 bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
-	tests/bench/run
+	@BUILD=$(BUILD) tests/bench/run
 
 # ---- how it is built ---------------------------------------------------------------------------
 
