@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tarnctl status: is it working, and if not, why; in words on one screen, or as JSON.
+ *
+ * Both programs may be of another version than this one: every member of their answers may be
+ * missing, and what is not known is not claimed. Who writes them: firmware/keeper, proxy/admin.
+ *
+ *	keeper	proxy	verdict
+ *	up	up	working if armed and every vendor is reachable, else degraded
+ *	up	down	degraded: connections pass straight through
+ *	down	up	working if reachable: the proxy alone, nothing is intercepted
+ *	down	down	not running
+ */
+#include "firmware/ctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "firmware/base/span.h"
+#include "firmware/ctl/ask.h"
+
+struct status {
+	json_t *keeper, *proxy, *counters; /* NULL: no answer */
+	int keeper_rc, proxy_rc;
+	json_t *problems; /* array of strings: why not simply "working" */
+	enum ctl_exit verdict;
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+/* A number of either JSON kind; -1: there is none. */
+static double number_of(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+static double counter(const struct status *s, const char *name)
+{
+	const json_t *rows = json_object_get(s->counters, "counters");
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (strcmp(text_of(row, "name"), name) == 0)
+			return number_of(row, "value");
+	}
+	return -1;
+}
+
+static void problem(struct status *s, enum ctl_exit verdict, const char *what, const char *why)
+{
+	char text[400];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", what, why[0] ? ": " : "", why);
+	CHECK_OK(json_array_append_new(s->problems, json_string(text)));
+	if (verdict > s->verdict)
+		s->verdict = verdict;
+}
+
+static bool is_armed(const struct status *s)
+{
+	const json_t *armed = json_object_get(s->keeper, "armed");
+
+	if (armed)
+		return json_is_true(armed) || (json_is_integer(armed) && json_integer_value(armed));
+	return strcmp(text_of(s->keeper, "state"), "armed") == 0;
+}
+
+/* A vendor that has not been checked yet is neither. */
+static bool reach_known(const json_t *row)
+{
+	return !json_is_false(json_object_get(row, "checked"));
+}
+
+static void judge_reach(struct status *s)
+{
+	const json_t *reach = json_object_get(s->proxy, "reach");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(reach, i, row)
+	{
+		if (reach_known(row) && json_is_false(json_object_get(row, "reachable")))
+			problem(s, CTL_DEGRADED, "a vendor can't be reached",
+				text_of(row, "vendor"));
+	}
+}
+
+/* The proxy's own word. no_upstream is told vendor by vendor. */
+static void judge_proxy(struct status *s)
+{
+	const char *state = text_of(s->proxy, "state");
+
+	if (strcmp(state, "uncached") == 0)
+		problem(s, CTL_DEGRADED, "nothing is cached, the store can't be used",
+			text_of(json_object_get(s->proxy, "cache"), "last_error"));
+	else if (strcmp(state, "draining") == 0)
+		problem(s, CTL_DEGRADED, "tarn-proxy is about to end", "");
+	else if (state[0] && strcmp(state, "ok") != 0 && strcmp(state, "no_upstream") != 0)
+		problem(s, CTL_DEGRADED, "tarn-proxy", state);
+}
+
+static void judge(struct status *s)
+{
+	if (!s->keeper && !s->proxy) {
+		bool forbidden = s->keeper_rc == -EACCES || s->proxy_rc == -EACCES;
+
+		problem(s, forbidden ? CTL_NOT_ALLOWED : CTL_NOT_RUNNING, "tarnd",
+			ask_error_text(s->keeper_rc));
+		problem(s, CTL_NOT_RUNNING, "tarn-proxy", ask_error_text(s->proxy_rc));
+		return;
+	}
+	if (s->keeper && !is_armed(s))
+		problem(s, CTL_DEGRADED,
+			"nothing is intercepted, connections pass straight through",
+			text_of(s->keeper, "why_not_armed"));
+	if (!s->keeper && s->keeper_rc != -ENOENT && s->keeper_rc != -ECONNREFUSED)
+		problem(s, CTL_DEGRADED, "tarnd", ask_error_text(s->keeper_rc));
+	if (!s->proxy)
+		problem(s, CTL_DEGRADED, "tarn-proxy", ask_error_text(s->proxy_rc));
+	judge_proxy(s);
+	judge_reach(s);
+}
+
+static const char *verdict_name(enum ctl_exit verdict)
+{
+	switch (verdict) {
+	case CTL_WORKING:
+		return "working";
+	case CTL_DEGRADED:
+		return "degraded";
+	case CTL_NOT_ALLOWED:
+		return "unknown";
+	default:
+		return "not running";
+	}
+}
+
+/* A line "label  text"; nothing if the text is empty. */
+static void line(const char *label, const char *text)
+{
+	if (!text[0])
+		return;
+	printf("%-14s", label);
+	ctl_put_text(text, stdout);
+	putchar('\n');
+}
+
+/* "eth0 lan, eth1 wan" */
+static void print_ports(const struct status *s)
+{
+	const json_t *ports = json_object_get(s->keeper, "ports");
+	char text[400] = "";
+	size_t i, n = 0;
+	json_t *port;
+
+	json_array_foreach(ports, i, port)
+	{
+		if (n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.20s %.20s",
+					      i ? ", " : "", text_of(port, "name"),
+					      text_of(port, "role"));
+	}
+	line("Ports", text);
+}
+
+static void print_keeper(const struct status *s)
+{
+	const json_t *proxy = json_object_get(s->keeper, "proxy");
+	double restarts = number_of(proxy, "restarts"), kills = number_of(proxy, "hang_kills");
+	double vendors = number_of(s->keeper, "vendors");
+	const char *mode = text_of(s->keeper, "mode");
+	char text[300];
+
+	if (!s->keeper) {
+		line("Interception",
+		     "none (tarnd is not there; the proxy serves those that ask it)");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s%s%.40s", is_armed(s) ? "armed" : "not armed",
+		       mode[0] ? ", mode " : "", mode);
+	line("Interception", text);
+	print_ports(s);
+	if (vendors >= 0) {
+		(void)snprintf(text, sizeof(text), "%.0f of vendors known", vendors);
+		line("Addresses", text);
+	}
+	if (restarts > 0) {
+		(void)snprintf(text, sizeof(text),
+			       "%.0f, %.0f of them because it hung; last: %.100s", restarts,
+			       kills > 0 ? kills : 0, text_of(proxy, "last_exit"));
+		line("Restarts", text);
+	}
+}
+
+static void print_proxy(const struct status *s)
+{
+	double up = number_of(s->proxy, "uptime_s"), workers = number_of(s->proxy, "workers");
+	double open = counter(s, "conn.open"), accepted = counter(s, "conn.accepted");
+	double requests = counter(s, "requests");
+	char text[300];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%.40s", text_of(s->proxy, "version"));
+	if (up >= 0)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sup %.0f d %02.0f:%02.0f h",
+			      n ? ", " : "", (double)((long long)up / 86400),
+			      (double)((long long)up / 3600 % 24),
+			      (double)((long long)up / 60 % 60));
+	if (workers >= 0)
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%.0f workers", n ? ", " : "",
+			       workers);
+	line("tarn-proxy", text);
+	if (open >= 0) {
+		(void)snprintf(text, sizeof(text), "%.0f open, %.0f accepted, %.0f requests", open,
+			       accepted > 0 ? accepted : 0, requests > 0 ? requests : 0);
+		line("Connections", text);
+	}
+}
+
+static void print_saved(const struct status *s)
+{
+	const json_t *saved = json_object_get(s->proxy, "saved");
+	double to = number_of(saved, "to_devices"), from = number_of(saved, "from_vendor");
+	char a[32], b[32], c[32], text[160];
+
+	if (to < 0 || from < 0)
+		return;
+	/* From the vendor may come more than went out: then nothing was saved, and that is said. */
+	(void)snprintf(text, sizeof(text), "%s (%.1f %%): %s to devices, %s from vendors",
+		       ctl_bytes(to - from, a), to > 0 ? 100 * (to - from) / to : 0,
+		       ctl_bytes(to, b), ctl_bytes(from, c));
+	line("Saved", text);
+}
+
+static void print_cache(const struct status *s)
+{
+	const json_t *cache = json_object_get(s->proxy, "cache");
+	double bytes = number_of(cache, "bytes"), limit = number_of(cache, "limit");
+	double objects = number_of(cache, "objects");
+	char a[32], b[32], text[160];
+	int n;
+
+	if (bytes < 0)
+		return;
+	n = snprintf(text, sizeof(text), "%s", ctl_bytes(bytes, a));
+	if (limit > 0)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " of %s (%.1f %%)",
+			      ctl_bytes(limit, b), 100 * bytes / limit);
+	if (objects >= 0)
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, ", %.0f objects", objects);
+	line("Cache", text);
+}
+
+static const char *reach_word(const json_t *row)
+{
+	const json_t *reachable = json_object_get(row, "reachable");
+
+	if (!reach_known(row) || !json_is_boolean(reachable))
+		return "not known yet";
+	return json_is_true(reachable) ? "reachable" : "not reachable";
+}
+
+static void print_reach(const struct status *s)
+{
+	const json_t *reach = json_object_get(s->proxy, "reach");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(reach, i, row)
+	{
+		const char *via = text_of(row, "via"), *resolver = text_of(row, "resolver");
+		char text[300];
+
+		(void)snprintf(text, sizeof(text), "%.60s: %s%s%.60s%s%s%.60s",
+			       text_of(row, "vendor"), reach_word(row), via[0] ? ", DNS: " : "",
+			       via, via[0] ? " resolver" : "", resolver[0] ? " " : "", resolver);
+		line(i ? "" : "Vendors", text);
+	}
+}
+
+static void print_words(const struct status *s)
+{
+	json_t *text;
+	size_t i;
+
+	line("Tarn is", verdict_name(s->verdict));
+	json_array_foreach(s->problems, i, text)
+	{
+		line(i ? "" : "Because", json_string_value(text));
+	}
+	if (s->keeper || s->proxy)
+		print_keeper(s);
+	if (!s->proxy)
+		return;
+	print_proxy(s);
+	print_saved(s);
+	print_cache(s);
+	print_reach(s);
+}
+
+static void print_json(const struct status *s)
+{
+	json_t *document =
+		json_pack("{s:s, s:O, s:O?, s:O?}", "state", verdict_name(s->verdict), "problems",
+			  s->problems, "keeper", s->keeper, "proxy", s->proxy);
+
+	CHECK(document != NULL);
+	CHECK_OK(json_dumpf(document, stdout, JSON_INDENT(2)));
+	putchar('\n');
+	json_decref(document);
+}
+
+int ctl_status(const struct ctl_options *options, char **args)
+{
+	struct status s = { .problems = json_array() };
+
+	(void)args;
+	CHECK(s.problems != NULL);
+	s.keeper_rc = ask_keeper(options->keeper_socket, &s.keeper);
+	s.proxy_rc = ask_proxy(options->proxy_socket, "/api/v1/status", &s.proxy);
+	if (s.proxy && ask_proxy(options->proxy_socket, "/api/v1/stat", &s.counters) < 0)
+		s.counters = NULL; /* the lines that need them are left out */
+	judge(&s);
+	if (options->json)
+		print_json(&s);
+	else
+		print_words(&s);
+	json_decref(s.keeper);
+	json_decref(s.proxy);
+	json_decref(s.counters);
+	json_decref(s.problems);
+	return s.verdict;
+}
