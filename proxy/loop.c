@@ -46,7 +46,7 @@ struct workers {
 	sem_t ready;
 	int setup_rc;	  /* the first failure; guarded by the semaphore's order */
 	bool drain_asked; /* main thread's */
-	unsigned drain_ms;
+	atomic_uint drain_ms;
 	struct worker *control;
 	struct mail *drained;
 	_Atomic uint64_t *beats, *own_beats;
@@ -219,8 +219,11 @@ static void drain_run(struct worker *worker, struct mail *mail)
 	struct workers *workers = worker->workers;
 
 	(void)mail;
-	if (worker->draining)
+	if (worker->draining) {
+		/* Asked again: without patience. */
+		worker->stop = worker->stop || !workers->drain_ms;
 		return;
+	}
 	worker->draining = true;
 	if (worker->beat)
 		atomic_store_explicit(worker->beat, 0, memory_order_relaxed);
@@ -479,11 +482,13 @@ void workers_config(struct workers *workers, struct config *config)
 void workers_drain(struct workers *workers, unsigned limit_ms, struct worker *control,
 		   struct mail *done)
 {
-	CHECK(!workers->drain_asked);
-	workers->drain_asked = true;
+	/* A second time only the limit is taken over. */
 	workers->drain_ms = limit_ms;
-	workers->control = control;
-	workers->drained = done;
+	if (!workers->drain_asked) {
+		workers->drain_asked = true;
+		workers->control = control;
+		workers->drained = done;
+	}
 	for (unsigned i = 0; i < workers->started; i++)
 		mailbox_post(&workers->seats[i].worker, &workers->seats[i].worker.drain_mail);
 }

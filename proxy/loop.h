@@ -60,6 +60,7 @@ struct worker {
 	struct pool *pool;	     /* proxy/upstream/pool.h */
 	struct listen *listen;	     /* proxy/listen.h */
 	struct client *client;	     /* proxy/client/ */
+	struct splices *splices;     /* proxy/splice.h; made by the first splice */
 
 	bool draining; /* finish what is running, begin nothing: no keep-alive, no pooling */
 
@@ -147,7 +148,7 @@ void workers_config(struct workers *workers, struct config *config);
 /*
  * Begins to drain: heartbeats become 0 (no new connection is steered here), the drain hooks run, and each
  * worker ends when nothing is held any more or `limit_ms` has passed. `done` is posted to `control` when
- * all have ended.
+ * all have ended. A second call with limit 0 ends them at once.
  */
 void workers_drain(struct workers *workers, unsigned limit_ms, struct worker *control,
 		   struct mail *done);

@@ -109,6 +109,12 @@
 	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
 	/* the process */ \
+	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
+	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \
+	ONE(KEEPER_DROPPED, COUNTER, "keeper.dropped", "messages to the keeper dropped because its socket was full") \
+	ONE(KEEPER_REFUSED, COUNTER, "keeper.refused", "messages from the keeper that were not valid") \
+	ONE(KEEPER_LEARNED, COUNTER, "keeper.learned", "vendor addresses that the keeper learned from devices' DNS answers") \
+	ONE(ADMIN_REQUESTS, COUNTER, "admin.requests", "requests to the admin API") \
 	ONE(LOG_SUPPRESSED, COUNTER, "log.suppressed", "log lines left out by the rate limit") \
 	ONE(CONFIG_RELOADS, COUNTER, "config.reloads", "configurations taken over while running") \
 	ONE(CONFIG_REFUSED, COUNTER, "config.refused", "configurations refused while running; the old one stayed")

@@ -81,7 +81,9 @@ void machine_rules_set(struct machine *machine, const struct machine_rules *rule
 		machine_init(machine, rules, mono_ms);
 		return;
 	}
-	machine_hurry(machine, mono_ms);
+	machine->system_due_ms = mono_ms;
+	if (machine->step == MACHINE_SEARCH || machine->step == MACHINE_PUBLIC)
+		machine->public_due_ms = mono_ms;
 }
 
 void machine_due(const struct machine *machine, uint64_t mono_ms, bool *ret_system,
@@ -182,15 +184,13 @@ void machine_verdict(struct machine *machine, unsigned path, bool good, uint64_t
 
 void machine_hurry(struct machine *machine, uint64_t mono_ms)
 {
-	uint64_t soon = mono_ms;
-
 	/* UINT64_MAX: a probe is under way, or that path is not in question. */
 	if (machine->system_due_ms != UINT64_MAX &&
 	    machine->system_due_ms > mono_ms + machine->rules.fast_ms)
-		machine->system_due_ms = soon;
+		machine->system_due_ms = mono_ms;
 	if (machine->public_due_ms != UINT64_MAX &&
 	    machine->public_due_ms > mono_ms + machine->rules.fast_ms)
-		machine->public_due_ms = soon;
+		machine->public_due_ms = mono_ms;
 }
 
 bool machine_reachable(const struct machine *machine)

@@ -47,7 +47,7 @@ struct machine {
 /* All paths are due at once. */
 void machine_init(struct machine *machine, const struct machine_rules *rules, uint64_t mono_ms);
 
-/* New rules: keeps the step where it still makes sense, else begins anew. */
+/* New rules: keeps the step where it still makes sense, else begins anew. No probe is under way; all are due. */
 void machine_rules_set(struct machine *machine, const struct machine_rules *rules,
 		       uint64_t mono_ms);
 

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The proxy's end of firmware/heritage.h.
+ *
+ * heritage_take() runs before any thread exists; what it gives (the beats, the numbers of descriptors) lives as
+ * long as the process. The keeper link is the control loop's: it never blocks, and a message that does
+ * not fit is dropped, since a later one says the same.
+ */
+#include "proxy/heritage_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/loop.h"
+
+#define BEATS_BYTES (HERITAGE_WORKERS_MAX * sizeof(uint64_t))
+
+/* ---- what was inherited ----------------------------------------------------------------------- */
+
+static int take_fd(int fd)
+{
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+		return 0;
+	LOG(LOG_L_ERROR, "heritage.missing", "fd=%d error=%s", fd, strerrorname_np(errno));
+	return -EINVAL;
+}
+
+/* "1" .. HERITAGE_WORKERS_MAX, else 0. */
+static unsigned workers_parse(const char *text)
+{
+	char *end;
+	unsigned long n;
+
+	if (!text || *text < '1' || *text > '9')
+		return 0;
+	n = strtoul(text, &end, 10);
+	return *end || n > HERITAGE_WORKERS_MAX ? 0 : (unsigned)n;
+}
+
+int heritage_take(struct heritage *ret_heritage)
+{
+	static const int fixed[] = {
+#define X(name, number, what) number,
+		HERITAGE_FDS(X)
+#undef X
+	};
+	struct heritage heritage = { .given = true, .admin_fd = HERITAGE_FD_ADMIN };
+	const char *given = getenv(HERITAGE_ENV);
+	void *beats;
+	int rc = 0;
+
+	if (!given || strcmp(given, "1") != 0) {
+		*ret_heritage = (struct heritage){ .admin_fd = -1 };
+		return 0;
+	}
+	heritage.workers = workers_parse(getenv(HERITAGE_ENV_WORKERS));
+	if (!heritage.workers) {
+		LOG(LOG_L_ERROR, "heritage.workers", "env=%s wanted=1..%d", HERITAGE_ENV_WORKERS,
+		    HERITAGE_WORKERS_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fixed) && rc == 0; i++)
+		rc = take_fd(fixed[i]);
+	for (unsigned i = 0; i < heritage.workers && rc == 0; i++)
+		rc = take_fd(HERITAGE_FD_LISTEN + (int)i);
+	if (rc < 0)
+		return rc;
+	beats = mmap(NULL, BEATS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, HERITAGE_FD_BEATS, 0);
+	if (beats == MAP_FAILED) {
+		LOG(LOG_L_ERROR, "heritage.beats", "error=%s", strerrorname_np(errno));
+		return -EINVAL;
+	}
+	heritage.beats = beats;
+	unsetenv(HERITAGE_ENV);
+	unsetenv(HERITAGE_ENV_WORKERS);
+	*ret_heritage = heritage;
+	return 0;
+}
+
+int heritage_listener(const struct heritage *heritage, unsigned worker)
+{
+	return worker < heritage->workers ? HERITAGE_FD_LISTEN + (int)worker : -1;
+}
+
+void heritage_drop(struct heritage *heritage)
+{
+	if (heritage->beats)
+		munmap((void *)heritage->beats, BEATS_BYTES);
+	heritage->beats = NULL;
+}
+
+/* ---- the link --------------------------------------------------------------------------------- */
+
+struct keeper {
+	struct worker *control;
+	struct keeper_calls calls;
+	void *arg;
+	struct event readable, repeat;
+	struct heritage_health health;
+	bool health_known;
+	struct heritage_state state;
+	bool state_known;
+	bool gone;
+};
+
+static void keeper_send(struct keeper *keeper, const void *message, size_t size)
+{
+	if (keeper->gone)
+		return;
+	if (send(HERITAGE_FD_KEEPER, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		STAT_INC(STAT_KEEPER_DROPPED);
+}
+
+static void keeper_gone(struct keeper *keeper, const char *why)
+{
+	keeper->gone = true;
+	event_del(&keeper->readable);
+	event_del(&keeper->repeat);
+	keeper->calls.stop(keeper->arg, why);
+}
+
+static void seen(struct keeper *keeper, const struct heritage_vendor *vendor)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct addr addr;
+
+	memcpy(&in6.sin6_addr, vendor->addr, sizeof(vendor->addr));
+	if (addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &addr) < 0)
+		return;
+	STAT_INC(STAT_KEEPER_LEARNED);
+	keeper->calls.vendor_seen(keeper->arg, &addr, vendor->ttl);
+}
+
+static void told(struct keeper *keeper, const union heritage_message *message)
+{
+	switch (message->head.type) {
+	case HERITAGE_VENDOR_SEEN:
+		seen(keeper, &message->vendor);
+		break;
+	case HERITAGE_STATE:
+		keeper->state = message->state;
+		keeper->state_known = true;
+		break;
+	case HERITAGE_STOP:
+		keeper_gone(keeper, "the keeper asks us to stop");
+		break;
+	default:
+		break;
+	}
+}
+
+static void keeper_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *keeper = arg;
+	union heritage_message message;
+	ssize_t n;
+
+	(void)what;
+	/* Bounded, so that a chatty keeper does not hold the control loop. */
+	for (int i = 0; i < 64 && !keeper->gone; i++) {
+		n = recv(fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			keeper_gone(keeper, "the keeper is gone");
+			return;
+		}
+		if ((size_t)n > sizeof(message) || !heritage_valid(&message, (size_t)n, false)) {
+			STAT_INC(STAT_KEEPER_REFUSED);
+			LOG(LOG_L_WARN, "keeper.refused", "bytes=%zd", n);
+			continue;
+		}
+		told(keeper, &message);
+	}
+}
+
+static void keeper_repeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *keeper = arg;
+
+	(void)fd;
+	(void)what;
+	if (keeper->health_known)
+		keeper_send(keeper, &keeper->health, sizeof(keeper->health));
+	CHECK_OK(event_add(&keeper->repeat,
+			   worker_timeout(keeper->control, HERITAGE_HEALTH_MS / 4)));
+}
+
+int keeper_new(struct worker *control, const struct keeper_calls *calls, void *arg,
+	       struct keeper **ret_keeper)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+
+	if (!keeper)
+		return -ENOMEM;
+	keeper->control = control;
+	keeper->calls = *calls;
+	keeper->arg = arg;
+	CHECK_OK(event_assign(&keeper->readable, control->base, HERITAGE_FD_KEEPER,
+			      EV_READ | EV_PERSIST, keeper_readable, keeper));
+	CHECK_OK(evtimer_assign(&keeper->repeat, control->base, keeper_repeat, keeper));
+	if (event_add(&keeper->readable, NULL) < 0) {
+		free(keeper);
+		return -ENOMEM;
+	}
+	keeper_repeat(-1, 0, keeper);
+	*ret_keeper = keeper;
+	return 0;
+}
+
+void keeper_free(struct keeper **keeper)
+{
+	if (!*keeper)
+		return;
+	event_del(&(*keeper)->readable);
+	event_del(&(*keeper)->repeat);
+	free(*keeper);
+	*keeper = NULL;
+}
+
+void keeper_ready(struct keeper *keeper, unsigned workers)
+{
+	struct heritage_ready ready = HERITAGE_INIT(HERITAGE_READY, heritage_ready);
+
+	if (!keeper)
+		return;
+	ready.workers = workers;
+	keeper_send(keeper, &ready, sizeof(ready));
+}
+
+void keeper_health(struct keeper *keeper, bool reachable, const char *why_not)
+{
+	struct heritage_health health = HERITAGE_INIT(HERITAGE_HEALTH, heritage_health);
+
+	if (!keeper)
+		return;
+	health.reachable = reachable;
+	heritage_reason(health.reason, reachable ? "" : why_not);
+	keeper->health = health;
+	keeper->health_known = true;
+	keeper_send(keeper, &health, sizeof(health));
+}
+
+/* As in6_addr, IPv4 as ::ffff:a.b.c.d. */
+static void mapped(const struct addr *addr, uint8_t ret_bytes[16])
+{
+	if (addr->sa.sa_family == AF_INET6) {
+		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
+		return;
+	}
+	memset(ret_bytes, 0, 10);
+	ret_bytes[10] = ret_bytes[11] = 0xff;
+	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
+}
+
+void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl)
+{
+	struct heritage_vendor vendor = HERITAGE_INIT(HERITAGE_VENDOR_ADDR, heritage_vendor);
+
+	if (!keeper)
+		return;
+	mapped(addr, vendor.addr);
+	vendor.ttl = ttl > HERITAGE_TTL_MAX ? HERITAGE_TTL_MAX : ttl;
+	keeper_send(keeper, &vendor, sizeof(vendor));
+}
+
+const struct heritage_state *keeper_state(const struct keeper *keeper)
+{
+	return keeper && keeper->state_known ? &keeper->state : NULL;
+}
