@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF programs and their maps, from user space: load, attach, arm, feed the vendor set, read out.
+ *
+ * Fail open is the programs' business (bpf/steer.bpf.c); this room only says what they may do. One thread.
+ */
+#ifndef FIRMWARE_STEER_STEER_H
+#define FIRMWARE_STEER_STEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+
+#define STEER_WHY_MAX	     160
+#define STEER_VENDOR_TTL_MIN 600 /* seconds; a device may use an answer longer than its TTL says */
+#define STEER_VENDOR_TTL_MAX 86400 /* seconds */
+
+struct steer;
+
+struct steer_options {
+	int icpt_ifindex;
+	uint8_t icpt_mac[6];
+	uint32_t mark;
+	uint32_t stale_ms;   /* no new connection for a worker whose heartbeat is older */
+	uint32_t vendor_max; /* addresses accepted from the data plane */
+	bool quic_drop;
+	bool dns_any;	 /* answers count without a question seen (routed: NAT hides it) */
+	bool private_ok; /* private addresses may be a vendor's */
+};
+
+enum steer_role {
+	STEER_LAN,  /* lan_in */
+	STEER_WAN,  /* wan_in */
+	STEER_SCOUT /* scout_in */
+};
+
+/* Each address learned from DNS. */
+typedef void steer_seen_f(const struct tarn_seen *seen, void *arg);
+
+/*
+ * Loads the programs and attaches those of icpt0 and sk_lookup: disarmed, nothing is steered. `port` is the
+ * ifindex of a port on which a killed keeper may have left programs: the flows, vendor addresses and counters
+ * of those are taken over; 0 if there is none. 0 or -errno with `why` in words.
+ */
+__attribute__((warn_unused_result)) int steer_open(const struct steer_options *options, int port,
+						   steer_seen_f *seen, void *arg,
+						   struct steer **ret_steer,
+						   char why[STEER_WHY_MAX]);
+/* Detaches everything from everywhere. */
+void steer_close(struct steer **steer);
+
+/* Puts the role's program on a port, in place of what was there of ours. */
+__attribute__((warn_unused_result)) int steer_port(struct steer *s, int ifindex,
+						   enum steer_role role);
+
+/* New listeners for `workers` workers, into the map and as descriptors that the caller owns; the programs
+ * know the number of workers from now on. Disarms. */
+__attribute__((warn_unused_result)) int steer_listeners(struct steer *s, unsigned workers,
+							int ret_fds[]);
+/* No listeners any more: the data plane has died. Disarms. */
+void steer_listeners_gone(struct steer *s);
+
+void steer_arm(struct steer *s, bool armed);
+bool steer_armed(const struct steer *s);
+void steer_quic(struct steer *s, bool drop);
+
+/* Borrowed descriptors, for the data plane to inherit. */
+int steer_beats_fd(const struct steer *s);
+int steer_lookup_fd(const struct steer *s);
+
+/* When worker i last beat, CLOCK_MONOTONIC ns; 0: not running. */
+uint64_t steer_beat(const struct steer *s, unsigned worker);
+void steer_beats_clear(struct steer *s);
+
+/* What the vendor set holds from the data plane's word. -EINVAL: no address that a vendor could have; -ENOSPC:
+ * vendor_max reached. TTL 0 withdraws. */
+__attribute__((warn_unused_result)) int steer_vendor_set(struct steer *s, const uint8_t addr[16],
+							 uint32_t ttl, uint64_t now_ns);
+/* Drops what expired long ago; gives the number left. */
+unsigned steer_vendors_sweep(struct steer *s, uint64_t now_ns);
+unsigned steer_vendors(const struct steer *s);
+
+/* Names whose DNS answers feed the vendor set; the last steer_names_end() replaces all earlier ones.
+ * -EINVAL: a name that the trie can't hold (a label over TARN_LABEL_MAX bytes). */
+void steer_names_begin(struct steer *s);
+__attribute__((warn_unused_result)) int steer_name_add(struct steer *s, const char *name,
+						       size_t len, bool suffix, bool never);
+__attribute__((warn_unused_result)) int steer_names_end(struct steer *s);
+
+/* Readable when addresses were seen; then call steer_seen(). */
+int steer_seen_fd(const struct steer *s);
+void steer_seen(struct steer *s);
+
+/* Signs of a router behind a port, since scout_in was put there. */
+uint64_t steer_heard(const struct steer *s, int ifindex);
+
+void steer_stats(const struct steer *s, uint64_t ret_stats[TARN_STAT_COUNT]);
+/* "SYN_STEERED" and the words for people. */
+const char *steer_stat_name(enum tarn_stat stat);
+const char *steer_stat_text(enum tarn_stat stat);
+
+#endif
