@@ -76,7 +76,7 @@ static int config_write(struct steer *s)
 	return bpf_map_update_elem(bpf_map__fd(s->main->maps.config), &zero, &s->config, BPF_ANY);
 }
 
-static int main_load(struct steer *s, int port)
+static int main_load(struct steer *s, const int *ports, unsigned n_ports)
 {
 	struct bpf_map *heirlooms[5];
 	unsigned id;
@@ -92,9 +92,12 @@ static int main_load(struct steer *s, int port)
 	heirlooms[2] = s->main->maps.vendors;
 	heirlooms[3] = s->main->maps.queries;
 	heirlooms[4] = s->main->maps.stats;
-	/* ic_out leads to flows and stats, lan_in to all. */
-	if (port && !hook_program(port, false, &id))
+	/* ic_out leads to flows and stats, lan_in to all, wan_in to vendors. */
+	if (!hook_program(s->options.icpt_ifindex, true, &id))
 		(void)heirloom_take(id, heirlooms, 5);
+	for (unsigned i = 0; i < n_ports; i++)
+		if (!hook_program(ports[i], false, &id))
+			(void)heirloom_take(id, heirlooms, 5);
 	return steer_bpf__load(s->main);
 }
 
@@ -174,9 +177,9 @@ static int hook_add(struct steer *s, int ifindex, bool egress, int prog_fd)
 	return 0;
 }
 
-static int open_steps(struct steer *s, int port, char why[STEER_WHY_MAX])
+static int open_steps(struct steer *s, const int *ports, unsigned n_ports, char why[STEER_WHY_MAX])
 {
-	int rc = main_load(s, port);
+	int rc = main_load(s, ports, n_ports);
 
 	if (rc)
 		return refuse(why, rc, "loading the steering programs");
@@ -201,8 +204,8 @@ static int open_steps(struct steer *s, int port, char why[STEER_WHY_MAX])
 	return 0;
 }
 
-int steer_open(const struct steer_options *options, int port, steer_seen_f *seen, void *arg,
-	       struct steer **ret_steer, char why[STEER_WHY_MAX])
+int steer_open(const struct steer_options *options, const int *ports, unsigned n_ports,
+	       steer_seen_f *seen, void *arg, struct steer **ret_steer, char why[STEER_WHY_MAX])
 {
 	struct steer *s = calloc(1, sizeof(*s));
 	int rc;
@@ -222,7 +225,7 @@ int steer_open(const struct steer_options *options, int port, steer_seen_f *seen
 		.ttl_min = STEER_VENDOR_TTL_MIN,
 		.ttl_max = STEER_VENDOR_TTL_MAX,
 	};
-	rc = open_steps(s, port, why);
+	rc = open_steps(s, ports, n_ports, why);
 	if (rc) {
 		steer_close(&s);
 		return rc;

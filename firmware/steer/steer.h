@@ -40,14 +40,13 @@ enum steer_role {
 typedef void steer_seen_f(const struct tarn_seen *seen, void *arg);
 
 /*
- * Loads the programs and attaches those of icpt0 and sk_lookup: disarmed, nothing is steered. `port` is the
- * ifindex of a port on which a killed keeper may have left programs: the flows, vendor addresses and counters
- * of those are taken over; 0 if there is none. 0 or -errno with `why` in words.
+ * Loads the programs and attaches those of icpt0 and sk_lookup: disarmed, nothing is steered. `ports` are the
+ * ifindexes on which a killed keeper may have left programs: the flows, vendor addresses and counters of those
+ * are taken over. 0 or -errno with `why` in words.
  */
-__attribute__((warn_unused_result)) int steer_open(const struct steer_options *options, int port,
-						   steer_seen_f *seen, void *arg,
-						   struct steer **ret_steer,
-						   char why[STEER_WHY_MAX]);
+__attribute__((warn_unused_result)) int
+steer_open(const struct steer_options *options, const int *ports, unsigned n_ports,
+	   steer_seen_f *seen, void *arg, struct steer **ret_steer, char why[STEER_WHY_MAX]);
 /* Detaches everything from everywhere. */
 void steer_close(struct steer **steer);
 

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper's one thread and loop. Everything that happens - a message, a death, a timer - ends in review():
+ * facts are gathered, arm_decide() says what they mean, and the BPF programs and the data plane are told.
+ *
+ * If steering can't be set up (a kernel without BPF), the bridge stays and the data plane runs unarmed: devices
+ * come first. Disarming needs nobody's help: the programs pass what a dead or silent worker would get.
+ */
+#include "firmware/keeper/keeper.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "firmware/base/clock.h"
+#include "firmware/base/log.h"
+#include "firmware/base/profile.h"
+#include "firmware/keeper/arm.h"
+#include "firmware/keeper/channel.h"
+#include "firmware/keeper/child.h"
+#include "firmware/keeper/plan.h"
+#include "firmware/keeper/plane.h"
+#include "firmware/keeper/status.h"
+#include "firmware/steer/steer.h"
+
+#define TICK_MS	 100
+#define ROLES_MS 1000
+#define SWEEP_MS 10000
+
+struct keeper {
+	struct event_base *base;
+	struct keeper_config config;
+	struct net_kernel *kernel;
+	struct net *net;
+	struct steer *steer;
+	struct plane *plane;
+	struct status *status;
+	int admin_fd;
+	char why_no_steering[HERITAGE_REASON];
+	struct arm_verdict verdict;
+	uint64_t step_since_ms;
+	uint64_t vendors_refused;
+	unsigned names_refused;
+	bool stopping;
+	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup;
+};
+
+static void facts_gather(const struct keeper *k, struct arm_facts *facts)
+{
+	const struct plane_state *plane = plane_state(k->plane);
+
+	*facts = (struct arm_facts){
+		.stopping = k->stopping,
+		.steering = k->steer != NULL,
+		.roles_known = k->net && net_roles_known(k->net),
+		.running = plane->pid != 0,
+		.ready = plane->ready,
+		.health_seen = plane->health_seen,
+		.reachable = plane->reachable,
+		.restarting = plane->restarting,
+		.health_ms = clock_read().mono_ms - plane->health_at_ms,
+		.beat_ms = plane_beat_age(k->plane),
+		.reason = k->steer ? plane->reason : k->why_no_steering,
+	};
+}
+
+static void state_tell(struct keeper *k)
+{
+	const struct plane_state *plane = plane_state(k->plane);
+	union heritage_message m = { .state = HERITAGE_INIT(HERITAGE_STATE, heritage_state) };
+
+	m.state.armed = k->verdict.step == ARM_ARMED;
+	m.state.restarts = plane->restarts;
+	m.state.hang_kills = plane->hang_kills;
+	memcpy(m.state.reason, k->verdict.why_not, sizeof(m.state.reason));
+	plane_tell(k->plane, &m);
+}
+
+static void review(void *arg)
+{
+	struct keeper *k = arg;
+	struct arm_verdict now;
+	struct arm_facts facts;
+
+	facts_gather(k, &facts);
+	now = arm_decide(&facts);
+	if (k->steer && steer_armed(k->steer) != (now.step == ARM_ARMED))
+		steer_arm(k->steer, now.step == ARM_ARMED);
+	if (now.step == k->verdict.step && !strcmp(now.why_not, k->verdict.why_not))
+		return;
+	if (now.step != k->verdict.step)
+		k->step_since_ms = clock_read().mono_ms;
+	LOG(LOG_L_NOTICE, "keeper.step", "from=%s to=%s why=%s", arm_step_name(k->verdict.step),
+	    arm_step_name(now.step), LOG_QUOTE(span_of(now.why_not)));
+	k->verdict = now;
+	state_tell(k);
+}
+
+static void vendor_in(const uint8_t addr[16], uint32_t ttl, void *arg)
+{
+	struct keeper *k = arg;
+
+	if (k->steer && steer_vendor_set(k->steer, addr, ttl, clock_mono_ns()))
+		k->vendors_refused++;
+}
+
+static void vendor_seen(const struct tarn_seen *seen, void *arg)
+{
+	union heritage_message m = { .vendor =
+					     HERITAGE_INIT(HERITAGE_VENDOR_SEEN, heritage_vendor) };
+	struct keeper *k = arg;
+
+	memcpy(m.vendor.addr, seen->addr.b, sizeof(m.vendor.addr));
+	m.vendor.ttl = seen->ttl < HERITAGE_TTL_MAX ? seen->ttl : HERITAGE_TTL_MAX;
+	plane_tell(k->plane, &m);
+}
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+static void name_put(struct keeper *k, struct span name, bool suffix, bool never)
+{
+	/* A pattern can't be a key of the trie; the proxy recognises such hosts by their name. */
+	if (memchr(name.p, '*', name.n))
+		return;
+	if (steer_name_add(k->steer, name.p, name.n, suffix, never)) {
+		k->names_refused++;
+		LOG(LOG_L_WARN, "keeper.name", "refused=%s", LOG_QUOTE(name));
+	}
+}
+
+static void name_exact(const struct profile *profile, struct span host, void *arg)
+{
+	(void)profile;
+	name_put(arg, host, false, false);
+}
+
+static void name_suffix(const struct profile *profile, struct span host, void *arg)
+{
+	(void)profile;
+	name_put(arg, host, true, false);
+}
+
+static void name_never(const struct profile *profile, struct span host, void *arg)
+{
+	(void)profile;
+	name_put(arg, host, host.n && host.p[0] == '.', true);
+}
+
+/* "never" comes last, so that it wins over the same name. */
+static int names_feed(struct keeper *k)
+{
+	k->names_refused = 0;
+	steer_names_begin(k->steer);
+	profile_each_exact_host(k->config.profiles, name_exact, k);
+	profile_each_suffix(k->config.profiles, name_suffix, k);
+	profile_each_never(k->config.profiles, name_never, k);
+	return steer_names_end(k->steer);
+}
+
+/* ---- ports ------------------------------------------------------------------------------------ */
+
+static uint64_t heard(int ifindex, void *arg)
+{
+	return steer_heard(arg, ifindex);
+}
+
+static int ports_attach(struct keeper *k)
+{
+	static const enum steer_role roles[] = {
+		[NET_UNKNOWN] = STEER_SCOUT,
+		[NET_LAN] = STEER_LAN,
+		[NET_WAN] = STEER_WAN,
+	};
+	const struct net_port *ports;
+	size_t n;
+	int rc = 0;
+
+	ports = net_ports(k->net, &n);
+	for (size_t i = 0; i < n && !rc; i++) {
+		rc = steer_port(k->steer, ports[i].ifindex, roles[ports[i].role]);
+		LOG(rc ? LOG_L_ERROR : LOG_L_NOTICE, "keeper.port", "name=%s role=%s error=%d",
+		    ports[i].name, net_role_name(ports[i].role), rc);
+	}
+	return rc;
+}
+
+static void on_roles(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	(void)fd, (void)what;
+	if (k->steer && net_roles_update(k->net, heard, k->steer)) {
+		(void)ports_attach(k);
+		review(k);
+	}
+}
+
+/* ---- status ----------------------------------------------------------------------------------- */
+
+static json_t *status_ports(const struct keeper *k)
+{
+	json_t *all = json_array();
+	const struct net_port *ports;
+	size_t n = 0;
+
+	ports = k->net ? net_ports(k->net, &n) : NULL;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(all, json_pack("{s:s, s:s}", "name", ports[i].name, "role",
+						     net_role_name(ports[i].role)));
+	return all;
+}
+
+static json_t *status_counters(const struct keeper *k)
+{
+	uint64_t stats[TARN_STAT_COUNT] = { 0 };
+	json_t *all = json_object();
+
+	if (k->steer)
+		steer_stats(k->steer, stats);
+	for (unsigned i = 0; i < TARN_STAT_COUNT; i++) {
+		const char *name = steer_stat_name(i);
+		char lower[48] = { 0 };
+
+		for (size_t j = 0; name[j] && j < sizeof(lower) - 1; j++)
+			lower[j] = span_lower(name[j]);
+		json_object_set_new(all, lower, json_integer((json_int_t)stats[i]));
+	}
+	return all;
+}
+
+static json_t *status_document(void *arg)
+{
+	static const char *const modes[] = { "off", "bridge", "gateway" };
+	struct keeper *k = arg;
+	const struct plane_state *p = plane_state(k->plane);
+	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
+
+	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
+			 "s:i, s:I, s:i, s:I, s:o}",
+			 "state", arm_step_name(k->verdict.step),				/**/
+			 "armed", k->verdict.step == ARM_ARMED,					/**/
+			 "why_not_armed", k->verdict.why_not,					/**/
+			 "since_ms", (json_int_t)(now - k->step_since_ms),			/**/
+			 "mode", modes[k->config.settings.steer.mode],				/**/
+			 "ports", status_ports(k),						/**/
+			 "proxy",								/**/
+			 "pid", (int)p->pid,							/**/
+			 "ready", p->ready,							/**/
+			 "up_ms", (json_int_t)(p->pid ? now - p->started_at_ms : 0),		/**/
+			 "heartbeat_ms", (json_int_t)(p->pid && beat != UINT64_MAX ? beat : 0), /**/
+			 "restarts", (int)p->restarts,						/**/
+			 "hang_kills", (int)p->hang_kills,					/**/
+			 "last_exit", p->last_exit,						/**/
+			 "vendors",
+			 k->steer ? (int)steer_vendors_sweep(k->steer, clock_mono_ns()) : 0, /**/
+			 "vendors_refused", (json_int_t)k->vendors_refused,		     /**/
+			 "names_refused", (int)k->names_refused,			     /**/
+			 "messages_refused", (json_int_t)channel_refused(),		     /**/
+			 "counters", status_counters(k));
+}
+
+/* ---- events ----------------------------------------------------------------------------------- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	(void)fd, (void)what;
+	plane_watch(k->plane);
+	review(k);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	(void)fd, (void)what;
+	if (k->steer)
+		(void)steer_vendors_sweep(k->steer, clock_mono_ns());
+	state_tell(k);
+}
+
+static void on_seen(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	(void)fd, (void)what;
+	steer_seen(k->steer);
+}
+
+static void on_end(evutil_socket_t signal, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	(void)what;
+	LOG(LOG_L_NOTICE, "keeper.stop", "signal=%d", (int)signal);
+	k->stopping = true;
+	review(k);
+	plane_stop(k->plane);
+}
+
+static void on_ended(void *arg)
+{
+	struct keeper *k = arg;
+
+	event_base_loopbreak(k->base);
+}
+
+static bool text_differs(const char *a, const char *b)
+{
+	return strcmp(a, b) != 0;
+}
+
+/* Settings that only a restart changes: taking a bridge apart would stop the traffic on it. */
+static void reload_warn(const struct tarn_settings *old, const struct tarn_settings *new)
+{
+	if (old->steer.mode != new->steer.mode || text_differs(old->steer.lan, new->steer.lan) ||
+	    text_differs(old->steer.wan, new->steer.wan) ||
+	    text_differs(old->steer.bridge, new->steer.bridge) ||
+	    text_differs(old->keeper.socket, new->keeper.socket) ||
+	    text_differs(old->keeper.user, new->keeper.user) ||
+	    text_differs(old->keeper.proxy, new->keeper.proxy) ||
+	    text_differs(old->proxy.admin_socket, new->proxy.admin_socket) ||
+	    old->proxy.workers != new->proxy.workers ||
+	    old->keeper.hang_limit != new->keeper.hang_limit)
+		LOG(LOG_L_WARN, "keeper.reload",
+		    "note=\"ports, bridge, sockets, user, program, workers and hang_limit change "
+		    "at the next start\"");
+}
+
+/* The running parts keep what they borrowed from the old settings, so only what may change is moved. */
+static void on_reload(evutil_socket_t signal, short what, void *arg)
+{
+	struct keeper *k = arg;
+	struct keeper_config config;
+	char why[KEEPER_WHY_MAX];
+	struct profiles *profiles;
+
+	(void)signal, (void)what;
+	if (keeper_config_load(k->config.path, &config, why) || keeper_config_check(&config, why)) {
+		LOG(LOG_L_ERROR, "keeper.reload", "kept=old why=%s", LOG_QUOTE(span_of(why)));
+		return;
+	}
+	reload_warn(&k->config.settings, &config.settings);
+	profiles = k->config.profiles;
+	k->config.profiles = config.profiles;
+	config.profiles = profiles;
+	k->config.settings.steer.quic = config.settings.steer.quic;
+	log_level_set((enum log_level)config.settings.log.level);
+	if (k->steer) {
+		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
+		if (names_feed(k))
+			LOG(LOG_L_ERROR, "keeper.names", "error=map");
+	}
+	keeper_config_free(&config);
+	plane_signal(k->plane, SIGHUP);
+	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
+}
+
+/* ---- the ladder ------------------------------------------------------------------------------- */
+
+static int steer_begin(struct keeper *k)
+{
+	const struct tarn_settings *s = &k->config.settings;
+	const struct net_link *icpt = net_icpt(k->net);
+	struct steer_options o = {
+		.icpt_ifindex = icpt->ifindex,
+		.mark = NET_MARK,
+		.stale_ms = HERITAGE_STALE_MS,
+		.vendor_max = (uint32_t)s->keeper.vendor_max,
+		.quic_drop = s->steer.quic == TARN_QUIC_DROP,
+		.dns_any = s->steer.mode == TARN_STEER_GATEWAY,
+		.private_ok = s->steer.allow_private_vendor,
+	};
+	const struct net_port *ports;
+	int ifindexes[NET_PORTS_MAX], rc;
+	char why[STEER_WHY_MAX];
+	size_t n;
+
+	memcpy(o.icpt_mac, icpt->mac, sizeof(o.icpt_mac));
+	ports = net_ports(k->net, &n);
+	for (size_t i = 0; i < n; i++)
+		ifindexes[i] = ports[i].ifindex;
+	rc = steer_open(&o, ifindexes, (unsigned)n, vendor_seen, k, &k->steer, why);
+	if (rc) {
+		heritage_reason(k->why_no_steering, why);
+		LOG(LOG_L_ERROR, "keeper.steer", "error=%s", LOG_QUOTE(span_of(why)));
+		return rc;
+	}
+	(void)net_roles_update(k->net, heard, k->steer);
+	rc = names_feed(k);
+	if (!rc)
+		rc = ports_attach(k);
+	if (rc) {
+		snprintf(why, sizeof(why), "attaching the programs: %s", strerror(-rc));
+		heritage_reason(k->why_no_steering, why);
+		steer_close(&k->steer);
+	}
+	return rc;
+}
+
+static int network_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
+{
+	struct net_plan plan = keeper_net_plan(&k->config.settings);
+	int rc;
+
+	heritage_reason(k->why_no_steering, "[steer] mode = off");
+	if (k->config.settings.steer.mode == TARN_STEER_OFF)
+		return 0;
+	rc = net_kernel_open(&k->kernel);
+	if (rc) {
+		snprintf(why, KEEPER_WHY_MAX, "netlink: %s", strerror(-rc));
+		return rc;
+	}
+	rc = net_setup(k->kernel, &plan, &k->net, why);
+	if (!rc)
+		(void)steer_begin(k);
+	return rc;
+}
+
+/* A folder of the data plane's own, if it is not there. One that is, is the owner's business. */
+static void cache_folder_make(const struct keeper *k, uid_t uid, gid_t gid)
+{
+	const char *path = k->config.settings.cache.path;
+
+	if (!mkdir(path, 0750) && chown(path, uid, gid))
+		LOG(LOG_L_WARN, "keeper.cache", "path=%s", LOG_QUOTE(span_of(path)));
+}
+
+static unsigned workers_wanted(const struct tarn_settings *s)
+{
+	long n = s->proxy.workers ? (long)s->proxy.workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > HERITAGE_WORKERS_MAX ? HERITAGE_WORKERS_MAX : (unsigned)n;
+}
+
+static int plane_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
+{
+	static const struct plane_calls calls = { review, vendor_in, on_ended };
+	const struct tarn_settings *s = &k->config.settings;
+	struct plane_options o = {
+		.program = s->keeper.proxy,
+		.config = k->config.path,
+		.workers = workers_wanted(s),
+		.hang_ms = (uint64_t)s->keeper.hang_limit,
+		.steer = k->steer,
+	};
+	int rc = child_identity(s->keeper.user, &o.uid, &o.gid);
+
+	if (!rc && k->steer) {
+		k->admin_fd = unix_listen(s->proxy.admin_socket);
+		rc = k->admin_fd < 0 ? k->admin_fd : 0;
+	}
+	o.admin_fd = k->admin_fd;
+	if (!rc)
+		rc = plane_new(k->base, &o, &calls, k, &k->plane);
+	if (rc)
+		snprintf(why, KEEPER_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
+	else
+		cache_folder_make(k, o.uid, o.gid);
+	return rc;
+}
+
+static struct event *every(struct keeper *k, unsigned ms, event_callback_fn f)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	struct event *e = event_new(k->base, -1, EV_PERSIST, f, k);
+
+	if (e && event_add(e, &tv)) {
+		event_free(e);
+		e = NULL;
+	}
+	return e;
+}
+
+static struct event *on_signal(struct keeper *k, int number, event_callback_fn f)
+{
+	struct event *e = evsignal_new(k->base, number, f, k);
+
+	if (e && event_add(e, NULL)) {
+		event_free(e);
+		e = NULL;
+	}
+	return e;
+}
+
+static int events_begin(struct keeper *k)
+{
+	k->tick = every(k, TICK_MS, on_tick);
+	k->roles = every(k, ROLES_MS, on_roles);
+	k->sweep = every(k, SWEEP_MS, on_sweep);
+	k->sigterm = on_signal(k, SIGTERM, on_end);
+	k->sigint = on_signal(k, SIGINT, on_end);
+	k->sighup = on_signal(k, SIGHUP, on_reload);
+	if (!k->tick || !k->roles || !k->sweep || !k->sigterm || !k->sigint || !k->sighup)
+		return -ENOMEM;
+	if (!k->steer)
+		return 0;
+	k->seen = event_new(k->base, steer_seen_fd(k->steer), EV_READ | EV_PERSIST, on_seen, k);
+	return k->seen && !event_add(k->seen, NULL) ? 0 : -ENOMEM;
+}
+
+static void event_drop(struct event **e)
+{
+	if (*e)
+		event_free(*e);
+	*e = NULL;
+}
+
+/* The ladder read upward. Programs go before the network under them. Leaves the configuration. */
+static void parts_end(struct keeper *k)
+{
+	struct event **const events[] = { &k->tick,    &k->roles,  &k->sweep, &k->seen,
+					  &k->sigterm, &k->sigint, &k->sighup };
+
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		event_drop(events[i]);
+	status_free(&k->status);
+	plane_free(&k->plane);
+	if (k->admin_fd >= 0) {
+		close(k->admin_fd);
+		(void)unlink(k->config.settings.proxy.admin_socket);
+	}
+	steer_close(&k->steer);
+	net_remove(&k->net);
+	if (k->kernel)
+		k->kernel->ops->close(&k->kernel);
+}
+
+int keeper_new(struct event_base *base, struct keeper_config *config, struct keeper **ret_keeper,
+	       char why[KEEPER_WHY_MAX])
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+	const char *socket;
+	int rc;
+
+	if (!k)
+		return -ENOMEM;
+	k->base = base;
+	k->config = *config;
+	k->admin_fd = -1;
+	socket = k->config.settings.keeper.socket;
+	k->step_since_ms = clock_read().mono_ms;
+	rc = network_begin(k, why);
+	if (!rc)
+		rc = plane_begin(k, why);
+	if (!rc && (rc = status_new(base, socket, status_document, k, &k->status)))
+		snprintf(why, KEEPER_WHY_MAX, "%s: %s", socket, strerror(-rc));
+	if (!rc && (rc = events_begin(k)))
+		snprintf(why, KEEPER_WHY_MAX, "events: %s", strerror(-rc));
+	if (rc) {
+		parts_end(k);
+		free(k);
+		return rc;
+	}
+	*config = (struct keeper_config){ 0 };
+	plane_start(k->plane);
+	*ret_keeper = k;
+	return 0;
+}
+
+void keeper_free(struct keeper **keeper)
+{
+	if (!*keeper)
+		return;
+	parts_end(*keeper);
+	keeper_config_free(&(*keeper)->config);
+	free(*keeper);
+	*keeper = NULL;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tarnd, the keeper: see firmware/keeper/keeper.h. Runs in the foreground and logs to stderr.
+ */
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "firmware/base/log.h"
+#include "firmware/keeper/keeper.h"
+
+static const char help[] =
+	"tarnd [--config FILE] [--check]\n"
+	"Keeps the network and tarn-proxy, and intercepts while that is well.\n"
+	"\n"
+	"  -c, --config FILE  instead of " TARN_CONF_PATH "\n"
+	"  -n, --check        read the configuration, say what is wrong with it, touch nothing\n"
+	"  -h, --help         this\n"
+	"\n"
+	"SIGHUP reads the configuration again, SIGTERM ends and removes everything made.\n"
+	"Exit status: 0, 64 wrong arguments, 71 the system refused, 77 not root, 78 wrong "
+	"configuration.\n";
+
+/* What net_check() and the readers give for a configuration that is wrong, not for a system that fails. */
+static int exit_status(int rc)
+{
+	switch (rc) {
+	case -EPERM:
+	case -EACCES:
+		return EX_NOPERM;
+	case -ENOMEM:
+	case -EIO:
+		return EX_OSERR;
+	default:
+		return EX_CONFIG;
+	}
+}
+
+static int run(struct keeper_config *config)
+{
+	char why[KEEPER_WHY_MAX] = "out of memory";
+	struct event_base *base = event_base_new();
+	struct keeper *keeper;
+	int rc;
+
+	if (!base)
+		return EX_OSERR;
+	rc = keeper_new(base, config, &keeper, why);
+	if (rc) {
+		fprintf(stderr, "tarnd: %s\n", why);
+		event_base_free(base);
+		return EX_OSERR;
+	}
+	rc = event_base_dispatch(base);
+	keeper_free(&keeper);
+	event_base_free(base);
+	return rc < 0 ? EX_SOFTWARE : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct keeper_config config;
+	char why[KEEPER_WHY_MAX] = "";
+	const char *path = NULL;
+	bool check = false;
+	int c, rc;
+
+	check_install("tarnd");
+	log_open("tarnd", LOG_L_INFO);
+	while ((c = getopt_long(argc, argv, "c:nh", options, NULL)) != -1) {
+		if (c == 'c')
+			path = optarg;
+		else if (c == 'n')
+			check = true;
+		else
+			return fputs(help, c == 'h' ? stdout : stderr), c == 'h' ? 0 : EX_USAGE;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "tarnd: unexpected argument '%s'\n%s", argv[optind], help);
+		return EX_USAGE;
+	}
+	rc = keeper_config_load(path, &config, why);
+	if (rc) {
+		fprintf(stderr, "%s\n", why);
+		return exit_status(rc);
+	}
+	log_level_set((enum log_level)config.settings.log.level);
+	rc = keeper_config_check(&config, why);
+	if (rc) {
+		fprintf(stderr, "tarnd: %s: %s\n", path ? path : TARN_CONF_PATH, why);
+		rc = exit_status(rc);
+	} else if (check) {
+		printf("configuration is good\n");
+	} else if (geteuid()) {
+		fprintf(stderr, "tarnd: must be root to build the network\n");
+		rc = EX_NOPERM;
+	} else {
+		signal(SIGPIPE, SIG_IGN);
+		rc = run(&config);
+	}
+	keeper_config_free(&config);
+	return rc;
+}
