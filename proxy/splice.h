@@ -17,7 +17,8 @@ struct worker;
 	X(NOT_HTTP, STAT_SPLICE_NOT_HTTP, "not_http")                                              \
 	X(SILENT, STAT_SPLICE_SILENT, "silent")                                                    \
 	X(FOREIGN, STAT_SPLICE_FOREIGN, "foreign_host")                                            \
-	X(NEVER, STAT_SPLICE_NEVER, "never_host")
+	X(NEVER, STAT_SPLICE_NEVER, "never_host")                                                  \
+	X(UNREACHABLE, STAT_SPLICE_UNREACHABLE, "unreachable")
 
 enum splice_reason {
 #define X(name, stat, text) SPLICE_##name,

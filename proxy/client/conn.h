@@ -9,7 +9,6 @@
 #include "firmware/base/addr.h"
 
 struct worker;
-struct conn;
 
 enum conn_mode {
 	CONN_INTERCEPTED, /* steered to us: `origin` is where the device meant to go */
@@ -23,16 +22,18 @@ struct conn_from {
 	struct addr origin; /* INTERCEPTED: getsockname(), the original destination */
 };
 
+/* Sets worker->client, on the worker's thread. 0 or -ENOMEM. */
+MUST_USE int client_new(struct worker *worker);
+/* Ends what is left, at once. */
+void client_free(struct worker *worker);
+
 /*
- * Starts serving on the calling worker. On success the socket belongs to the connection; on failure
- * (-ENOMEM) still to the caller.
+ * Starts serving on the calling worker; counted by worker_hold(). On success the socket belongs to the
+ * connection; on failure (-ENOMEM) still to the caller.
  */
 MUST_USE int conn_start(struct worker *worker, const struct conn_from *from);
 
-/*
- * The worker is asked to drain: idle connections are closed, busy ones after the response under way. Returns
- * how many are left.
- */
-unsigned conn_drain(struct worker *worker);
+/* The worker drains: idle connections are closed now, busy ones after the response under way. */
+void client_drain(struct worker *worker);
 
 #endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the rooms of the client side share:
+ *
+ *	conn.c	   the connection: reading heads, keep-alive, its end
+ *	linger.c   what remains of a connection that is over: unread input, leases of unacknowledged bytes
+ *	request.c  a request: whose it is, and where it goes
+ *	cached.c   ... through the store and flights
+ *	relay.c	   ... through to the origin and back, tunnels, splices
+ *	respond.c  heads of responses
+ *	deliver.c  bodies of responses
+ *
+ * Everything here belongs to one worker's thread, but for `mail` of a request, which flights post.
+ */
+#ifndef PROXY_CLIENT_CLIENT_PRIV_H
+#define PROXY_CLIENT_CLIENT_PRIV_H
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "firmware/base/stat.h"
+#include "proxy/client/conn.h"
+#include "proxy/config.h"
+#include "proxy/http/chunk.h"
+#include "proxy/http/frame.h"
+#include "proxy/http/scan.h"
+#include "proxy/loop.h"
+#include "proxy/policy/policy.h"
+#include "proxy/proxy.h"
+#include "proxy/splice.h"
+#include "proxy/upstream/fetch.h"
+
+#define CONN_READ_BYTES	 4096  /* of an input buffer at first */
+#define REQUEST_SPARES	 64    /* kept by a worker for the next requests */
+#define RELAY_READ_BYTES 16384 /* of a request's body at once */
+#define REQUEST_REDOS	 3     /* lookups again before a request goes its own way */
+
+/* X(NAME, "name", what it waits for) */
+#define REQUEST_STEPS(X)                                                                           \
+	X(READ_HEAD, "read-head", "the rest of the head")                                          \
+	X(FLIGHT, "flight", "the head of the response, from a flight")                             \
+	X(SETTLE, "settle", "the store to have what a flight stored")                              \
+	X(RELAY, "relay", "the head of a relayed response")                                        \
+	X(DELIVER, "deliver", "the device's socket, or more of the body")
+
+enum request_step {
+#define X(name, text, help) REQUEST_##name,
+	REQUEST_STEPS(X)
+#undef X
+};
+
+struct tail; /* a lease on bytes that may be sent again */
+SLIST_HEAD(tails, tail);
+
+struct request;
+
+struct conn {
+	TAILQ_ENTRY(conn) link;
+	struct worker *worker;
+	enum conn_mode mode;
+	int fd;
+	struct addr device, origin;
+	struct event read_event, write_event;
+	bool reading; /* read_event is added */
+
+	char *in; /* what came and is not used yet; the head of `req` stays in it */
+	size_t in_room, in_n;
+	struct head_scan scan;
+	uint64_t head_due; /* mono_ms: the head that began must be complete */
+
+	struct request *req; /* NULL: idle */
+	bool sniffed;	     /* it speaks HTTP */
+	bool served;	     /* at least one response was begun */
+	bool last;	     /* no request after this one */
+	bool broken;	     /* half a message is on the wire: nothing may follow */
+	struct tails tails;
+};
+
+TAILQ_HEAD(conns, conn);
+
+/* Where the bytes of a response body come from, and how far they are. */
+struct deliver {
+	bool active;
+	bool head_only;
+	bool chunked;
+	bool ended;		       /* the body's end is in `frame` or needs none */
+	uint64_t pos, end;	       /* of the object, in bytes; end UINT64_MAX: unknown yet */
+	const struct object *object;   /* what `stored` serves; NULL: the flight serves all */
+	const struct range_set *parts; /* several ranges: multipart */
+	unsigned part;
+	uint64_t frame_left; /* body bytes that the frame on its way still covers */
+	char frame[256];     /* chunk head, or a part's head */
+	struct span frame_out;
+	struct span head_out;	  /* not sent yet ... */
+	char *head_owned;	  /* ... and if it had to be kept, here */
+	struct store_place place; /* of chunk place_index; */
+	uint32_t place_index;
+	bool has_place;
+	bool by_file;	    /* something went out by sendfile */
+	bool gave_up;	    /* a hole that nothing fills */
+	uint64_t filled_at; /* pos + 1 of the last hole that a flight was begun for */
+	uint64_t sent;
+};
+
+struct request {
+	struct conn *conn;
+	enum request_step step;
+	struct config *config;
+	struct now began;
+	struct http_head head; /* spans into conn->in */
+	size_t body_at;	       /* in conn->in: where what follows the head begins */
+	struct framing framing;
+	bool keep; /* the connection goes on after this */
+
+	/* whose it is */
+	const struct profile *profile; /* NULL: nobody's */
+	struct profile_match match;
+	uint16_t port;
+	struct span path;		      /* without a /<vendor> prefix */
+	char authority[PROFILE_HOST_MAX + 8]; /* empty: the request's own */
+	bool expects_continue;
+	struct policy_req policy;
+	unsigned status; /* of the answer */
+
+	/* cached.c */
+	char *key; /* text of the primary key */
+	size_t key_n;
+	char *variant; /* text of the variant's, or NULL */
+	size_t variant_n;
+	char *vary; /* names, or NULL */
+	struct stored *stored;
+	struct policy_verdict verdict;
+	struct policy_answer answer;
+	struct flight_reader seat;
+	struct mail mail;
+	bool joined_new; /* took its seat before there was a head */
+	bool collapsed;	 /* another request's fetch served */
+	bool stored_now; /* what is served is being stored */
+	bool filling;	 /* the seat fills a hole of `stored` */
+	unsigned redos;
+	unsigned fwd_status;
+	const char *detail;
+
+	/* relay.c */
+	struct fetch *fetch;
+	uint64_t body_left;
+	struct chunk_dec body_chunks;
+	struct span body_data; /* decoded, not taken yet */
+	char *body_buf;
+	size_t body_buf_at, body_buf_n;
+	bool body_done, relaying;
+	int body_refusal; /* what was wrong with the body, or 0 */
+
+	struct deliver out;
+	SLIST_ENTRY(request) spare;
+};
+
+struct lingering;
+TAILQ_HEAD(lingers, lingering);
+
+struct client {
+	struct worker *worker;
+	struct conns conns;
+	struct lingers lingers;
+	struct event sweep; /* while there are lingers or tails */
+	bool sweeping;
+	SLIST_HEAD(, request) spares;
+	unsigned spares_n;
+	/* For heads and keys that are being put together; nothing in it outlives a callback. */
+	char scratch[POLICY_HEAD_MAX + 8192];
+	char text[CACHE_KEY_TEXT_MAX];
+};
+
+static inline struct now request_now(const struct request *req)
+{
+	return *worker_now(req->conn->worker);
+}
+
+static inline int64_t request_wall(const struct request *req)
+{
+	return request_now(req).wall_ms / 1000;
+}
+
+static inline const struct tarn_settings *request_settings(const struct request *req)
+{
+	return &req->config->settings;
+}
+
+/* ---- conn.c */
+void conn_watch_read(struct conn *conn);
+void conn_unwatch_read(struct conn *conn);
+void conn_watch_write(struct conn *conn);
+/* The request is answered whole: the next one, or the end. May free the connection. */
+void conn_answered(struct conn *conn);
+/* Closes at once, undelivered bytes are lost; `reset`: the device must see that it was cut. */
+void conn_cut(struct conn *conn, bool reset);
+/* No more requests; what was sent arrives, then it is closed. Frees the connection. */
+void conn_close(struct conn *conn);
+/* The socket becomes a splice's: fills plan->fd and peer, starts it. Frees the connection. */
+void conn_hand_over(struct conn *conn, struct splice_plan *plan);
+
+/* ---- linger.c */
+void linger_init(struct client *client);
+/* Holds `lease` until all that was sent is acknowledged. */
+void conn_keep_lease(struct conn *conn, struct lease *lease);
+void conn_drop_tails(struct conn *conn);
+/* Takes the socket: what was sent arrives, what comes is dropped, then it is closed. */
+void linger_start(struct client *client, int fd, struct tails *tails);
+/* The same for a second descriptor of a socket that goes on: only the leases are waited for. */
+void linger_share(struct client *client, int fd, struct tails *tails);
+void linger_end_all(struct client *client);
+void client_sweep_soon(struct client *client);
+
+/* ---- request.c */
+MUST_USE struct request *request_new(struct conn *conn);
+void request_free(struct request **req);
+void request_begin(struct request *req);		/* the head is parsed */
+bool request_device_allowed(const struct request *req); /* ... to use the explicit proxy */
+/* Origin-form, in client->text. Empty: it can't be. */
+struct span request_target(struct request *req);
+void request_refused(struct conn *conn, int refusal); /* no request could be made of it */
+void request_timed_out(struct conn *conn);	      /* its head did not come in time */
+
+/* ---- cached.c */
+void cached_begin(struct request *req);
+void cached_progress(struct request *req); /* the seat was woken, in FLIGHT or SETTLE */
+/* A hole of the stored object at out.pos: 0 a flight will fill it, or -errno. */
+MUST_USE int cached_fill(struct request *req);
+void cached_leave(struct request *req);
+
+/* ---- relay.c */
+void relay_begin(struct request *req, enum policy_cond cond);
+void relay_progress(struct request *req);
+void relay_readable(struct request *req);
+void relay_end(struct request *req); /* gives back all it has */
+void relay_tunnel(struct request *req);
+void relay_splice(struct request *req, bool never);		     /* intercepted, not ours */
+void relay_splice_raw(struct conn *conn, enum splice_reason reason); /* no request yet */
+bool relay_fail_open(struct request *req, int error);
+
+/* ---- respond.c */
+void respond_stored(struct request *req, const struct object *object);
+void respond_flight(struct request *req);
+void respond_relayed(struct request *req);
+void respond_error(struct request *req, unsigned status, const char *text);
+void respond_options(struct request *req);
+/* The head of a part of a multipart body, or for part == n its end. */
+size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size);
+
+/* ---- deliver.c */
+void deliver_begin(struct request *req, struct span head);
+void deliver_run(struct request *req);
+void deliver_stop(struct request *req); /* before the socket is closed without being reset */
+void deliver_end(struct deliver *out);
+
+#endif
