@@ -17,11 +17,11 @@
 #define OBJECT_LENGTH_UNKNOWN (-1)
 #define OBJECT_TIME_UNKNOWN   INT64_MIN
 
+/* The fields of a VARY record are the selecting field names, comma separated: the response is under the
+ * key that key_vary() makes of them. */
 enum object_kind {
-	OBJECT_RESPONSE = 1, /* a stored response */
-	OBJECT_VARY =
-		2, /* `fields` is the list of selecting field names, comma separated: the response
-			      * is under the key that key_vary() makes of them */
+	OBJECT_RESPONSE = 1,
+	OBJECT_VARY = 2,
 };
 
 /* Bits of object.flags that the store knows; the others (from OBJECT_POLICY_SHIFT up) are policy's. */

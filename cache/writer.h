@@ -5,7 +5,8 @@
  *
  * Each function that takes work gives 0 (then `done` is called exactly once, on the writer's thread, after
  * the commit that makes it durable or with -errno) or -errno (then never). Work is done in the order in
- * which it came. `done` may be NULL; it may post a mail and nothing else.
+ * which it came. Who works with an id holds a lease on it from its first chunk to its record's answer: an id that
+ * nobody holds may be gone and forgotten. `done` may be NULL; it may post a mail and nothing else.
  */
 #ifndef CACHE_WRITER_H
 #define CACHE_WRITER_H

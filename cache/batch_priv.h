@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A transaction under way, as batch.c (its life), apply.c (the work) and room.c (what makes place) see it.
+ */
+#ifndef CACHE_BATCH_PRIV_H
+#define CACHE_BATCH_PRIV_H
+
+#include "cache/batch.h"
+
+struct batch {
+	struct batch_base *base;
+	struct store *store;
+	MDB_txn *txn;
+	uint64_t hand_before;
+	uint64_t *touched; /* ids whose record gets a new map at the end */
+	size_t touched_n, touched_size;
+	/* counted when committed */
+	uint64_t evicted, evicted_pages, padding, stored, stored_bytes;
+};
+
+MUST_USE int batch_begin(struct batch *batch, struct batch_base *base);
+MUST_USE int batch_commit(struct batch *batch);
+void batch_abort(struct batch *batch);
+
+/* apply.c: does one piece of work. Its own refusal goes to op->rc; -errno ends the transaction. */
+MUST_USE int batch_apply(struct batch *batch, struct op *op);
+/* apply.c: the maps of records whose chunks changed. */
+MUST_USE int batch_finish_maps(struct batch *batch);
+/* apply.c: removes a record; its chunks are doomed. */
+MUST_USE int batch_doom(struct batch *batch, const uint8_t *hash, uint64_t id, uint64_t *ret_pages);
+
+/*
+ * room.c: begins a transaction in which `need` pages may be written: after eviction and sweeping, in
+ * transactions of their own where one does not do. 0, -ENOBUFS (what there is is in use; none is
+ * open then), -errno.
+ */
+MUST_USE int batch_begin_with_room(struct batch *batch, struct batch_base *base, uint64_t need);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pool of chunk buffers. Buffers are mapped page-aligned; a few free ones are kept for the next
+ * flight (their pages stay), the others go back to the kernel.
+ *
+ * Any thread; the pool's lock is held for a few instructions, and during a waiter's `ready`.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "cache/chunk.h"
+
+/* Free buffers that keep their memory: 8 MiB with chunks of 256 KiB. */
+#define POOL_SPARE 32
+
+struct chunk_pool {
+	pthread_mutex_t lock;
+	struct chunk *spare;
+	struct chunk_pool_use use;
+	struct chunk_waiter *first, **last; /* in turn */
+};
+
+static size_t chunk_map_bytes(void)
+{
+	return ((size_t)CONFIG_CHUNK_BYTES + 4095) & ~(size_t)4095;
+}
+
+int chunk_pool_new(uint32_t limit, struct chunk_pool **ret_pool)
+{
+	struct chunk_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	CHECK_OK(pthread_mutex_init(&pool->lock, NULL));
+	pool->use.limit = limit;
+	pool->last = &pool->first;
+	*ret_pool = pool;
+	return 0;
+}
+
+static void chunk_destroy(struct chunk *chunk)
+{
+	CHECK_OK(munmap(chunk->data, chunk_map_bytes()));
+	free(chunk);
+}
+
+void chunk_pool_free(struct chunk_pool **pool)
+{
+	struct chunk_pool *p = *pool;
+
+	if (!p)
+		return;
+	CHECK(p->use.out == 0);
+	while (p->spare) {
+		struct chunk *chunk = p->spare;
+
+		p->spare = chunk->next_free;
+		chunk_destroy(chunk);
+	}
+	CHECK_OK(pthread_mutex_destroy(&p->lock));
+	free(p);
+	*pool = NULL;
+}
+
+struct chunk_pool_use chunk_pool_use(struct chunk_pool *pool)
+{
+	struct chunk_pool_use use;
+
+	pthread_mutex_lock(&pool->lock);
+	use = pool->use;
+	pthread_mutex_unlock(&pool->lock);
+	return use;
+}
+
+static struct chunk *chunk_make(struct chunk_pool *pool)
+{
+	struct chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return NULL;
+	chunk->data = mmap(NULL, chunk_map_bytes(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk->data == MAP_FAILED) {
+		free(chunk);
+		return NULL;
+	}
+	chunk->pool = pool;
+	return chunk;
+}
+
+/* Takes a spare one, or the right to make one. False: the limit is reached. */
+static bool pool_take(struct chunk_pool *pool, struct chunk **ret_spare)
+{
+	bool room;
+
+	pthread_mutex_lock(&pool->lock);
+	room = pool->use.out < pool->use.limit;
+	if (room) {
+		pool->use.out++;
+		*ret_spare = pool->spare;
+		if (pool->spare) {
+			pool->spare = pool->spare->next_free;
+			pool->use.spare--;
+		}
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return room;
+}
+
+/* One is back (NULL: it was never made): the first who waits may try again. */
+static struct chunk *pool_give(struct chunk_pool *pool, struct chunk *chunk)
+{
+	struct chunk_waiter *waiter;
+
+	pthread_mutex_lock(&pool->lock);
+	CHECK(pool->use.out > 0);
+	pool->use.out--;
+	if (chunk && pool->use.spare < POOL_SPARE) {
+		chunk->next_free = pool->spare;
+		pool->spare = chunk;
+		pool->use.spare++;
+		chunk = NULL;
+	}
+	waiter = pool->first;
+	if (waiter) {
+		pool->first = waiter->next;
+		if (!pool->first)
+			pool->last = &pool->first;
+		waiter->waiting = false;
+		waiter->ready(waiter);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return chunk;
+}
+
+struct chunk *chunk_new(struct chunk_pool *pool)
+{
+	struct chunk *chunk = NULL;
+
+	if (!pool_take(pool, &chunk))
+		return NULL;
+	if (!chunk)
+		chunk = chunk_make(pool);
+	if (!chunk) {
+		pool_give(pool, NULL);
+		return NULL;
+	}
+	chunk->len = 0;
+	atomic_store_explicit(&chunk->refs, 1, memory_order_relaxed);
+	return chunk;
+}
+
+struct chunk *chunk_ref(struct chunk *chunk)
+{
+	uint32_t before = atomic_fetch_add_explicit(&chunk->refs, 1, memory_order_relaxed);
+
+	CHECK(before > 0);
+	return chunk;
+}
+
+void chunk_unref(struct chunk **chunk)
+{
+	struct chunk *c = *chunk;
+	uint32_t before;
+
+	*chunk = NULL;
+	if (!c)
+		return;
+	before = atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel);
+	CHECK(before > 0);
+	if (before > 1)
+		return;
+	c = pool_give(c->pool, c);
+	if (c)
+		chunk_destroy(c);
+}
+
+void chunk_wait(struct chunk_pool *pool, struct chunk_waiter *waiter)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (pool->use.out < pool->use.limit) {
+		waiter->ready(waiter); /* one came back between the refusal and this call */
+	} else if (!waiter->waiting) {
+		waiter->waiting = true;
+		waiter->next = NULL;
+		*pool->last = waiter;
+		pool->last = &waiter->next;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void chunk_wait_cancel(struct chunk_pool *pool, struct chunk_waiter *waiter)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (waiter->waiting) {
+		struct chunk_waiter **at = &pool->first;
+
+		while (*at != waiter)
+			at = &(*at)->next;
+		*at = waiter->next;
+		if (!waiter->next)
+			pool->last = at;
+		waiter->waiting = false;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The LMDB environment: its file, its tables, its keys. Only the store and the writer look in here.
+ *
+ *	table	key				value
+ *	objects	hash of the key text, 16 bytes	record (object.c); above 2012 bytes padded to a page class
+ *	chunks	id u64, index u32,		the chunk's bytes, padded to a page class
+ *		bytes u32, XXH3-64 u64
+ *	ids	id u64				hash of the key text: objects in the order they came
+ *	doomed	id u64, index u32 (all ones:	pages u64, kind u8: chunk rows that wait for their last user
+ *		all of the id)
+ *	meta	"format"			version u32, CONFIG_CHUNK_BYTES u32
+ *		"hand"				id u64 at which eviction goes on
+ *	state	name				small rows of others
+ *
+ * All numbers are big-endian, so that the order of the bytes is the order of the numbers.
+ *
+ * Page classes: a value of N * 4096 - 16 bytes fills N overflow pages exactly. Only a few N are used, so that
+ * a freed run of pages fits what comes next.
+ */
+#ifndef CACHE_DB_H
+#define CACHE_DB_H
+
+#include <lmdb.h>
+#include <sys/types.h>
+
+#include "cache/object.h"
+
+#define DB_FORMAT 1
+#define DB_FILE	  "store.mdb"
+
+#define DB_PAGE	  4096
+/* LMDB's page header, which the first page of a value carries. */
+#define DB_PAGE_HEADER 16
+
+enum db_table {
+	DB_OBJECTS,
+	DB_CHUNKS,
+	DB_IDS,
+	DB_DOOMED,
+	DB_META,
+	DB_STATE,
+	DB_TABLES
+};
+
+struct db {
+	MDB_env *env;
+	MDB_dbi dbi[DB_TABLES];
+	const uint8_t *base; /* of the map: page n is at base + n * DB_PAGE */
+	size_t map;	     /* bytes of it */
+	int fd;		     /* of the file, for pread and sendfile; LMDB's own, not to be closed */
+};
+
+/*
+ * Opens or makes the environment `dir`/store.mdb with room for `map` bytes (or what it has). 0;
+ * -EBADMSG (broken, foreign, another format: set it aside); -errno of the world (try again later).
+ */
+MUST_USE int db_open(const char *dir, size_t map, unsigned readers, struct db *ret_db);
+void db_close(struct db *db);
+
+/* Renames the file to store.mdb.broken-<time> in its directory and removes older ones of that name. */
+MUST_USE int db_set_aside(const char *dir, int64_t time);
+
+/* -errno for what an LMDB call gave. -EBADMSG: the file is damaged. -ENOTRECOVERABLE: reopen it. */
+int db_error(int mdb_rc);
+
+/* Pages in use, all tables together, and pages of the file. */
+MUST_USE int db_pages(const struct db *db, MDB_txn *txn, uint64_t *ret_live, uint64_t *ret_file);
+
+/* The highest id in any table, 0 if there is none. */
+MUST_USE int db_last_id(const struct db *db, MDB_txn *txn, uint64_t *ret_id);
+
+/* Pages of the class for a value of n bytes, and the bytes of a value that fills them. */
+uint32_t db_class_pages(size_t n);
+size_t db_class_bytes(uint32_t pages);
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+#define DB_ID_BYTES	8
+#define DB_CHUNK_BYTES	24
+#define DB_DOOMED_BYTES 12
+#define DB_ALL_CHUNKS	UINT32_MAX
+
+struct db_chunk_key {
+	uint64_t id;
+	uint32_t index;
+	uint32_t bytes; /* of the chunk, without the padding */
+	uint64_t sum;	/* XXH3-64 of them */
+};
+
+void db_put_u32(uint8_t *p, uint32_t value);
+void db_put_u64(uint8_t *p, uint64_t value);
+void db_id_key(uint64_t id, uint8_t ret_key[DB_ID_BYTES]);
+void db_doomed_key(uint64_t id, uint32_t index, uint8_t ret_key[DB_DOOMED_BYTES]);
+void db_chunk_key(const struct db_chunk_key *key, uint8_t ret_key[DB_CHUNK_BYTES]);
+
+MUST_USE int db_read_id(const MDB_val *key, uint64_t *ret_id);
+MUST_USE int db_read_doomed(const MDB_val *key, uint64_t *ret_id, uint32_t *ret_index);
+/* Also checks the value: it must be as long as the class of key.bytes. */
+MUST_USE int db_read_chunk(const MDB_val *key, const MDB_val *value, struct db_chunk_key *ret_key);
+
+static inline MDB_val db_val(const void *p, size_t n)
+{
+	return (MDB_val){ n, (void *)(uintptr_t)p };
+}
+
+static inline struct span db_span(const MDB_val *val)
+{
+	return span_make(val->mv_data, val->mv_size);
+}
+
+#endif

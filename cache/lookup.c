@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading: a key to its record and a lease, an id and an index to bytes in the map.
+ *
+ * Runs on the thread of its store_reader. No transaction is open when a function returns. What a
+ * `struct stored` holds is a copy (records move within the tree); chunks are not copied, the lease keeps
+ * them where they are.
+ *
+ * A chunk is checked by reading it through the descriptor: that has readahead, which the map has not, and a
+ * bad sector is an error there instead of a SIGBUS.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+#define XXH_STATIC_LINKING_ONLY /* the size of XXH3_state_t */
+#include <xxhash.h>
+
+#include "cache/store_priv.h"
+#include "firmware/base/stat.h"
+
+#define SCRATCH_BYTES 65536
+
+/* Where a chunk's bytes are, and what they must add up to. */
+struct found_chunk {
+	struct db_chunk_key key;
+	struct store_place place;
+};
+
+struct stored {
+	struct object object;
+	struct lease *lease;
+	bool has_first;
+	struct found_chunk first; /* of a body of one chunk */
+	uint8_t record[];
+};
+
+/* ---- checking chunks ------------------------------------------------------------------------- */
+
+static _Atomic uint64_t *verified_word(struct store *store, uint64_t page, uint64_t *ret_bit)
+{
+	*ret_bit = UINT64_C(1) << (page % 64);
+	return &store->verified[page / 64];
+}
+
+static bool chunk_verified(struct store *store, const struct found_chunk *chunk)
+{
+	uint64_t bit;
+	_Atomic uint64_t *word =
+		verified_word(store, (uint64_t)chunk->place.offset / DB_PAGE, &bit);
+
+	return atomic_load_explicit(word, memory_order_acquire) & bit;
+}
+
+static void chunk_set_verified(struct store *store, const struct found_chunk *chunk)
+{
+	uint64_t bit;
+	_Atomic uint64_t *word =
+		verified_word(store, (uint64_t)chunk->place.offset / DB_PAGE, &bit);
+
+	atomic_fetch_or_explicit(word, bit, memory_order_release);
+}
+
+void store_unverify(struct store *store, const void *bytes)
+{
+	uint64_t page = (uint64_t)((const uint8_t *)bytes - store->db.base) / DB_PAGE;
+	uint64_t bit;
+	_Atomic uint64_t *word = verified_word(store, page, &bit);
+
+	atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
+}
+
+/* XXH3-64 of n bytes of the file. 0 or -errno; -EIO also for a file that ends too early. */
+static int file_sum(int fd, off_t from, size_t n, uint8_t *scratch, uint64_t *ret_sum)
+{
+	XXH3_state_t state;
+	size_t done = 0;
+
+	CHECK(XXH3_64bits_reset(&state) == XXH_OK);
+	while (done < n) {
+		size_t want = n - done < SCRATCH_BYTES ? n - done : SCRATCH_BYTES;
+		ssize_t got = pread(fd, scratch, want, from + (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		CHECK(XXH3_64bits_update(&state, scratch, (size_t)got) == XXH_OK);
+		done += (size_t)got;
+	}
+	*ret_sum = XXH3_64bits_digest(&state);
+	return 0;
+}
+
+/* The id is leased: nothing about the chunk changes meanwhile. */
+static int chunk_verify(struct store_reader *reader, const struct found_chunk *chunk)
+{
+	struct store *store = reader->store;
+	uint64_t sum = 0;
+	int rc;
+
+	if (LIKELY(chunk_verified(store, chunk)))
+		return 0;
+	if (!reader->scratch)
+		reader->scratch = malloc(SCRATCH_BYTES);
+	if (!reader->scratch)
+		return -ENOMEM;
+	rc = file_sum(store->db.fd, chunk->place.offset, chunk->place.bytes.n, reader->scratch,
+		      &sum);
+	if (rc == 0 && sum == chunk->key.sum) {
+		chunk_set_verified(store, chunk);
+		return 0;
+	}
+	STORE_FIGURE_ADD(store, bad_chunks, 1);
+	STAT_INC(STAT_STORE_BAD_CHUNKS);
+	store_damaged(store,
+		      &(struct store_damage){ .id = chunk->key.id, .index = chunk->key.index });
+	return rc ? -EIO : -EBADMSG;
+}
+
+/* ---- finding chunks -------------------------------------------------------------------------- */
+
+/* The cursor for chunks, in the transaction that is open. */
+static int chunks_cursor(struct store_reader *reader)
+{
+	if (LIKELY(reader->chunks))
+		return mdb_cursor_renew(reader->txn, reader->chunks);
+	return mdb_cursor_open(reader->txn, reader->store->db.dbi[DB_CHUNKS], &reader->chunks);
+}
+
+static int chunk_find(struct store_reader *reader, uint64_t id, uint32_t index,
+		      struct found_chunk *ret_chunk)
+{
+	struct store *store = reader->store;
+	struct db_chunk_key want = { .id = id, .index = index }, got;
+	uint8_t bytes[DB_CHUNK_BYTES];
+	MDB_val key = db_val(bytes, sizeof(bytes)), value;
+	int rc = chunks_cursor(reader);
+
+	db_chunk_key(&want, bytes);
+	if (rc == 0)
+		rc = mdb_cursor_get(reader->chunks, &key, &value, MDB_SET_RANGE);
+	if (rc)
+		return rc == MDB_NOTFOUND ? -ENOENT : store_read_failed(store, rc);
+	if (db_read_chunk(&key, &value, &got) < 0)
+		return -EBADMSG;
+	if (got.id != id || got.index != index)
+		return -ENOENT;
+	ret_chunk->key = got;
+	ret_chunk->place.bytes = span_make(value.mv_data, got.bytes);
+	ret_chunk->place.offset = (off_t)((const uint8_t *)value.mv_data - store->db.base);
+	return 0;
+}
+
+int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
+		struct store_place *ret_place)
+{
+	struct found_chunk chunk;
+	int rc = store_enter(reader);
+
+	if (rc)
+		return rc;
+	rc = chunk_find(reader, id, index, &chunk);
+	store_leave(reader);
+	if (rc == 0)
+		rc = chunk_verify(reader, &chunk);
+	if (rc == 0)
+		*ret_place = chunk.place;
+	return rc;
+}
+
+int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
+		 struct store_place *ret_place)
+{
+	int rc;
+
+	if (index != 0 || !stored->has_first)
+		return store_chunk(reader, stored->object.id, index, ret_place);
+	rc = chunk_verify(reader, &stored->first);
+	if (rc == 0)
+		*ret_place = stored->first.place;
+	return rc;
+}
+
+/* ---- finding objects ------------------------------------------------------------------------- */
+
+/* A record that can't be read is dropped like one of another key is not: it can never be right again. */
+static void record_bad(struct store *store, const uint8_t *hash)
+{
+	struct store_damage damage = { .index = DB_ALL_CHUNKS };
+
+	memcpy(damage.hash, hash, sizeof(damage.hash));
+	STORE_FIGURE_ADD(store, bad_records, 1);
+	STAT_INC(STAT_STORE_BAD_RECORDS);
+	store_damaged(store, &damage);
+}
+
+/* In the transaction: what is under this hash, if it is this key's. The lease comes last. */
+static int record_copy(struct store_reader *reader, const struct cache_key *key,
+		       struct stored **ret_stored)
+{
+	struct store *store = reader->store;
+	MDB_val hash = db_val(key->hash, sizeof(key->hash)), value;
+	struct stored *s;
+	int rc = mdb_get(reader->txn, store->db.dbi[DB_OBJECTS], &hash, &value);
+
+	if (rc)
+		return rc == MDB_NOTFOUND ? -ENOENT : store_read_failed(store, rc);
+	s = malloc(sizeof(*s) + value.mv_size);
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->record, value.mv_data, value.mv_size);
+	s->has_first = false;
+	s->lease = NULL;
+	rc = object_decode(span_make(s->record, value.mv_size), &s->object);
+	if (rc)
+		record_bad(store, key->hash);
+	if (rc || !span_eq(s->object.key, key->text))
+		rc = -ENOENT;
+	if (rc == 0) {
+		s->lease = lease_take(reader->leases, s->object.id);
+		rc = s->lease ? 0 : -ENOMEM;
+	}
+	if (rc)
+		free(s);
+	else
+		*ret_stored = s;
+	return rc;
+}
+
+int store_lookup(struct store_reader *reader, const struct cache_key *key,
+		 struct stored **ret_stored)
+{
+	struct stored *s = NULL;
+	int rc = store_enter(reader);
+
+	if (rc)
+		return -ENOENT;
+	rc = record_copy(reader, key, &s);
+	if (rc == 0 && object_chunks(&s->object) == 1)
+		s->has_first = chunk_find(reader, s->object.id, 0, &s->first) == 0;
+	store_leave(reader);
+	if (rc)
+		return rc == -ENOMEM ? rc : -ENOENT;
+	evict_mark(reader->store->marks, s->object.id);
+	*ret_stored = s;
+	return 0;
+}
+
+const struct object *stored_object(const struct stored *stored)
+{
+	return &stored->object;
+}
+
+struct lease *stored_lease(const struct stored *stored)
+{
+	return stored->lease;
+}
+
+void stored_free(struct stored **stored)
+{
+	if (!*stored)
+		return;
+	lease_unref(&(*stored)->lease);
+	free(*stored);
+	*stored = NULL;
+}
+
+int store_record(struct store *store, MDB_txn *txn, const uint8_t *hash, struct object *ret_object)
+{
+	MDB_val key = db_val(hash, CACHE_KEY_HASH_BYTES), value;
+	int rc = mdb_get(txn, store->db.dbi[DB_OBJECTS], &key, &value);
+
+	if (rc)
+		return db_error(rc);
+	return object_decode(db_span(&value), ret_object) ? -EBADMSG : 0;
+}
+
+/* ---- state rows ------------------------------------------------------------------------------ */
+
+int store_state_get(struct store_reader *reader, struct span name, void *buf, size_t size,
+		    size_t *ret_n)
+{
+	MDB_val key = db_val(name.p, name.n), value;
+	int rc = store_enter(reader);
+
+	if (rc)
+		return -ENOENT;
+	rc = mdb_get(reader->txn, reader->store->db.dbi[DB_STATE], &key, &value);
+	if (rc)
+		rc = rc == MDB_NOTFOUND ? -ENOENT : store_read_failed(reader->store, rc);
+	else if (value.mv_size > size)
+		rc = -ENOSPC;
+	if (rc == 0) {
+		memcpy(buf, value.mv_data, value.mv_size);
+		*ret_n = value.mv_size;
+	}
+	store_leave(reader);
+	return rc;
+}

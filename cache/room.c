@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making room: eviction (which removes records), sweeping (which frees their chunks), and the
+ * transactions between them.
+ *
+ * Live pages must stay under the limit. What was evicted still counts until it is swept, and pages that were
+ * freed can be used two transactions later; so eviction stops a batch below the limit, and normally the
+ * room for this batch was made by the one before. When it was not (a first large batch, a limit that was
+ * lowered, a full disk), transactions that write nothing else are put in between.
+ */
+#include <time.h>
+
+#include "cache/batch_priv.h"
+
+#define SWEEP_CHUNKS 4096
+#define ROOM_ROUNDS  6
+
+struct room {
+	uint64_t live;	 /* pages in use now */
+	uint64_t doomed; /* of these, on their way out */
+	uint64_t limit;
+	uint64_t target; /* to be under when all that is doomed is gone */
+};
+
+static int room_measure(struct batch *b, struct room *ret_room)
+{
+	struct store *store = b->store;
+	uint64_t limit = store->limit, margin = store->commit_bytes;
+	uint64_t file;
+	struct room room = { .doomed = b->base->doom.pages };
+	int rc = db_pages(&store->db, b->txn, &room.live, &file);
+
+	if (rc)
+		return rc;
+	if (b->base->soft_limit < limit)
+		limit = b->base->soft_limit;
+	if (margin > limit / 8)
+		margin = limit / 8;
+	room.limit = limit / DB_PAGE;
+	room.target = (limit - margin) / DB_PAGE;
+	*ret_room = room;
+	return 0;
+}
+
+/* ---- eviction -------------------------------------------------------------------------------- */
+
+/* Removes this one, if nobody uses it. *ret_taken says whether. */
+static int evict_try(struct batch *b, uint64_t id, const uint8_t *hash, bool *ret_taken)
+{
+	struct object o;
+	uint64_t pages = 0;
+	int rc;
+
+	*ret_taken = false;
+	if (lease_held(atomic_load(&b->store->leases), id) || evict_mark_clear(b->store->marks, id))
+		return 0;
+	rc = store_record(b->store, b->txn, hash, &o);
+	if (rc == -ENOENT || (rc == 0 && o.id != id))
+		hash = NULL; /* its record was unreadable and is gone: the chunks are left */
+	else if (rc && rc != -EBADMSG)
+		return rc;
+	rc = batch_doom(b, hash, id, &pages);
+	if (rc)
+		return rc;
+	b->evicted++;
+	b->evicted_pages += pages;
+	*ret_taken = true;
+	return 0;
+}
+
+/* The object at the hand or the next one after it, round the end. 0, -ENOENT (there is none), -errno. */
+static int hand_next(struct batch *b, MDB_cursor *cursor, uint64_t *ret_id, uint8_t *ret_hash)
+{
+	uint8_t bytes[DB_ID_BYTES];
+	MDB_val key = db_val(bytes, sizeof(bytes)), value;
+	int rc;
+
+	db_id_key(b->base->hand, bytes);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	if (rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	if (rc)
+		return db_error(rc);
+	if (db_read_id(&key, ret_id) < 0 || value.mv_size != CACHE_KEY_HASH_BYTES)
+		return -EBADMSG;
+	memcpy(ret_hash, value.mv_data, CACHE_KEY_HASH_BYTES);
+	b->base->hand = *ret_id + 1;
+	return 0;
+}
+
+static int objects_count(struct batch *b, uint64_t *ret_n)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(b->txn, b->store->db.dbi[DB_IDS], &stat);
+
+	if (rc == 0)
+		*ret_n = stat.ms_entries;
+	return db_error(rc);
+}
+
+/* Evicts until `need` more pages stay under the target, or every object was looked at twice. */
+static int room_evict(struct batch *b, uint64_t need)
+{
+	uint8_t hash[CACHE_KEY_HASH_BYTES];
+	uint64_t id, looks = 0;
+	MDB_cursor *cursor;
+	struct room room;
+	int rc = objects_count(b, &looks);
+
+	if (rc == 0)
+		rc = db_error(mdb_cursor_open(b->txn, b->store->db.dbi[DB_IDS], &cursor));
+	if (rc)
+		return rc;
+	rc = room_measure(b, &room);
+	for (looks *= 2; rc == 0 && looks; looks--) {
+		bool taken;
+
+		if (room.live - room.doomed + need <= room.target)
+			break;
+		rc = hand_next(b, cursor, &id, hash);
+		if (rc == 0)
+			rc = evict_try(b, id, hash, &taken);
+		if (rc == 0 && taken)
+			rc = room_measure(b, &room);
+	}
+	mdb_cursor_close(cursor);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* ---- the rounds ------------------------------------------------------------------------------ */
+
+/* Readers stay in a lookup for microseconds: gives them a moment to leave. */
+static void readers_wait(struct store *store)
+{
+	uint64_t epoch = atomic_load(&store->epoch);
+
+	for (int i = 0; i < 50 && !store_epoch_over(store, epoch); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+}
+
+int batch_begin_with_room(struct batch *b, struct batch_base *base, uint64_t need)
+{
+	for (int round = 0; round < ROOM_ROUNDS; round++) {
+		struct room room;
+		int rc = batch_begin(b, base);
+
+		if (rc)
+			return rc;
+		rc = doom_sweep(&base->doom, b->store, b->txn, SWEEP_CHUNKS);
+		if (rc == 0)
+			rc = room_evict(b, need);
+		if (rc == 0)
+			rc = room_measure(b, &room);
+		if (rc) {
+			batch_abort(b);
+			return rc;
+		}
+		if (room.live + need <= room.limit)
+			return 0;
+		/* Nothing on its way out: another round would find the same. */
+		if (room.doomed == 0 || round == ROOM_ROUNDS - 1) {
+			rc = batch_commit(b);
+			return rc ? rc : -ENOBUFS;
+		}
+		rc = batch_commit(b);
+		if (rc)
+			return rc;
+		readers_wait(b->store);
+	}
+	return -ENOBUFS;
+}

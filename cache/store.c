@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: opening, closing, healing, and who may look in when.
+ *
+ *	            store_online()                 a write failed
+ *	  OFFLINE ------------------> SERVING --------------------> DEGRADED
+ *	     ^                         |   ^                          |  |
+ *	     |  store_offline()        |   +--------------------------+  |
+ *	     +-------------------------+      a write went well          |
+ *	     +-----------------------------------------------------------+
+ *
+ * The writer's thread alone changes the state and the environment. Before there is a writer,
+ * store_open() does.
+ *
+ * Invariants
+ *  1. A reader touches the environment only between store_enter() and store_leave(), or through a chunk
+ *     whose id is leased.
+ *  2. The environment is closed only when OFFLINE was shown, after that every reader was seen outside, and
+ *     no lease of its time is left. A reader that goes in later sees OFFLINE.
+ *  3. An id is given out once: the counter starts above every id in the file.
+ *  4. One process has the file: an flock on `lock` in the directory (leases are in memory).
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cache/store_priv.h"
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+
+#define STORE_READERS_DEFAULT 128
+#define STORE_LIMIT_MIN	      (8u << 20)
+
+static const char *const state_names[] = {
+#define X(name, text, help) [STORE_##name] = text,
+	STORE_STATES(X)
+#undef X
+};
+
+const char *store_state_name(enum store_state state)
+{
+	return state_names[state];
+}
+
+enum store_state store_state(const struct store *store)
+{
+	return (enum store_state)atomic_load(&store->state);
+}
+
+void store_state_enter(struct store *store, enum store_state state, int error)
+{
+	enum store_state old = (enum store_state)atomic_exchange(&store->state, (int)state);
+
+	if (error)
+		atomic_store(&store->last_error, error);
+	if (old != state)
+		LOG(state == STORE_SERVING ? LOG_L_NOTICE : LOG_L_ERROR, "store.state",
+		    "from=%s to=%s rc=%d", store_state_name(old), store_state_name(state), error);
+}
+
+uint64_t store_id_new(struct store *store)
+{
+	return atomic_fetch_add(&store->next_id, 1);
+}
+
+int store_fd(const struct store *store)
+{
+	return store->db.fd;
+}
+
+/* ---- leases of this store -------------------------------------------------------------------- */
+
+struct lease *lease_new(struct store *store, uint64_t id)
+{
+	for (;;) {
+		struct lease_table *table = atomic_load(&store->leases);
+		struct lease *lease = lease_take(table, id);
+
+		/* Gone offline meanwhile: then this lease would be looked for elsewhere. */
+		if (!lease || table == atomic_load(&store->leases))
+			return lease;
+		lease_unref(&lease);
+	}
+}
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+/* Room beside live data: pages that were freed but are not free yet, and runs that do not fit. */
+static uint64_t slack_of(uint64_t limit, uint64_t commit_bytes)
+{
+	return limit / 8 + 4 * commit_bytes;
+}
+
+static uint64_t batch_of(const struct store *store, uint64_t limit)
+{
+	uint64_t batch = store->commit_bytes_wanted;
+
+	return batch < limit / 16 ? batch : limit / 16;
+}
+
+/* What the file may grow to: nine tenths of the partition, and of what is free there now. */
+static int partition_room(const char *path, uint64_t *ret_bytes)
+{
+	struct statvfs vfs;
+	struct stat st = { 0 };
+	uint64_t total, room;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = 0;
+
+	if (dir < 0 || fstatvfs(dir, &vfs) < 0)
+		rc = -errno;
+	else
+		(void)!fstatat(dir, DB_FILE, &st, 0);
+	if (dir >= 0)
+		close(dir);
+	if (rc)
+		return rc;
+	total = (uint64_t)vfs.f_blocks * vfs.f_frsize / 10 * 9;
+	room = (uint64_t)vfs.f_bavail * vfs.f_frsize / 10 * 9 + (uint64_t)st.st_blocks * 512;
+	*ret_bytes = room < total ? room : total;
+	return 0;
+}
+
+/* Sets limit and batch; gives the size of the map. */
+static int sizes_choose(struct store *store, uint64_t *ret_map)
+{
+	uint64_t limit = store->limit_wanted, room;
+	int rc = 0;
+
+	if (limit == 0) {
+		rc = partition_room(store->path, &room);
+		/* Slack is at most an eighth and four sixteenths of the limit: it fits in 11/8. */
+		limit = rc == 0 ? room / 11 * 8 : 0;
+	}
+	if (limit < STORE_LIMIT_MIN)
+		limit = STORE_LIMIT_MIN;
+	if (rc)
+		return rc;
+	store->limit = limit;
+	store->commit_bytes = batch_of(store, limit);
+	*ret_map = limit + slack_of(limit, store->commit_bytes);
+	return 0;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static int lock_take(struct store *store)
+{
+	int dir, fd, rc;
+
+	if (mkdir(store->path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	rc = fd < 0 ? -errno : 0;
+	close(dir);
+	if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		close(fd);
+	}
+	if (rc == 0)
+		store->lock_fd = fd;
+	return rc;
+}
+
+static void lock_give(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	store->lock_fd = -1;
+}
+
+static int verified_new(struct store *store)
+{
+	size_t bytes = (store->db.map / DB_PAGE / 64 + 1) * sizeof(uint64_t);
+	/* Only touched parts of it take memory: 32 KiB a gigabyte. */
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	store->verified = p;
+	store->verified_bytes = bytes;
+	return 0;
+}
+
+/* Ids above all in the file, and above all given out by this process before a reopening. */
+static int ids_start(struct store *store, const struct db *db)
+{
+	MDB_txn *txn;
+	uint64_t last = 0, live, file;
+	int rc = db_error(mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn));
+
+	if (rc)
+		return rc;
+	rc = db_last_id(db, txn, &last);
+	if (rc == 0)
+		rc = db_pages(db, txn, &live, &file);
+	mdb_txn_abort(txn);
+	if (rc)
+		return rc;
+	if (last >= atomic_load(&store->next_id))
+		atomic_store(&store->next_id, last + 1);
+	STORE_FIGURE_SET(store, live, live * DB_PAGE);
+	STORE_FIGURE_SET(store, file, file * DB_PAGE);
+	STORE_FIGURE_SET(store, map, db->map);
+	return 0;
+}
+
+static int env_start(struct store *store, uint64_t map)
+{
+	int rc = db_open(store->path, map, store->readers_max + 4, &store->db);
+
+	if (rc)
+		return rc;
+	rc = ids_start(store, &store->db);
+	if (rc == 0)
+		rc = verified_new(store);
+	if (rc)
+		db_close(&store->db);
+	return rc;
+}
+
+int store_online(struct store *store, struct now now)
+{
+	uint64_t map = 0;
+	int rc = store->lock_fd >= 0 ? 0 : lock_take(store);
+
+	CHECK(!store->opened);
+	if (rc == 0)
+		rc = sizes_choose(store, &map);
+	if (rc == 0)
+		rc = env_start(store, map);
+	if (rc == -EBADMSG) {
+		STORE_FIGURE_ADD(store, set_aside, 1);
+		rc = db_set_aside(store->path, now.wall_ms / 1000);
+		if (rc == 0)
+			rc = env_start(store, map);
+	}
+	if (rc) {
+		lock_give(store);
+		atomic_store(&store->last_error, rc);
+		LOG(LOG_L_ERROR, "store.open", "path=%s rc=%d", LOG_QUOTE(span_of(store->path)),
+		    rc);
+		return rc;
+	}
+	store->opened = true;
+	STORE_FIGURE_SET(store, limit, store->limit);
+	STAT_SET(STAT_STORE_LIMIT_BYTES, store->limit);
+	atomic_store(&store->suspect, 0);
+	store_state_enter(store, STORE_SERVING, 0);
+	return 0;
+}
+
+static void env_stop(struct store *store)
+{
+	for (struct store_reader *r = store->readers; r; r = r->next) {
+		if (r->chunks)
+			mdb_cursor_close(r->chunks);
+		if (r->txn)
+			mdb_txn_abort(r->txn);
+		r->chunks = NULL;
+		r->txn = NULL;
+	}
+	db_close(&store->db);
+	munmap(store->verified, store->verified_bytes);
+	store->verified = NULL;
+	store->opened = false;
+}
+
+static int store_parts_new(struct store *store, const struct store_config *config)
+{
+	struct lease_table *leases = NULL;
+	int rc;
+
+	store->path = strdup(config->path);
+	if (!store->path)
+		return -ENOMEM;
+	rc = lease_table_new(&leases);
+	if (rc == 0)
+		rc = evict_marks_new(&store->marks);
+	if (rc)
+		lease_table_free(&leases);
+	atomic_store(&store->leases, leases);
+	return rc;
+}
+
+int store_open(const struct store_config *config, struct now now, struct store **ret_store)
+{
+	struct store *store;
+	int rc;
+
+	if (!config->path || !*config->path)
+		return -EINVAL;
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->limit_wanted = config->limit;
+	store->readers_max = config->readers ? config->readers : STORE_READERS_DEFAULT;
+	store->commit_bytes_wanted =
+		config->commit_bytes ? config->commit_bytes : CONFIG_COMMIT_BYTES;
+	store->commit_ms = config->commit_ms ? config->commit_ms : CONFIG_COMMIT_MS;
+	store->lock_fd = -1;
+	store->db.fd = -1;
+	atomic_store(&store->state, STORE_OFFLINE);
+	atomic_store(&store->next_id, 1);
+	atomic_store(&store->epoch, 1);
+	rc = store_parts_new(store, config);
+	if (rc) {
+		free(store->path);
+		free(store);
+		return rc;
+	}
+	CHECK_OK(pthread_mutex_init(&store->lock, NULL));
+	(void)!store_online(store, now); /* a failure is logged, and tried again by the writer */
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store **store)
+{
+	struct store *s = *store;
+	struct lease_table *leases;
+
+	if (!s)
+		return;
+	CHECK(!s->readers);
+	leases = atomic_load(&s->leases);
+	lease_table_free(&leases);
+	for (unsigned i = 0; i < s->leases_old_n; i++)
+		lease_table_free(&s->leases_old[i]);
+	if (s->opened)
+		env_stop(s);
+	lock_give(s);
+	evict_marks_free(&s->marks);
+	CHECK_OK(pthread_mutex_destroy(&s->lock));
+	free(s->path);
+	free(s);
+	*store = NULL;
+}
+
+/* ---- going offline and back ------------------------------------------------------------------ */
+
+void store_offline(struct store *store, int error)
+{
+	struct lease_table *fresh;
+
+	store_state_enter(store, STORE_OFFLINE, error);
+	/* New leases go to a new table, so that the old one empties. Without memory or after many times
+	 * they go to the old one: then the return waits for a quiet moment. */
+	if (store->leases_old_n < ARRAY_LEN(store->leases_old) && lease_table_new(&fresh) == 0)
+		store->leases_old[store->leases_old_n++] = atomic_exchange(&store->leases, fresh);
+	store_epoch_next(store);
+}
+
+bool store_retire(struct store *store)
+{
+	if (!store->opened)
+		return true;
+	if (!store_epoch_over(store, atomic_load(&store->epoch)))
+		return false;
+	for (unsigned i = 0; i < store->leases_old_n; i++)
+		if (lease_count(store->leases_old[i]))
+			return false;
+	if (store->leases_old_n == 0 && lease_count(atomic_load(&store->leases)))
+		return false;
+	pthread_mutex_lock(&store->lock);
+	env_stop(store);
+	pthread_mutex_unlock(&store->lock);
+	STORE_FIGURE_ADD(store, reopened, 1);
+	return true;
+}
+
+/* ---- readers --------------------------------------------------------------------------------- */
+
+int store_reader_new(struct store *store, struct store_reader **ret_reader)
+{
+	struct store_reader *reader = aligned_alloc(64, sizeof(*reader));
+	int rc = 0;
+
+	if (!reader)
+		return -ENOMEM;
+	memset(reader, 0, sizeof(*reader));
+	reader->store = store;
+	pthread_mutex_lock(&store->lock);
+	if (store->readers_n >= store->readers_max) {
+		rc = -EUSERS;
+	} else {
+		store->readers_n++;
+		reader->next = store->readers;
+		store->readers = reader;
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (rc)
+		free(reader);
+	else
+		*ret_reader = reader;
+	return rc;
+}
+
+void store_reader_free(struct store_reader **reader)
+{
+	struct store_reader *r = *reader;
+	struct store_reader **at;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->store->lock);
+	for (at = &r->store->readers; *at != r; at = &(*at)->next)
+		CHECK(*at);
+	*at = r->next;
+	r->store->readers_n--;
+	if (r->chunks)
+		mdb_cursor_close(r->chunks);
+	if (r->txn)
+		mdb_txn_abort(r->txn);
+	pthread_mutex_unlock(&r->store->lock);
+	free(r->scratch);
+	free(r);
+	*reader = NULL;
+}
+
+int store_enter(struct store_reader *reader)
+{
+	struct store *store = reader->store;
+	int rc;
+
+	/*
+	 * Sequentially consistent, and before the transaction: a writer that does not see this store has
+	 * committed (or shown OFFLINE) before, so what follows sees that. The lease table is replaced after
+	 * OFFLINE is shown: one that was read before a look that found it not so is the right one.
+	 */
+	atomic_store(&reader->epoch, atomic_load(&store->epoch));
+	reader->leases = atomic_load(&store->leases);
+	if (UNLIKELY(atomic_load(&store->state) == STORE_OFFLINE)) {
+		atomic_store(&reader->epoch, 0);
+		return -EIO;
+	}
+	rc = LIKELY(reader->txn) ? mdb_txn_renew(reader->txn)
+				 : mdb_txn_begin(store->db.env, NULL, MDB_RDONLY, &reader->txn);
+	if (UNLIKELY(rc)) {
+		atomic_store(&reader->epoch, 0);
+		return store_read_failed(store, rc);
+	}
+	return 0;
+}
+
+void store_leave(struct store_reader *reader)
+{
+	mdb_txn_reset(reader->txn);
+	atomic_store_explicit(&reader->epoch, 0, memory_order_release);
+}
+
+uint64_t store_epoch_next(struct store *store)
+{
+	return atomic_fetch_add(&store->epoch, 1) + 1;
+}
+
+bool store_epoch_over(struct store *store, uint64_t epoch)
+{
+	bool over = true;
+
+	pthread_mutex_lock(&store->lock);
+	for (struct store_reader *r = store->readers; over && r; r = r->next) {
+		uint64_t at = atomic_load(&r->epoch);
+
+		over = at == 0 || at >= epoch;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return over;
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+void store_damaged(struct store *store, const struct store_damage *damage)
+{
+	pthread_mutex_lock(&store->lock);
+	/* When there is no room it is found again at the next use. */
+	if (store->damage_n < STORE_DAMAGE_MAX)
+		store->damage[store->damage_n++] = *damage;
+	pthread_mutex_unlock(&store->lock);
+}
+
+unsigned store_damage_take(struct store *store, struct store_damage *ret_damage, unsigned max)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&store->lock);
+	n = store->damage_n < max ? store->damage_n : max;
+	store->damage_n -= n;
+	memcpy(ret_damage, store->damage + store->damage_n, n * sizeof(*ret_damage));
+	pthread_mutex_unlock(&store->lock);
+	return n;
+}
+
+int store_read_failed(struct store *store, int mdb_rc)
+{
+	int rc = db_error(mdb_rc);
+
+	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE) {
+		atomic_store(&store->suspect, rc);
+		LOG(LOG_L_ERROR, "store.read", "rc=%d lmdb=%d", rc, mdb_rc);
+	}
+	return rc;
+}
+
+/* ---- figures --------------------------------------------------------------------------------- */
+
+void store_stat(struct store *store, struct store_stat *ret_stat)
+{
+	struct store_stat s = {
+		.state = store_state(store),
+		.last_error = atomic_load(&store->last_error),
+		.leases = lease_count(atomic_load(&store->leases)),
+	};
+
+#define X(name) s.name = (__typeof__(s.name))STORE_FIGURE(store, name);
+	STORE_FIGURES(X)
+#undef X
+	*ret_stat = s;
+}

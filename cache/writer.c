@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer: a queue, and the thread that turns it into transactions.
+ *
+ * Who owns what: a piece of work belongs to the queue, then to the batch under way, then it is answered
+ * and freed. It holds a lease on its id, so that the sweeper leaves chunks alone whose record is
+ * still in the queue. The queue's lock is never held over a system call or a callback.
+ *
+ * Failing: a batch that can't be committed is answered with its error as a whole; nothing of it was stored.
+ * Before that, a full disk is met by storing less (soft_limit) and trying again. After that the store is
+ * DEGRADED (or OFFLINE, if LMDB itself gave up) and work is refused, until a probe goes through; pauses between
+ * probes double from HEAL_MS_MIN to HEAL_MS_MAX.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cache/batch.h"
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+
+#define WRITER_OPS_MAX	  16384 /* in a batch: bounds LMDB's list of dirty pages */
+#define WRITER_STATE_MAX  65536
+#define WRITER_NAME_MAX	  256
+#define WRITER_IDLE_MS	  1000
+#define WRITER_SWEEP_MS	  100
+#define WRITER_FULL_TRIES 3
+#define HEAL_MS_MIN	  500
+#define HEAL_MS_MAX	  60000
+
+struct writer {
+	struct store *store;
+	struct batch_base base;
+	bool loaded; /* base is that of the environment that is open */
+
+	/* the thread's own */
+	uint64_t since; /* mono_ms when the oldest work was first seen; 0: there was none */
+	uint64_t swept; /* mono_ms */
+	uint64_t heal_at;
+	uint32_t heal_ms;
+	uint64_t full_until; /* mono_ms: how long the soft limit stays */
+	bool set_aside;	     /* the file is broken: rename it before opening again */
+
+	pthread_mutex_t lock; /* the following */
+	pthread_cond_t wake;
+	struct op_list queue;
+	uint64_t queue_bytes, queue_ops;
+	bool hurry, stop, running;
+	pthread_t thread;
+};
+
+/* ---- work ------------------------------------------------------------------------------------ */
+
+static struct op *op_new(enum op_type type, size_t n, writer_done_f *done, void *arg)
+{
+	struct op *op = calloc(1, sizeof(*op) + n);
+
+	if (!op)
+		return NULL;
+	op->type = type;
+	op->n = n;
+	op->done = done;
+	op->arg = arg;
+	return op;
+}
+
+static void op_free(struct op *op)
+{
+	lease_unref(&op->lease);
+	chunk_unref(&op->chunk);
+	free(op);
+}
+
+static void op_answer(struct op *op, int rc)
+{
+	if (op->done)
+		op->done(op->arg, rc);
+	op_free(op);
+}
+
+static void ops_answer(struct op_list *ops, const int *rc)
+{
+	while (!STAILQ_EMPTY(ops)) {
+		struct op *op = STAILQ_FIRST(ops);
+
+		STAILQ_REMOVE_HEAD(ops, link);
+		op_answer(op, rc ? *rc : op->rc);
+	}
+}
+
+/* Into the queue, or refused (then freed without an answer). */
+static int op_queue(struct writer *w, struct op *op)
+{
+	bool wake;
+
+	if (store_state(w->store) != STORE_SERVING) {
+		op_free(op);
+		STAT_INC(STAT_STORE_DROPPED);
+		return WRITER_REFUSED;
+	}
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&w->queue, op, link);
+	w->queue_bytes += op->cost;
+	w->queue_ops++;
+	wake = w->queue_ops == 1 || op->type == OP_FLUSH ||
+	       w->queue_bytes >= w->store->commit_bytes;
+	w->hurry |= op->type == OP_FLUSH;
+	STORE_FIGURE_SET(w->store, queue_bytes, w->queue_bytes);
+	STORE_FIGURE_SET(w->store, queue_ops, w->queue_ops);
+	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+	return 0;
+}
+
+int writer_put_chunk(struct writer *w, uint64_t id, uint32_t index, struct chunk *chunk,
+		     writer_done_f *done, void *arg)
+{
+	struct op *op = op_new(OP_CHUNK, 0, done, arg);
+
+	if (!op)
+		return -ENOMEM;
+	CHECK(chunk->len > 0 && chunk->len <= CONFIG_CHUNK_BYTES);
+	op->id = id;
+	op->index = index;
+	op->cost = chunk->len;
+	op->chunk = chunk_ref(chunk);
+	op->lease = lease_new(w->store, id);
+	if (!op->lease) {
+		op_free(op);
+		return -ENOMEM;
+	}
+	return op_queue(w, op);
+}
+
+static int object_put(struct writer *w, enum op_type type, const struct object *object,
+		      writer_done_f *done, void *arg)
+{
+	struct object o = *object;
+	size_t n = object_record_size(object, object->body.n);
+	struct cache_key key = key_of(object->key);
+	struct op *op;
+	int rc;
+
+	if (object->body.n && !object_fits_inline(object, object->body.n))
+		return -EMSGSIZE;
+	op = op_new(type, n, done, arg);
+	if (!op)
+		return -ENOMEM;
+	o.map = span_make(NULL, 0);
+	o.flags &= ~(uint32_t)OBJECT_COMPLETE;
+	rc = object_encode(&o, op->data, n);
+	if (rc == 0) {
+		memcpy(op->hash, key.hash, sizeof(op->hash));
+		op->id = object->id;
+		op->cost = n;
+		op->lease = lease_new(w->store, object->id);
+		rc = op->lease ? 0 : -ENOMEM;
+	}
+	if (rc) {
+		op_free(op);
+		return rc;
+	}
+	return op_queue(w, op);
+}
+
+int writer_put_object(struct writer *w, const struct object *object, writer_done_f *done, void *arg)
+{
+	return object_put(w, OP_PUT, object, done, arg);
+}
+
+int writer_update_object(struct writer *w, const struct object *object, writer_done_f *done,
+			 void *arg)
+{
+	return object_put(w, OP_UPDATE, object, done, arg);
+}
+
+int writer_remove(struct writer *w, const struct cache_key *key, uint64_t id, writer_done_f *done,
+		  void *arg)
+{
+	struct op *op = op_new(OP_REMOVE, key->text.n, done, arg);
+
+	if (!op)
+		return -ENOMEM;
+	op->id = id;
+	memcpy(op->hash, key->hash, sizeof(op->hash));
+	memcpy(op->data, key->text.p, key->text.n);
+	return op_queue(w, op);
+}
+
+int writer_put_state(struct writer *w, struct span name, struct span value, writer_done_f *done,
+		     void *arg)
+{
+	struct op *op;
+
+	if (name.n == 0 || name.n > WRITER_NAME_MAX || value.n > WRITER_STATE_MAX)
+		return -EINVAL;
+	op = op_new(OP_STATE, name.n + value.n, done, arg);
+	if (!op)
+		return -ENOMEM;
+	op->split = name.n;
+	op->cost = op->n;
+	memcpy(op->data, name.p, name.n);
+	if (value.n)
+		memcpy(op->data + name.n, value.p, value.n);
+	return op_queue(w, op);
+}
+
+int writer_flush(struct writer *w, writer_done_f *done, void *arg)
+{
+	struct op *op = op_new(OP_FLUSH, 0, done, arg);
+
+	return op ? op_queue(w, op) : -ENOMEM;
+}
+
+void writer_hurry(struct writer *w)
+{
+	bool wake;
+
+	pthread_mutex_lock(&w->lock);
+	wake = !w->hurry && w->queue_ops;
+	w->hurry |= wake;
+	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* What readers found broken goes in front: it needs no room, and is worth a commit of its own. */
+static int damage_take(struct writer *w, struct op_list *ops)
+{
+	struct store_damage damage[STORE_DAMAGE_MAX];
+	unsigned n = store_damage_take(w->store, damage, ARRAY_LEN(damage));
+
+	for (unsigned i = 0; i < n; i++) {
+		struct op *op = op_new(OP_DROP, 0, NULL, NULL);
+
+		if (!op)
+			break; /* it is found again */
+		op->id = damage[i].id;
+		op->index = damage[i].index;
+		memcpy(op->hash, damage[i].hash, sizeof(op->hash));
+		STAILQ_INSERT_TAIL(ops, op, link);
+	}
+	return (int)n;
+}
+
+/* Moves the next batch out of the queue. */
+static void queue_take(struct writer *w, struct op_list *ops)
+{
+	uint64_t bytes = 0, n = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (!STAILQ_EMPTY(&w->queue) && n < WRITER_OPS_MAX && bytes < w->store->commit_bytes) {
+		struct op *op = STAILQ_FIRST(&w->queue);
+
+		STAILQ_REMOVE_HEAD(&w->queue, link);
+		STAILQ_INSERT_TAIL(ops, op, link);
+		bytes += op->cost;
+		n++;
+	}
+	w->queue_bytes -= bytes;
+	w->queue_ops -= n;
+	if (w->queue_ops == 0)
+		w->hurry = false;
+	STORE_FIGURE_SET(w->store, queue_bytes, w->queue_bytes);
+	STORE_FIGURE_SET(w->store, queue_ops, w->queue_ops);
+	STAT_SET(STAT_STORE_QUEUE_BYTES, w->queue_bytes);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void commit_took(struct store *store, uint64_t began_ns)
+{
+	uint64_t ms = (clock_mono_ns() - began_ns) / 1000000;
+
+	if (ms > STORE_FIGURE(store, commit_worst_ms))
+		STORE_FIGURE_SET(store, commit_worst_ms, ms);
+}
+
+/* A full disk (or a map without a run that fits): live with what there is for a while. */
+static void room_shrink(struct writer *w, struct now now)
+{
+	struct store *store = w->store;
+	uint64_t live = STORE_FIGURE(store, live), less = 2 * store->commit_bytes;
+	uint64_t floor = store->limit / 16;
+
+	if (w->base.soft_limit < live)
+		live = w->base.soft_limit;
+	w->base.soft_limit = live > floor + less ? live - less : floor;
+	w->full_until = now.mono_ms + HEAL_MS_MAX;
+	STORE_FIGURE_SET(store, limit, w->base.soft_limit);
+	LOG(LOG_L_WARN, "store.full", "limit=%llu live=%llu",
+	    (unsigned long long)w->base.soft_limit, (unsigned long long)STORE_FIGURE(store, live));
+}
+
+static void room_restore(struct writer *w, struct now now)
+{
+	if (w->base.soft_limit == UINT64_MAX || now.mono_ms < w->full_until)
+		return;
+	w->base.soft_limit = UINT64_MAX;
+	STORE_FIGURE_SET(w->store, limit, w->store->limit);
+}
+
+/* Something can't be written: no more work until a probe goes through. */
+static void writer_failed(struct writer *w, int rc, struct now now)
+{
+	struct store *store = w->store;
+
+	STORE_FIGURE_ADD(store, commit_errors, 1);
+	STAT_INC(STAT_STORE_COMMIT_ERRORS);
+	w->heal_ms = w->heal_ms ? w->heal_ms * 2 : HEAL_MS_MIN;
+	if (w->heal_ms > HEAL_MS_MAX)
+		w->heal_ms = HEAL_MS_MAX;
+	w->heal_at = now.mono_ms + w->heal_ms;
+	w->set_aside |= rc == -EBADMSG;
+	if (store_state(store) == STORE_OFFLINE)
+		return; /* still */
+	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE) {
+		store_offline(store, rc);
+	} else {
+		store_state_enter(store, STORE_DEGRADED, rc);
+	}
+}
+
+/* Commits this work. Only a failure of the disk is one of the writer's. */
+static void batch_do(struct writer *w, struct op_list *ops, struct now now)
+{
+	uint64_t began = clock_mono_ns();
+	int rc = batch_run(&w->base, ops);
+
+	for (int i = 0; rc == -ENOSPC && i < WRITER_FULL_TRIES; i++) {
+		room_shrink(w, now);
+		rc = batch_probe(&w->base);
+		if (rc == 0)
+			rc = batch_run(&w->base, ops);
+	}
+	commit_took(w->store, began);
+	if (rc == -ENOBUFS)
+		rc = -ENOSPC;
+	else if (rc)
+		writer_failed(w, rc, now);
+	else
+		w->heal_ms = 0;
+	ops_answer(ops, rc ? &rc : NULL);
+}
+
+/* ---- healing --------------------------------------------------------------------------------- */
+
+/* Answers all that waits: it can't be written now. */
+static void queue_refuse(struct writer *w, int rc)
+{
+	struct op_list ops = STAILQ_HEAD_INITIALIZER(ops);
+
+	do {
+		STAILQ_INIT(&ops);
+		queue_take(w, &ops);
+		if (STAILQ_EMPTY(&ops))
+			break;
+		ops_answer(&ops, &rc);
+	} while (true);
+}
+
+static int base_load(struct writer *w)
+{
+	int rc;
+
+	batch_unload(&w->base);
+	w->base = (struct batch_base){ .store = w->store };
+	rc = batch_load(&w->base);
+	w->loaded = rc == 0;
+	return rc;
+}
+
+/* OFFLINE: the environment is closed when nobody uses it, then opened again. */
+static int reopen(struct writer *w, struct now now)
+{
+	int rc = 0;
+
+	w->loaded = false;
+	if (!store_retire(w->store))
+		return -EBUSY;
+	if (w->set_aside) {
+		rc = db_set_aside(w->store->path, now.wall_ms / 1000);
+		if (rc)
+			return rc;
+		w->set_aside = false;
+		STORE_FIGURE_ADD(w->store, set_aside, 1);
+	}
+	rc = store_online(w->store, now);
+	return rc ? rc : base_load(w);
+}
+
+static void heal(struct writer *w, struct now now)
+{
+	int rc;
+
+	if (now.mono_ms < w->heal_at)
+		return;
+	if (store_state(w->store) == STORE_OFFLINE)
+		rc = reopen(w, now);
+	else
+		rc = w->loaded ? batch_probe(&w->base) : base_load(w);
+	if (rc == -EBUSY) {
+		w->heal_at = now.mono_ms + WRITER_SWEEP_MS; /* somebody still reads */
+	} else if (rc) {
+		if (rc == -ENOSPC)
+			room_shrink(w, now);
+		writer_failed(w, rc, now);
+	} else {
+		store_state_enter(w->store, STORE_SERVING, 0);
+		w->heal_at = 0;
+	}
+}
+
+/* ---- the turn -------------------------------------------------------------------------------- */
+
+/* Is there work, and is it time for it? */
+static bool batch_due(struct writer *w, struct now now)
+{
+	bool due;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->queue_ops == 0)
+		w->since = 0;
+	else if (w->since == 0)
+		w->since = now.mono_ms ? now.mono_ms : 1;
+	due = w->queue_ops && (w->hurry || w->stop || w->queue_bytes >= w->store->commit_bytes ||
+			       now.mono_ms - w->since >= w->store->commit_ms);
+	STORE_FIGURE_SET(w->store, lag_ms, w->since ? now.mono_ms - w->since : 0);
+	pthread_mutex_unlock(&w->lock);
+	return due;
+}
+
+static void sweep(struct writer *w, struct now now)
+{
+	int rc;
+
+	if (doom_empty(&w->base.doom) || now.mono_ms - w->swept < WRITER_SWEEP_MS)
+		return;
+	w->swept = now.mono_ms;
+	if (!doom_ripe(&w->base.doom, w->store))
+		return;
+	rc = batch_sweep(&w->base);
+	if (rc)
+		writer_failed(w, rc, now);
+}
+
+static uint32_t next_turn(struct writer *w, struct now now)
+{
+	uint32_t ms = doom_empty(&w->base.doom) ? WRITER_IDLE_MS : WRITER_SWEEP_MS;
+
+	if (store_state(w->store) != STORE_SERVING)
+		return WRITER_SWEEP_MS;
+	if (batch_due(w, now))
+		return 0;
+	if (w->since) {
+		uint64_t left = w->since + w->store->commit_ms - now.mono_ms;
+
+		ms = left < ms ? (uint32_t)left : ms;
+	}
+	return ms;
+}
+
+/* All that needs an environment that can be written. */
+static void turn_serving(struct writer *w, struct now now)
+{
+	struct op_list ops = STAILQ_HEAD_INITIALIZER(ops);
+	int suspect = atomic_load(&w->store->suspect);
+	int rc = suspect;
+
+	if (rc == 0 && !w->loaded)
+		rc = base_load(w);
+	if (rc) {
+		writer_failed(w, rc, now);
+		return;
+	}
+	room_restore(w, now);
+	if (damage_take(w, &ops))
+		batch_do(w, &ops, now);
+	if (store_state(w->store) == STORE_SERVING && batch_due(w, now)) {
+		queue_take(w, &ops);
+		batch_do(w, &ops, now);
+	}
+	if (store_state(w->store) == STORE_SERVING)
+		sweep(w, now);
+}
+
+uint32_t writer_step(struct writer *w, struct now now)
+{
+	if (store_state(w->store) != STORE_SERVING) {
+		queue_refuse(w, atomic_load(&w->store->last_error));
+		heal(w, now);
+	}
+	if (store_state(w->store) == STORE_SERVING)
+		turn_serving(w, now);
+	return next_turn(w, now);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void wake_wait(struct writer *w, uint32_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&w->wake, &w->lock, &until);
+}
+
+static void *writer_thread(void *arg)
+{
+	struct writer *w = arg;
+	bool stop;
+
+	do {
+		uint32_t ms = writer_step(w, clock_read());
+
+		pthread_mutex_lock(&w->lock);
+		stop = w->stop;
+		if (ms && !stop && !(w->hurry && w->queue_ops) && !(w->queue_ops && !w->since) &&
+		    w->queue_bytes < w->store->commit_bytes)
+			wake_wait(w, ms);
+		pthread_mutex_unlock(&w->lock);
+	} while (!stop);
+	return NULL;
+}
+
+int writer_new(struct store *store, struct writer **ret_writer)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	if (!w)
+		return -ENOMEM;
+	w->store = store;
+	w->base.store = store;
+	w->base.soft_limit = UINT64_MAX;
+	STAILQ_INIT(&w->queue);
+	CHECK_OK(pthread_mutex_init(&w->lock, NULL));
+	CHECK_OK(pthread_condattr_init(&attr));
+	CHECK_OK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
+	CHECK_OK(pthread_cond_init(&w->wake, &attr));
+	CHECK_OK(pthread_condattr_destroy(&attr));
+	*ret_writer = w;
+	return 0;
+}
+
+int writer_start(struct writer *w)
+{
+	sigset_t all, old;
+	int rc;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	CHECK_OK(pthread_sigmask(SIG_SETMASK, &all, &old));
+	rc = pthread_create(&w->thread, NULL, writer_thread, w);
+	CHECK_OK(pthread_sigmask(SIG_SETMASK, &old, NULL));
+	w->running = rc == 0;
+	return -rc;
+}
+
+void writer_stop(struct writer **writer)
+{
+	struct writer *w = *writer;
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->wake);
+	if (w->running)
+		CHECK_OK(pthread_join(w->thread, NULL));
+	/* What is left when the thread is done, batch by batch. */
+	while (w->queue_ops && store_state(w->store) == STORE_SERVING)
+		writer_step(w, clock_read());
+	queue_refuse(w, -ECANCELED);
+	batch_unload(&w->base);
+	CHECK_OK(pthread_cond_destroy(&w->wake));
+	CHECK_OK(pthread_mutex_destroy(&w->lock));
+	free(w);
+	*writer = NULL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "cache/chunk.h"
+
+static unsigned calls;
+
+static void count(struct chunk_waiter *waiter)
+{
+	(void)waiter;
+	calls++;
+}
+
+static void counts_references(void **state)
+{
+	struct chunk_pool *pool;
+	struct chunk *a, *b;
+
+	(void)state;
+	assert_int_equal(chunk_pool_new(2, &pool), 0);
+	a = chunk_new(pool);
+	assert_non_null(a);
+	assert_int_equal((uintptr_t)a->data % 4096, 0);
+	a->data[CONFIG_CHUNK_BYTES - 1] = 1;
+	b = chunk_ref(a);
+	chunk_unref(&a);
+	assert_null(a);
+	assert_int_equal(chunk_pool_use(pool).out, 1);
+	chunk_unref(&b);
+	assert_int_equal(chunk_pool_use(pool).out, 0);
+	assert_int_equal(chunk_pool_use(pool).spare, 1);
+	chunk_pool_free(&pool);
+}
+
+static void stops_at_its_limit_and_wakes_in_turn(void **state)
+{
+	struct chunk_waiter first = { .ready = count }, second = { .ready = count };
+	struct chunk_pool *pool;
+	struct chunk *a, *b;
+
+	(void)state;
+	calls = 0;
+	assert_int_equal(chunk_pool_new(1, &pool), 0);
+	a = chunk_new(pool);
+	assert_non_null(a);
+	assert_null(chunk_new(pool));
+	chunk_wait(pool, &first);
+	chunk_wait(pool, &second);
+	chunk_wait(pool, &second); /* is waiting already */
+	assert_int_equal(calls, 0);
+	b = chunk_ref(a);
+	chunk_unref(&b);
+	assert_int_equal(calls, 0);
+	chunk_unref(&a);
+	assert_int_equal(calls, 1);
+	assert_false(first.waiting);
+	assert_true(second.waiting);
+	chunk_wait_cancel(pool, &second);
+	a = chunk_new(pool);
+	chunk_unref(&a);
+	assert_int_equal(calls, 1);
+	/* One is free: no waiting. */
+	chunk_wait(pool, &first);
+	assert_int_equal(calls, 2);
+	chunk_pool_free(&pool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_references),
+		cmocka_unit_test(stops_at_its_limit_and_wakes_in_turn),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
