@@ -33,10 +33,11 @@ static bool ip6_is_valid(struct span s)
 	return span_copy(s, text, sizeof(text)) == 0 && inet_pton(AF_INET6, text, &unused) == 1;
 }
 
+/* Labels of DNS, none of them empty but the last (RFC 1034 3.1). */
 static bool host_is_valid(struct span s)
 {
 	return s.n > 0 && s.n <= HOST_MAX && s.p[0] != '.' && s.p[0] != '-' &&
-	       class_run(s, HTTP_C_HOST) == s.n;
+	       class_run(s, HTTP_C_HOST) == s.n && !memmem(s.p, s.n, "..", 2);
 }
 
 /* What stands behind the host: nothing, or a colon and maybe a number. */

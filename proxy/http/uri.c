@@ -178,7 +178,9 @@ static int put_host(struct out *o, struct span host)
 {
 	bool is_ip6 = span_find(host, ':') < host.n;
 
-	if (!is_ip6 && host.n > 1 && host.p[host.n - 1] == '.')
+	if (host.n > 0 && memmem(host.p, host.n, "..", 2))
+		return -EINVAL;
+	if (!is_ip6 && host.n > 0 && host.p[host.n - 1] == '.')
 		host.n--;
 	if (host.n == 0)
 		return -EINVAL;

@@ -22,7 +22,7 @@ MUST_USE int uri_path_normalise(struct span path, char *buf, size_t cap, size_t 
 /* Query: %xy in upper case, nothing else; order and empty parts are kept. */
 MUST_USE int uri_query_normalise(struct span query, char *buf, size_t cap, size_t *ret_len);
 
-/* Host: lower case, one final dot dropped. @host as in struct http_head, without brackets. */
+/* Host: lower case, a final dot dropped; no empty label. @host as in struct http_head, without brackets. */
 MUST_USE int uri_host_normalise(struct span host, char *buf, size_t cap, size_t *ret_len);
 
 /*

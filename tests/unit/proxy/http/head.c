@@ -144,6 +144,8 @@ static const struct refusal_row request_rows[] = {
 	  HTTP_REFUSED_HOST_INVALID },
 	{ "RFC 9110 4.2", "port with sign", TEXT("GET / HTTP/1.1\r\nHost: a:+80\r\n" E),
 	  HTTP_REFUSED_HOST_INVALID },
+	{ "RFC 1034 3.1", "empty label", TEXT("GET / HTTP/1.1\r\nHost: a..\r\n" E),
+	  HTTP_REFUSED_HOST_INVALID },
 	{ "RFC 3986 3.2.2", "open bracket", TEXT("GET / HTTP/1.1\r\nHost: [::1\r\n" E),
 	  HTTP_REFUSED_HOST_INVALID },
 	{ "RFC 3986 3.2.2", "not an IPv6 address", TEXT("GET / HTTP/1.1\r\nHost: [::g]\r\n" E),

@@ -69,7 +69,9 @@ static const struct uri_row query_rows[] = {
 static const struct uri_row host_rows[] = {
 	{ "RFC 3986 6.2.2.1", "lower case", TEXT("WwW.Example"), "www.example" },
 	{ "RFC 1034 3.1", "final dot", TEXT("a.example."), "a.example" },
-	{ "RFC 1034 3.1", "a dot only", TEXT("."), "." },
+	{ "RFC 1034 3.1", "a dot only", TEXT("."), NULL },
+	{ "RFC 1034 3.1", "two final dots", TEXT("a.."), NULL },
+	{ "RFC 1034 3.1", "empty label", TEXT("a..b"), NULL },
 	{ "RFC 3986 3.2.2", "IPv4", TEXT("192.0.2.1"), "192.0.2.1" },
 	{ "RFC 5952 4.3", "IPv6", TEXT("2001:DB8::1"), "2001:db8::1" },
 	{ "RFC 3986 3.2.2", "empty", TEXT(""), NULL },
