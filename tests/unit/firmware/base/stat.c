@@ -54,6 +54,27 @@ static void sums_over_threads_also_dead_ones(void **state)
 	}
 }
 
+static void *my_block(void *arg)
+{
+	(void)arg;
+	STAT_INC(STAT_CONN_ABORTED);
+	return stat_block;
+}
+
+static void a_dead_threads_block_is_used_again(void **state)
+{
+	void *first, *second;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, my_block, NULL), 0);
+	assert_int_equal(pthread_join(thread, &first), 0);
+	assert_int_equal(pthread_create(&thread, NULL, my_block, NULL), 0);
+	assert_int_equal(pthread_join(thread, &second), 0);
+	assert_ptr_equal(first, second);
+	assert_int_equal(stat_read(STAT_CONN_ABORTED), 2);
+}
+
 static void gauges_go_down_on_another_thread(void **state)
 {
 	int64_t open = stat_read(STAT_CONN_OPEN);
@@ -142,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts),
 		cmocka_unit_test(sums_over_threads_also_dead_ones),
+		cmocka_unit_test(a_dead_threads_block_is_used_again),
 		cmocka_unit_test(gauges_go_down_on_another_thread),
 		cmocka_unit_test(ranges_show_what_is_labelled),
 		cmocka_unit_test(names_are_unique_and_plain),
