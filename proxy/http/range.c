@@ -106,7 +106,10 @@ static void set_remove(struct range_set *set, unsigned i)
 	memmove(&set->range[i], &set->range[i + 1], (set->n - i) * sizeof(set->range[0]));
 }
 
-/* Joins @r with all that it touches, also with those that only the joined one touches. */
+/*
+ * Joins @r with all that it touches. Those of the set do not touch each other, so what the joined
+ * one touches is what @r touched.
+ */
 static void set_add(struct range_set *set, struct byte_range r)
 {
 	unsigned at = set->n;
@@ -123,7 +126,6 @@ static void set_add(struct range_set *set, struct byte_range r)
 		set_remove(set, i);
 		if (i < at)
 			at = i;
-		i = 0;
 	}
 	if (at > set->n)
 		at = set->n;

@@ -166,7 +166,7 @@ int http_host_apply(struct http_head *h, const struct http_field *host)
 		return -HTTP_REFUSED_HOST_INVALID;
 	if (h->authority.n > 0) {
 		h->host_differs =
-			!span_ieq(name, h->host) || is_ip6 != h->host_is_ip6 ||
+			!span_ieq(name, h->host) ||
 			port_or_default(port, h->scheme) != port_or_default(h->port, h->scheme);
 		return 0;
 	}

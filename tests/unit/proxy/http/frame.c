@@ -66,6 +66,8 @@ static const struct frame_row rows[] = {
 	  BAD(TE_INVALID) },
 	{ "RFC 9112 6.1", "chunked on two lines", TEXT(POST TE("chunked") TE("chunked") "\r\n"),
 	  BAD(TE_INVALID) },
+	{ "RFC 9112 6.1", "an empty line beside it", TEXT(POST TE("chunked") TE("") "\r\n"),
+	  BAD(TE_INVALID) },
 	{ "RFC 9112 6.3 (4)", "identity", TEXT(POST TE("identity") "\r\n"), BAD(TE_INVALID) },
 	{ "RFC 9112 6.3 (4)", "a look-alike", TEXT(POST TE("xchunked") "\r\n"), BAD(TE_INVALID) },
 	{ "RFC 9112 6.3 (4)", "in quotes", TEXT(POST TE("\"chunked\"") "\r\n"), BAD(TE_INVALID) },
