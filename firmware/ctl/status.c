@@ -118,7 +118,8 @@ static void judge(struct status *s)
 		problem(s, CTL_NOT_RUNNING, "tarn-proxy", ask_error_text(s->proxy_rc));
 		return;
 	}
-	if (s->keeper && !is_armed(s))
+	/* Mode off is the administrator's choice and no fault. */
+	if (s->keeper && !is_armed(s) && strcmp(text_of(s->keeper, "mode"), "off") != 0)
 		problem(s, CTL_DEGRADED,
 			"nothing is intercepted, connections pass straight through",
 			text_of(s->keeper, "why_not_armed"));
@@ -190,7 +191,7 @@ static void print_keeper(const struct status *s)
 	line("Interception", text);
 	print_ports(s);
 	if (vendors >= 0) {
-		(void)snprintf(text, sizeof(text), "%.0f of vendors known", vendors);
+		(void)snprintf(text, sizeof(text), "%.0f known to be a vendor's", vendors);
 		line("Addresses", text);
 	}
 	if (restarts > 0) {

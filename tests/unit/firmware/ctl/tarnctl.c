@@ -228,7 +228,7 @@ static void all_is_well(void **state)
 		out, "Tarn is       working\n"
 		     "Interception  armed, mode bridge\n"
 		     "Ports         eth0 lan, eth1 wan\n"
-		     "Addresses     12 of vendors known\n"
+		     "Addresses     12 known to be a vendor's\n"
 		     "Restarts      2, 1 of them because it hung; last: signal 9\n"
 		     "tarn-proxy    9.9, up 1 d 02:03 h, 2 workers\n"
 		     "Connections   4 open, 9007199254740992 accepted, 5 requests\n"
@@ -269,6 +269,15 @@ static void the_proxy_alone_works(void **state)
 	proxy(PROXY_OK);
 	assert_int_equal(run("status"), 0);
 	expect(out, "Tarn is       working\nInterception  none");
+}
+
+static void steering_off_is_a_choice(void **state)
+{
+	(void)state;
+	keeper("{\"armed\":false,\"why_not_armed\":\"steering is off\",\"mode\":\"off\"}");
+	proxy(PROXY_OK);
+	assert_int_equal(run("status"), 0);
+	expect(out, "Interception  not armed, mode off\n");
 }
 
 static void the_keeper_alone_is_degraded(void **state)
@@ -471,6 +480,7 @@ int main(void)
 		T(all_is_well),
 		T(status_as_json),
 		T(the_proxy_alone_works),
+		T(steering_off_is_a_choice),
 		T(the_keeper_alone_is_degraded),
 		T(a_vendor_out_of_reach_is_degraded),
 		T(an_unusable_store_is_degraded),
