@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tarn-proxy, the data plane. Started by tarnd with what firmware/heritage.h lists, or alone: then it is an ordinary
+ * unprivileged explicit proxy and update source.
+ *
+ * main() is the ladder of what is made, and its labels, read upward, that of what is freed. The main thread then is
+ * the control loop. SIGTERM and SIGINT drain (a second one ends at once), SIGHUP reloads the
+ * configuration. The exit status is 0, or one of <sysexits.h>: 64 usage, 78 configuration, 70/71 otherwise.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cache/flight.h"
+#include "cache/store.h"
+#include "cache/writer.h"
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/admin/admin.h"
+#include "proxy/client/conn.h"
+#include "proxy/config.h"
+#include "proxy/confine.h"
+#include "proxy/dns/reach.h"
+#include "proxy/dns/resolve.h"
+#include "proxy/heritage_client.h"
+#include "proxy/listen.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/splice.h"
+#include "proxy/upstream/balance.h"
+#include "proxy/upstream/pool.h"
+#include "proxy/version.h"
+
+#define OVERRIDES_MAX 64
+#define DRAIN_MS      (HERITAGE_DRAIN_MS - 2000) /* the rest of the time is for the writer */
+#define LOOK_MS	      1000			 /* between two looks at the workers' lag */
+
+struct options {
+	const char *config; /* NULL: the default path */
+	const char *user;   /* NULL: the setting */
+	const char *overrides[OVERRIDES_MAX];
+	size_t overrides_n;
+	bool check;
+};
+
+struct program {
+	struct options options;
+	struct proxy proxy;
+	struct heritage heritage;
+	struct admin *admin;
+	struct event term, interrupt, hup, look;
+	struct mail drained;
+	bool draining;
+};
+
+static struct program program;
+
+/* ---- options ---------------------------------------------------------------------------------- */
+
+static void usage(FILE *to)
+{
+	fputs("Usage: tarn-proxy [OPTION]...\n"
+	      "\n"
+	      "  -c, --config FILE          settings, instead of " TARN_CONF_PATH "\n"
+	      "  -o SECTION.KEY=VALUE       one setting, after the file's; may be repeated\n"
+	      "  -u, --user NAME            become NAME when started as root without tarnd\n"
+	      "      --check                check settings and vendor profiles, and end\n"
+	      "      --settings             print all settings with their defaults and meanings\n"
+	      "  -h, --help                 show this\n"
+	      "  -V, --version              show the version\n"
+	      "\n"
+	      "Try it: tarn-proxy -o proxy.listen=127.0.0.1:3128 -o cache.path=/tmp/tarn \\\n"
+	      "                   -o proxy.admin_socket=/tmp/tarn.sock\n"
+	      "        curl -x http://127.0.0.1:3128 http://...\n",
+	      to);
+}
+
+enum {
+	OPTION_CHECK = 256,
+	OPTION_SETTINGS
+};
+
+/* Fills *options. -1: go on; else the exit status. */
+static int options_parse(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "check", no_argument, NULL, OPTION_CHECK },
+		{ "settings", no_argument, NULL, OPTION_SETTINGS },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:o:u:hV", longs, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'u':
+			options->user = optarg;
+			break;
+		case 'o':
+			if (options->overrides_n == OVERRIDES_MAX) {
+				fprintf(stderr, "tarn-proxy: more than %d -o\n", OVERRIDES_MAX);
+				return EX_USAGE;
+			}
+			options->overrides[options->overrides_n++] = optarg;
+			break;
+		case OPTION_CHECK:
+			options->check = true;
+			break;
+		case OPTION_SETTINGS:
+			settings_print(&tarn_conf_table, stdout);
+			return EX_OK;
+		case 'h':
+			usage(stdout);
+			return EX_OK;
+		case 'V':
+			puts("tarn-proxy " TARN_VERSION);
+			return EX_OK;
+		default:
+			usage(stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "tarn-proxy: what is \"%s\"?\n", argv[optind]);
+	usage(stderr);
+	return EX_USAGE;
+}
+
+static int config_read(const struct options *options, struct config **ret_config,
+		       struct settings_error *error)
+{
+	struct config_source source = {
+		.path = options->config,
+		.overrides = options->overrides,
+		.overrides_n = options->overrides_n,
+	};
+
+	return config_load(&source, ret_config, error);
+}
+
+/* ---- workers ---------------------------------------------------------------------------------- */
+
+static void accepted(struct worker *worker, int fd, enum listen_mode mode, const struct addr *peer,
+		     const struct addr *local)
+{
+	struct conn_from from = {
+		.mode = mode == LISTEN_INTERCEPT ? CONN_INTERCEPTED : CONN_PROXY,
+		.fd = fd,
+		.device = *peer,
+		.origin = *local,
+	};
+
+	if (conn_start(worker, &from) < 0)
+		close(fd);
+}
+
+static int worker_setup(struct worker *worker)
+{
+	int rc = store_reader_new(worker->proxy->store, &worker->reader);
+
+	rc = rc ? rc : pool_new(worker);
+	rc = rc ? rc : client_new(worker);
+	rc = rc ? rc
+		: listen_new(worker, heritage_listener(&program.heritage, worker->index), accepted);
+	if (rc == 0)
+		STAT_INC(STAT_WORKERS_RUNNING);
+	return rc;
+}
+
+static void worker_drain(struct worker *worker)
+{
+	STAT_DEC(STAT_WORKERS_RUNNING);
+	listen_stop(worker);
+	client_drain(worker);
+	pool_close_all(worker);
+}
+
+static void worker_teardown(struct worker *worker)
+{
+	listen_free(worker);
+	splice_cut_all(worker);
+	if (worker->client)
+		client_free(worker);
+	pool_free(worker);
+	if (worker->reader)
+		store_reader_free(&worker->reader);
+}
+
+static const struct worker_hooks hooks = { worker_setup, worker_drain, worker_teardown };
+
+/* One a core that we may run on, if the settings do not say. The keeper says so with its listeners. */
+static unsigned workers_wanted(const struct config *config)
+{
+	int64_t wanted = config->settings.proxy.workers;
+	cpu_set_t cores;
+
+	if (program.heritage.given)
+		return program.heritage.workers;
+	if (!wanted && sched_getaffinity(0, sizeof(cores), &cores) == 0)
+		wanted = CPU_COUNT(&cores);
+	if (wanted > CONFIG_WORKERS_MAX)
+		wanted = CONFIG_WORKERS_MAX;
+	return wanted < 1		       ? 1
+	       : wanted > HERITAGE_WORKERS_MAX ? HERITAGE_WORKERS_MAX
+					       : (unsigned)wanted;
+}
+
+/* ---- the control loop's events ---------------------------------------------------------------- */
+
+static void drained(struct worker *control, struct mail *mail)
+{
+	(void)mail;
+	control_stop(control);
+}
+
+static void drain(const char *why)
+{
+	unsigned limit = program.draining ? 0 : DRAIN_MS;
+
+	LOG(LOG_L_NOTICE, "proxy.drain", "why=%s limit_ms=%u", LOG_QUOTE(span_of(why)), limit);
+	program.draining = true;
+	program.proxy.control->draining = true;
+	workers_drain(program.proxy.workers, limit, program.proxy.control, &program.drained);
+}
+
+static void on_end(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	drain(number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void on_reload(evutil_socket_t number, short what, void *arg)
+{
+	struct worker *control = arg;
+	struct settings_error error;
+	struct config *config;
+	char text[1024];
+
+	(void)number;
+	(void)what;
+	if (config_read(&program.options, &config, &error) < 0) {
+		STAT_INC(STAT_CONFIG_REFUSED);
+		LOG(LOG_L_ERROR, "config.refused", "error=%s",
+		    LOG_QUOTE(span_of(settings_error_text(&error, text, sizeof(text)))));
+		return;
+	}
+	STAT_INC(STAT_CONFIG_RELOADS);
+	log_level_set((enum log_level)config->settings.log.level);
+	config_unref(&control->config);
+	control->config = config;
+	workers_config(program.proxy.workers, config);
+	resolver_reload(program.proxy.resolver);
+	reach_reload(program.proxy.reach);
+	LOG(LOG_L_NOTICE, "config.reloaded", "vendors=%zu", profiles_count(config->profiles));
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *control = arg;
+
+	(void)fd;
+	(void)what;
+	STAT_SET(STAT_LOOP_LAG_MS, workers_lag_ms(program.proxy.workers));
+	CHECK_OK(event_add(&program.look, worker_timeout(control, LOOK_MS)));
+}
+
+static void reach_changed(void *arg, bool reachable, const char *why_not)
+{
+	(void)arg;
+	LOG(LOG_L_NOTICE, "reach.changed", "reachable=%d why_not=%s", reachable,
+	    LOG_QUOTE(span_of(why_not)));
+	keeper_health(program.proxy.keeper, reachable, why_not);
+}
+
+static void vendor_resolved(void *arg, const struct addr *addr, uint32_t ttl)
+{
+	(void)arg;
+	keeper_vendor(program.proxy.keeper, addr, ttl);
+}
+
+static void keeper_stop(void *arg, const char *why)
+{
+	(void)arg;
+	if (!program.draining)
+		drain(why);
+}
+
+static void keeper_seen(void *arg, const struct addr *addr, uint32_t ttl)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)arg;
+	LOG(LOG_L_DEBUG, "keeper.seen", "address=%s ttl=%u", addr_ip_format(addr, text), ttl);
+}
+
+static void signals_add(struct worker *control)
+{
+	CHECK_OK(evsignal_assign(&program.term, control->base, SIGTERM, on_end, control));
+	CHECK_OK(evsignal_assign(&program.interrupt, control->base, SIGINT, on_end, control));
+	CHECK_OK(evsignal_assign(&program.hup, control->base, SIGHUP, on_reload, control));
+	CHECK_OK(evtimer_assign(&program.look, control->base, on_look, control));
+	CHECK_OK(event_add(&program.term, NULL));
+	CHECK_OK(event_add(&program.interrupt, NULL));
+	CHECK_OK(event_add(&program.hup, NULL));
+	on_look(-1, 0, control);
+}
+
+static void signals_del(void)
+{
+	event_del(&program.term);
+	event_del(&program.interrupt);
+	event_del(&program.hup);
+	event_del(&program.look);
+}
+
+/* ---- the ladder ------------------------------------------------------------------------------- */
+
+/* As many descriptors as we may have: a connection that is carried through takes up to six. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The directory of a file's path, in a buffer that lives as long as the process. */
+static const char *folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path)
+		return "/";
+	return strndup(path, (size_t)(slash - path)) ?: "/";
+}
+
+static int give_up_user(const struct config *config)
+{
+	const struct tarn_settings *settings = &config->settings;
+	const char *dirs[] = { settings->cache.path, folder(settings->proxy.admin_socket), NULL };
+
+	if (program.heritage.given)
+		dirs[0] = NULL;
+	return confine_user(program.options.user ? program.options.user : settings->keeper.user,
+			    dirs);
+}
+
+static int give_up_rest(const struct config *config)
+{
+	const struct tarn_settings *settings = &config->settings;
+	const char *resolv = realpath("/etc/resolv.conf", NULL) ?: "/etc/resolv.conf";
+	const char *rw[] = { settings->cache.path,
+			     program.heritage.given ? NULL : folder(settings->proxy.admin_socket),
+			     NULL };
+	/* Folders, not files: a new resolv.conf is another file of that name. */
+	const char *ro[] = { "/etc",
+			     folder(resolv),
+			     settings->vendors.dir,
+			     program.options.config ? folder(program.options.config) : "/etc/tarn",
+			     "/dev/urandom",
+			     "/proc/self",
+			     "/sys/devices/system/cpu",
+			     NULL };
+	struct confine_files files = { rw, ro };
+
+	return confine_process(&files);
+}
+
+static int complain(const char *what, int rc)
+{
+	LOG(LOG_L_ERROR, "proxy.start", "what=%s error=%s", what, strerrorname_np(-rc));
+	return rc;
+}
+
+static int run(struct config *config)
+{
+	const struct keeper_calls calls = { keeper_stop, keeper_seen };
+	struct proxy *proxy = &program.proxy;
+	struct store_config store = { .path = config->settings.cache.path,
+				      .limit = (uint64_t)config->settings.cache.size };
+	struct worker *control;
+	unsigned workers;
+	int rc;
+
+	rc = control_new(proxy, &control);
+	if (rc < 0)
+		return complain("control loop", rc);
+	proxy->control = control;
+	control->config = config_ref(config);
+	mail_init(&program.drained, drained);
+
+	rc = store_open(&store, clock_read(), &proxy->store);
+	if (rc < 0) {
+		complain("store", rc);
+		goto no_store;
+	}
+	rc = writer_new(proxy->store, &proxy->writer);
+	if (rc < 0) {
+		complain("writer", rc);
+		goto no_writer;
+	}
+	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
+	if (rc < 0) {
+		complain("flights", rc);
+		goto no_flights;
+	}
+	rc = balance_new(&proxy->balance);
+	if (rc < 0) {
+		complain("balance", rc);
+		goto no_balance;
+	}
+	rc = resolver_new(control, &proxy->resolver);
+	if (rc < 0) {
+		complain("resolver", rc);
+		goto no_resolver;
+	}
+	rc = admin_new(control, program.heritage.admin_fd, config->settings.proxy.admin_socket,
+		       &program.admin);
+	if (rc < 0) {
+		complain("admin socket", rc);
+		goto no_admin;
+	}
+	rc = give_up_rest(config);
+	if (rc < 0)
+		goto no_writer_thread;
+
+	/* From here on there are threads. */
+	rc = writer_start(proxy->writer);
+	if (rc < 0) {
+		complain("writer's thread", rc);
+		goto no_writer_thread;
+	}
+	workers = workers_wanted(config);
+	rc = workers_start(workers, proxy, config, &hooks, program.heritage.beats, &proxy->workers);
+	if (rc < 0) {
+		complain("workers", rc);
+		goto no_workers;
+	}
+	if (program.heritage.given) {
+		rc = keeper_new(control, &calls, NULL, &proxy->keeper);
+		if (rc < 0) {
+			complain("keeper", rc);
+			goto no_keeper;
+		}
+	}
+	rc = reach_new(control, reach_changed, vendor_resolved, NULL, &proxy->reach);
+	if (rc < 0) {
+		complain("reach", rc);
+		goto no_reach;
+	}
+	signals_add(control);
+	keeper_ready(proxy->keeper, workers);
+	LOG(LOG_L_NOTICE, "proxy.ready", "version=%s workers=%u vendors=%zu heritage=%d",
+	    TARN_VERSION, workers, profiles_count(config->profiles), program.heritage.given);
+
+	control_run(control);
+
+	LOG(LOG_L_NOTICE, "proxy.end");
+	signals_del();
+	reach_free(&proxy->reach);
+no_reach:
+	keeper_free(&proxy->keeper);
+no_keeper:
+	workers_stop(&proxy->workers);
+no_workers:
+no_writer_thread:
+	admin_free(&program.admin);
+no_admin:
+	resolver_free(&proxy->resolver);
+no_resolver:
+	balance_free(&proxy->balance);
+no_balance:
+	/* The writer's last callbacks are about flights: it goes first. */
+	writer_stop(&proxy->writer);
+	flights_free(&proxy->flights);
+no_flights:
+	if (proxy->writer)
+		writer_stop(&proxy->writer);
+no_writer:
+	store_close(&proxy->store);
+no_store:
+	control_free(&proxy->control);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings_error error;
+	struct config *config;
+	char text[1024];
+	int rc;
+
+	check_install("tarn-proxy");
+	log_open("tarn-proxy", LOG_L_INFO);
+	rc = options_parse(argc, argv, &program.options);
+	if (rc >= 0)
+		return rc;
+	if (config_read(&program.options, &config, &error) < 0) {
+		fprintf(stderr, "tarn-proxy: %s\n",
+			settings_error_text(&error, text, sizeof(text)));
+		return EX_CONFIG;
+	}
+	if (program.options.check) {
+		printf("%zu vendor profiles, no error\n", profiles_count(config->profiles));
+		config_unref(&config);
+		return EX_OK;
+	}
+	log_level_set((enum log_level)config->settings.log.level);
+	signal(SIGPIPE, SIG_IGN);
+	descriptors_raise();
+	rc = heritage_take(&program.heritage);
+	if (rc == 0)
+		rc = give_up_user(config);
+	if (rc == 0)
+		rc = run(config);
+	heritage_drop(&program.heritage);
+	config_unref(&config);
+	return rc == 0 ? EX_OK : EX_OSERR;
+}
