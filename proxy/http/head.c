@@ -222,19 +222,29 @@ static int field_take(struct http_head *h, struct reader *r)
 	return 0;
 }
 
+static int connection_check(const struct http_head *h)
+{
+	const struct http_field *f;
+	unsigned iter = 0;
+	size_t n = 0;
+
+	while ((f = http_field_next(h, HTTP_FIELD_CONNECTION, &iter)))
+		n += f->value.n;
+	return n > CONFIG_HTTP_CONNECTION_MAX ? -HTTP_REFUSED_CONNECTION_TOO_LONG : 0;
+}
+
 /* Field lines up to and with the empty line, which must be the last. */
 static int fields_take(struct http_head *h, struct reader *r)
 {
-	while (r->p < r->end && *r->p != '\r' && *r->p != '\n') {
-		int rc = field_take(h, r);
+	int rc = 0;
 
-		if (rc < 0)
-			return rc;
-	}
-	int rc = line_end(r, -HTTP_REFUSED_HEAD_INCOMPLETE);
-	if (rc < 0)
-		return rc;
-	return r->p == r->end ? 0 : -HTTP_REFUSED_HEAD_INCOMPLETE;
+	while (rc == 0 && r->p < r->end && *r->p != '\r' && *r->p != '\n')
+		rc = field_take(h, r);
+	if (rc == 0)
+		rc = line_end(r, -HTTP_REFUSED_HEAD_INCOMPLETE);
+	if (rc == 0 && r->p != r->end)
+		rc = -HTTP_REFUSED_HEAD_INCOMPLETE;
+	return rc == 0 ? connection_check(h) : rc;
 }
 
 static int host_check(struct http_head *h)
@@ -287,8 +297,12 @@ int http_response_parse(struct http_head *head, const char *buf, size_t n)
 
 int http_oversize(const char *buf, size_t n)
 {
-	size_t line = span_find(span_make(buf, n), '\n');
+	struct span head = span_make(buf, n);
+	size_t line;
 
-	return line > CONFIG_HTTP_LINE_MAX || line == n ? -HTTP_REFUSED_LINE_TOO_LONG
-							: -HTTP_REFUSED_HEAD_TOO_LARGE;
+	if (span_starts(head, SPAN("\r\n")))
+		head = span_drop(head, 2);
+	line = span_find(head, '\n');
+	return line > CONFIG_HTTP_LINE_MAX || line == head.n ? -HTTP_REFUSED_LINE_TOO_LONG
+							     : -HTTP_REFUSED_HEAD_TOO_LARGE;
 }

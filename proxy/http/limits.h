@@ -21,6 +21,14 @@
 #define CONFIG_HTTP_LINE_MAX 8192
 #endif
 
+/*
+ * Bytes of all Connection fields. Each field of a head that is forwarded is looked up in that list,
+ * so its length is a price that a peer makes us pay many times.
+ */
+#ifndef CONFIG_HTTP_CONNECTION_MAX
+#define CONFIG_HTTP_CONNECTION_MAX 1024
+#endif
+
 /* Bytes of one chunk's extensions, and of a whole body's: more is an attack (RFC 9112 7.1.1). */
 #ifndef CONFIG_HTTP_CHUNK_EXT_MAX
 #define CONFIG_HTTP_CHUNK_EXT_MAX 1024

@@ -36,6 +36,8 @@
 	X(HEAD_TOO_LARGE, 431, "head_too_large", "RFC 6585 5", "the header section is too large")  \
 	X(TOO_MANY_FIELDS, 431, "too_many_fields", "RFC 6585 5",                                   \
 	  "the header section has too many field lines")                                           \
+	X(CONNECTION_TOO_LONG, 431, "connection_too_long", "RFC 6585 5",                           \
+	  "the Connection field is too long")                                                      \
 	X(BARE_LF, 400, "bare_lf", "RFC 9112 2.2", "a line ends with LF alone instead of CR LF")   \
 	X(BARE_CR, 400, "bare_cr", "RFC 9112 2.2", "a CR stands without its LF")                   \
 	X(OBS_FOLD, 400, "obs_fold", "RFC 9112 5.2", "a field value is folded over several lines") \

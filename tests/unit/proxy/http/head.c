@@ -384,6 +384,25 @@ static void test_line_limit(void **state)
 	}
 }
 
+/* Over all lines, as many octets as there may be, and one more. */
+static void test_connection_limit(void **state)
+{
+	static struct http_head head;
+	static char buf[CONFIG_HTTP_CONNECTION_MAX + 128];
+
+	(void)state;
+	for (unsigned extra = 0; extra < 2; extra++) {
+		size_t n = (size_t)sprintf(buf,
+					   "HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: ");
+
+		memset(buf + n, 'x', CONFIG_HTTP_CONNECTION_MAX - 5 + extra);
+		n += CONFIG_HTTP_CONNECTION_MAX - 5 + extra;
+		n += (size_t)sprintf(buf + n, "\r\n\r\n");
+		assert_int_equal(http_response_parse(&head, buf, n),
+				 extra ? -HTTP_REFUSED_CONNECTION_TOO_LONG : 0);
+	}
+}
+
 /* Each octet at each of 17 places of a value: only controls but HTAB are refused (RFC 9110 5.5). */
 static void test_every_octet_everywhere_in_a_value(void **state)
 {
@@ -419,6 +438,9 @@ static void test_oversize(void **state)
 	(void)state;
 	memset(line, 'a', sizeof(line));
 	assert_int_equal(http_oversize(line, sizeof(line)), -HTTP_REFUSED_LINE_TOO_LONG);
+	line[0] = '\r';
+	line[1] = '\n';
+	assert_int_equal(http_oversize(line, sizeof(line)), -HTTP_REFUSED_LINE_TOO_LONG);
 	line[20] = '\n';
 	assert_int_equal(http_oversize(line, sizeof(line)), -HTTP_REFUSED_HEAD_TOO_LARGE);
 	assert_int_equal(http_refusal_info(-HTTP_REFUSED_LINE_TOO_LONG)->status, 414);
@@ -435,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_fields_are_trimmed_and_known),
 		cmocka_unit_test(test_field_limit),
 		cmocka_unit_test(test_line_limit),
+		cmocka_unit_test(test_connection_limit),
 		cmocka_unit_test(test_every_octet_everywhere_in_a_value),
 		cmocka_unit_test(test_oversize),
 	};
