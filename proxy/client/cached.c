@@ -518,6 +518,7 @@ static bool usable(struct request *req, const struct object *object)
 	if (verdict.use != POLICY_USE_HIT && verdict.use != POLICY_USE_REVALIDATE)
 		return false;
 	req->verdict = verdict;
+	req->collapsed = false; /* to the device it is a hit */
 	return true;
 }
 
@@ -534,7 +535,7 @@ static void headed(struct request *req)
 	} else {
 		req->filling = false;
 		stored_free(&req->stored);
-		req->stored_now = flight_verdict(&req->seat) == FLIGHT_STORE;
+		req->stored_now = req->joined_new && flight_verdict(&req->seat) == FLIGHT_STORE;
 		respond_flight(req);
 	}
 }

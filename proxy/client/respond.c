@@ -274,8 +274,10 @@ void respond_flight(struct request *req)
 	const struct object *object = flight_object(&req->seat);
 	int64_t length = flight_length(&req->seat);
 
-	STAT_INC(req->collapsed ? STAT_REQUEST_COLLAPSED : STAT_REQUEST_MISS);
-	if (!req->collapsed)
+	STAT_INC(req->collapsed			      ? STAT_REQUEST_COLLAPSED
+		 : req->verdict.fwd == CACHE_FWD_NONE ? STAT_REQUEST_HIT
+						      : STAT_REQUEST_MISS);
+	if (!req->collapsed && req->verdict.fwd != CACHE_FWD_NONE)
 		req->fwd_status = object->status;
 	policy_answer(&req->head, object, length, request_wall(req), &req->answer);
 	/* Without the length there is no honest Content-Range; several ranges need the whole. */
