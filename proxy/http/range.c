@@ -127,8 +127,6 @@ static void set_add(struct range_set *set, struct byte_range r)
 		if (i < at)
 			at = i;
 	}
-	if (at > set->n)
-		at = set->n;
 	memmove(&set->range[at + 1], &set->range[at], (set->n - at) * sizeof(r));
 	set->range[at] = r;
 	set->n++;

@@ -91,6 +91,8 @@ static const struct date_row rows[] = {
 	BROKEN("hour 24", "Sun, 06 Nov 1994 24:00:00 GMT"),
 	BROKEN("minute 60", "Sun, 06 Nov 1994 08:60:37 GMT"),
 	BROKEN("second 61", "Sun, 06 Nov 1994 08:49:61 GMT"),
+	BROKEN("cut in the year", "Sun, 06 Nov 19"),
+	BROKEN("cut in the time", "Sun, 06 Nov 1994 08:"),
 	BROKEN("sign", "Sun, +6 Nov 1994 08:49:37 GMT"),
 	BROKEN("NUL", "Sun, 06 Nov 1994 08:49:37\0GMT"),
 };

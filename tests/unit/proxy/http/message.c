@@ -42,6 +42,9 @@ static void test_repeated_fields(void **state)
 	assert_ptr_equal(http_field_next(h, HTTP_FIELD_VIA, &iter), &h->fields[3]);
 	assert_null(http_field_next(h, HTTP_FIELD_VIA, &iter));
 	assert_null(http_field_first(h, HTTP_FIELD_AGE));
+	iter = 0;
+	assert_null(http_field_named(h, SPAN("Age"), &iter));
+	assert_null(http_field_named(h, SPAN("X-Not-There"), &iter));
 	assert_true(http_list_element(&l, &element) && span_eq(element, SPAN("1")));
 	assert_true(http_list_element(&l, &element) && span_eq(element, SPAN("2")));
 	assert_true(http_list_element(&l, &element) && span_eq(element, SPAN("\"3,4\"")));

@@ -290,6 +290,26 @@ static void test_cache_status(void **state)
 	}
 }
 
+/* What is no token can't be written as one (RFC 8941 3.3.4). */
+static void test_bad_cache_status(void **state)
+{
+	const struct cache_status hit = { .fwd = CACHE_FWD_NONE };
+	const struct cache_status detail = { .fwd = CACHE_FWD_MISS, .detail = "two words" };
+	static const struct span names[] = { TEXT(""), TEXT("1a"), TEXT("a b"), TEXT("a;b") };
+	struct head_out o;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		o = head_out_init(buf, sizeof(buf));
+		head_out_cache_status(&o, NULL, names[i], &hit);
+		assert_int_equal(head_out_end(&o), -EINVAL);
+	}
+	o = head_out_init(buf, sizeof(buf));
+	head_out_cache_status(&o, NULL, SPAN("tarn"), &detail);
+	assert_int_equal(head_out_end(&o), -EINVAL);
+	assert_int_equal(o.len, 0);
+}
+
 /* RFC 9211 2: the cache nearest to the origin comes first. */
 static void test_cache_status_behind_others(void **state)
 {
@@ -362,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_via),
 		cmocka_unit_test(test_via_loops),
 		cmocka_unit_test(test_cache_status),
+		cmocka_unit_test(test_bad_cache_status),
 		cmocka_unit_test(test_cache_status_behind_others),
 		cmocka_unit_test(test_every_refusal_is_answered),
 		cmocka_unit_test(test_errors),
