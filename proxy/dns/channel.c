@@ -279,7 +279,10 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 
 void channel_ask(struct channel *channel, const char *host, int family, channel_f *f, void *arg)
 {
-	struct ares_addrinfo_hints hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
+	/* No sorting by RFC 6724: it opens a socket an address, and Happy Eyeballs finds out better. */
+	struct ares_addrinfo_hints hints = { .ai_family = family,
+					     .ai_socktype = SOCK_STREAM,
+					     .ai_flags = ARES_AI_NOSORT };
 	struct question *question = malloc(sizeof(*question));
 
 	CHECK(!channel->retired);

@@ -379,7 +379,7 @@ static void test_clock(void **state)
 	while (clock_read().mono_ms < before + 5)
 		;
 	assert_int_equal(worker_now(rig.worker)->mono_ms, before);
-	rig_turn(&rig, 0);
+	rig.worker->turn++;
 	assert_true(worker_now(rig.worker)->mono_ms > before);
 	rig_end(&rig);
 }

@@ -23,7 +23,8 @@
 struct rig {
 	struct proxy proxy;
 	struct worker *worker;
-	char dir[64]; /* of vendor profiles */
+	char dir[64];	  /* of vendor profiles */
+	uint64_t skew_ms; /* how far ahead of the clock worker_now() is to be */
 };
 
 /* `profile` is the text of a vendor profile, or NULL; `sets` are "section.key=value", NULL-terminated. */
@@ -82,6 +83,8 @@ static inline void rig_turn(struct rig *rig, unsigned ms)
 	struct timeval tv = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
 
 	rig->worker->turn++;
+	rig->worker->now_turn = rig->worker->turn;
+	rig->worker->now_read = now_after(clock_read(), rig->skew_ms);
 	event_base_loopexit(rig->worker->base, &tv);
 	assert_true(event_base_loop(rig->worker->base, EVLOOP_ONCE) >= 0);
 }
