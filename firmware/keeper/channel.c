@@ -15,7 +15,7 @@
 
 #define MESSAGES_A_TURN 64
 
-struct channel {
+struct plane_channel {
 	int fd;
 	struct event *readable;
 	channel_message_f *f;
@@ -24,14 +24,14 @@ struct channel {
 
 static uint64_t refused;
 
-uint64_t channel_refused(void)
+uint64_t plane_channel_refused(void)
 {
 	return refused;
 }
 
 static void channel_read(evutil_socket_t fd, short what, void *arg)
 {
-	struct channel *c = arg;
+	struct plane_channel *c = arg;
 
 	(void)what;
 	for (unsigned i = 0; i < MESSAGES_A_TURN; i++) {
@@ -54,10 +54,10 @@ static void channel_read(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-int channel_new(struct event_base *base, channel_message_f *f, void *arg,
-		struct channel **ret_channel, int *ret_peer_fd)
+int plane_channel_new(struct event_base *base, channel_message_f *f, void *arg,
+		      struct plane_channel **ret_channel, int *ret_peer_fd)
 {
-	struct channel *c = calloc(1, sizeof(*c));
+	struct plane_channel *c = calloc(1, sizeof(*c));
 	int pair[2];
 
 	if (!c)
@@ -72,7 +72,7 @@ int channel_new(struct event_base *base, channel_message_f *f, void *arg,
 	c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, channel_read, c);
 	if (!c->readable || event_add(c->readable, NULL)) {
 		close(pair[1]);
-		channel_free(&c);
+		plane_channel_free(&c);
 		return -ENOMEM;
 	}
 	*ret_channel = c;
@@ -80,9 +80,9 @@ int channel_new(struct event_base *base, channel_message_f *f, void *arg,
 	return 0;
 }
 
-void channel_free(struct channel **channel)
+void plane_channel_free(struct plane_channel **channel)
 {
-	struct channel *c = *channel;
+	struct plane_channel *c = *channel;
 
 	if (!c)
 		return;
@@ -93,7 +93,7 @@ void channel_free(struct channel **channel)
 	*channel = NULL;
 }
 
-void channel_send(struct channel *channel, const union heritage_message *message)
+void plane_channel_send(struct plane_channel *channel, const union heritage_message *message)
 {
 	if (channel &&
 	    send(channel->fd, message, message->head.size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -8,21 +8,22 @@
 #include "firmware/heritage.h"
 
 struct event_base;
-struct channel;
+struct plane_channel;
 
 /* A message that heritage_valid() took. It must not free the channel. */
 typedef void channel_message_f(const union heritage_message *message, void *arg);
 
 /* A pair of sockets: one becomes the channel, the other is the caller's, to be inherited. 0 or -errno. */
-__attribute__((warn_unused_result)) int channel_new(struct event_base *base, channel_message_f *f,
-						    void *arg, struct channel **ret_channel,
-						    int *ret_peer_fd);
-void channel_free(struct channel **channel);
+__attribute__((warn_unused_result)) int plane_channel_new(struct event_base *base,
+							  channel_message_f *f, void *arg,
+							  struct plane_channel **ret_channel,
+							  int *ret_peer_fd);
+void plane_channel_free(struct plane_channel **channel);
 
 /* NULL channel: nothing. */
-void channel_send(struct channel *channel, const union heritage_message *message);
+void plane_channel_send(struct plane_channel *channel, const union heritage_message *message);
 
 /* Packets from all channels so far that were no valid message. */
-uint64_t channel_refused(void);
+uint64_t plane_channel_refused(void);
 
 #endif

@@ -30,11 +30,11 @@
 #define ROLES_MS 1000
 #define SWEEP_MS 10000
 
-struct keeper {
+struct tarnd {
 	struct event_base *base;
-	struct keeper_config config;
+	struct tarnd_config config;
 	struct net_kernel *kernel;
-	struct net *net;
+	struct network *net;
 	struct steer *steer;
 	struct plane *plane;
 	struct status *status;
@@ -48,7 +48,7 @@ struct keeper {
 	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup;
 };
 
-static void facts_gather(const struct keeper *k, struct arm_facts *facts)
+static void facts_gather(const struct tarnd *k, struct arm_facts *facts)
 {
 	const struct plane_state *plane = plane_state(k->plane);
 
@@ -67,7 +67,7 @@ static void facts_gather(const struct keeper *k, struct arm_facts *facts)
 	};
 }
 
-static void state_tell(struct keeper *k)
+static void state_tell(struct tarnd *k)
 {
 	const struct plane_state *plane = plane_state(k->plane);
 	union heritage_message m = { .state = HERITAGE_INIT(HERITAGE_STATE, heritage_state) };
@@ -81,7 +81,7 @@ static void state_tell(struct keeper *k)
 
 static void review(void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 	struct arm_verdict now;
 	struct arm_facts facts;
 
@@ -101,7 +101,7 @@ static void review(void *arg)
 
 static void vendor_in(const uint8_t addr[16], uint32_t ttl, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	if (k->steer && steer_vendor_set(k->steer, addr, ttl, clock_mono_ns()))
 		k->vendors_refused++;
@@ -111,7 +111,7 @@ static void vendor_seen(const struct tarn_seen *seen, void *arg)
 {
 	union heritage_message m = { .vendor =
 					     HERITAGE_INIT(HERITAGE_VENDOR_SEEN, heritage_vendor) };
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	memcpy(m.vendor.addr, seen->addr.b, sizeof(m.vendor.addr));
 	m.vendor.ttl = seen->ttl < HERITAGE_TTL_MAX ? seen->ttl : HERITAGE_TTL_MAX;
@@ -120,7 +120,7 @@ static void vendor_seen(const struct tarn_seen *seen, void *arg)
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
-static void name_put(struct keeper *k, struct span name, bool suffix, bool never)
+static void name_put(struct tarnd *k, struct span name, bool suffix, bool never)
 {
 	/* A pattern can't be a key of the trie; the proxy recognises such hosts by their name. */
 	if (memchr(name.p, '*', name.n))
@@ -150,7 +150,7 @@ static void name_never(const struct profile *profile, struct span host, void *ar
 }
 
 /* "never" comes last, so that it wins over the same name. */
-static int names_feed(struct keeper *k)
+static int names_feed(struct tarnd *k)
 {
 	k->names_refused = 0;
 	steer_names_begin(k->steer);
@@ -167,7 +167,7 @@ static uint64_t heard(int ifindex, void *arg)
 	return steer_heard(arg, ifindex);
 }
 
-static int ports_attach(struct keeper *k)
+static int ports_attach(struct tarnd *k)
 {
 	static const enum steer_role roles[] = {
 		[NET_UNKNOWN] = STEER_SCOUT,
@@ -189,7 +189,7 @@ static int ports_attach(struct keeper *k)
 
 static void on_roles(evutil_socket_t fd, short what, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
 	if (k->steer && net_roles_update(k->net, heard, k->steer)) {
@@ -200,7 +200,7 @@ static void on_roles(evutil_socket_t fd, short what, void *arg)
 
 /* ---- status ----------------------------------------------------------------------------------- */
 
-static json_t *status_ports(const struct keeper *k)
+static json_t *status_ports(const struct tarnd *k)
 {
 	json_t *all = json_array();
 	const struct net_port *ports;
@@ -213,7 +213,7 @@ static json_t *status_ports(const struct keeper *k)
 	return all;
 }
 
-static json_t *status_counters(const struct keeper *k)
+static json_t *status_counters(const struct tarnd *k)
 {
 	uint64_t stats[TARN_STAT_COUNT] = { 0 };
 	json_t *all = json_object();
@@ -234,7 +234,7 @@ static json_t *status_counters(const struct keeper *k)
 static json_t *status_document(void *arg)
 {
 	static const char *const modes[] = { "off", "bridge", "gateway" };
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 	const struct plane_state *p = plane_state(k->plane);
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
@@ -258,7 +258,7 @@ static json_t *status_document(void *arg)
 			 k->steer ? (int)steer_vendors_sweep(k->steer, clock_mono_ns()) : 0, /**/
 			 "vendors_refused", (json_int_t)k->vendors_refused,		     /**/
 			 "names_refused", (int)k->names_refused,			     /**/
-			 "messages_refused", (json_int_t)channel_refused(),		     /**/
+			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
 			 "counters", status_counters(k));
 }
 
@@ -266,7 +266,7 @@ static json_t *status_document(void *arg)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
 	plane_watch(k->plane);
@@ -275,7 +275,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
 	if (k->steer)
@@ -285,7 +285,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 static void on_seen(evutil_socket_t fd, short what, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
 	steer_seen(k->steer);
@@ -293,7 +293,7 @@ static void on_seen(evutil_socket_t fd, short what, void *arg)
 
 static void on_end(evutil_socket_t signal, short what, void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	(void)what;
 	LOG(LOG_L_NOTICE, "keeper.stop", "signal=%d", (int)signal);
@@ -304,7 +304,7 @@ static void on_end(evutil_socket_t signal, short what, void *arg)
 
 static void on_ended(void *arg)
 {
-	struct keeper *k = arg;
+	struct tarnd *k = arg;
 
 	event_base_loopbreak(k->base);
 }
@@ -334,13 +334,13 @@ static void reload_warn(const struct tarn_settings *old, const struct tarn_setti
 /* The running parts keep what they borrowed from the old settings, so only what may change is moved. */
 static void on_reload(evutil_socket_t signal, short what, void *arg)
 {
-	struct keeper *k = arg;
-	struct keeper_config config;
-	char why[KEEPER_WHY_MAX];
+	struct tarnd *k = arg;
+	struct tarnd_config config;
+	char why[TARND_WHY_MAX];
 	struct profiles *profiles;
 
 	(void)signal, (void)what;
-	if (keeper_config_load(k->config.path, &config, why) || keeper_config_check(&config, why)) {
+	if (tarnd_config_load(k->config.path, &config, why) || tarnd_config_check(&config, why)) {
 		LOG(LOG_L_ERROR, "keeper.reload", "kept=old why=%s", LOG_QUOTE(span_of(why)));
 		return;
 	}
@@ -355,14 +355,14 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 		if (names_feed(k))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
 	}
-	keeper_config_free(&config);
+	tarnd_config_free(&config);
 	plane_signal(k->plane, SIGHUP);
 	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
 }
 
 /* ---- the ladder ------------------------------------------------------------------------------- */
 
-static int steer_begin(struct keeper *k)
+static int steer_begin(struct tarnd *k)
 {
 	const struct tarn_settings *s = &k->config.settings;
 	const struct net_link *icpt = net_icpt(k->net);
@@ -402,9 +402,9 @@ static int steer_begin(struct keeper *k)
 	return rc;
 }
 
-static int network_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
+static int network_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
-	struct net_plan plan = keeper_net_plan(&k->config.settings);
+	struct net_plan plan = tarnd_net_plan(&k->config.settings);
 	int rc;
 
 	heritage_reason(k->why_no_steering, "[steer] mode = off");
@@ -412,7 +412,7 @@ static int network_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
 		return 0;
 	rc = net_kernel_open(&k->kernel);
 	if (rc) {
-		snprintf(why, KEEPER_WHY_MAX, "netlink: %s", strerror(-rc));
+		snprintf(why, TARND_WHY_MAX, "netlink: %s", strerror(-rc));
 		return rc;
 	}
 	rc = net_setup(k->kernel, &plan, &k->net, why);
@@ -422,7 +422,7 @@ static int network_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
 }
 
 /* A folder of the data plane's own, if it is not there. One that is, is the owner's business. */
-static void cache_folder_make(const struct keeper *k, uid_t uid, gid_t gid)
+static void cache_folder_make(const struct tarnd *k, uid_t uid, gid_t gid)
 {
 	const char *path = k->config.settings.cache.path;
 
@@ -437,7 +437,7 @@ static unsigned workers_wanted(const struct tarn_settings *s)
 	return n < 1 ? 1 : n > HERITAGE_WORKERS_MAX ? HERITAGE_WORKERS_MAX : (unsigned)n;
 }
 
-static int plane_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
+static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
 	static const struct plane_calls calls = { review, vendor_in, on_ended };
 	const struct tarn_settings *s = &k->config.settings;
@@ -458,13 +458,13 @@ static int plane_begin(struct keeper *k, char why[KEEPER_WHY_MAX])
 	if (!rc)
 		rc = plane_new(k->base, &o, &calls, k, &k->plane);
 	if (rc)
-		snprintf(why, KEEPER_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
+		snprintf(why, TARND_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
 	else
 		cache_folder_make(k, o.uid, o.gid);
 	return rc;
 }
 
-static struct event *every(struct keeper *k, unsigned ms, event_callback_fn f)
+static struct event *every(struct tarnd *k, unsigned ms, event_callback_fn f)
 {
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 	struct event *e = event_new(k->base, -1, EV_PERSIST, f, k);
@@ -476,7 +476,7 @@ static struct event *every(struct keeper *k, unsigned ms, event_callback_fn f)
 	return e;
 }
 
-static struct event *on_signal(struct keeper *k, int number, event_callback_fn f)
+static struct event *on_signal(struct tarnd *k, int number, event_callback_fn f)
 {
 	struct event *e = evsignal_new(k->base, number, f, k);
 
@@ -487,7 +487,7 @@ static struct event *on_signal(struct keeper *k, int number, event_callback_fn f
 	return e;
 }
 
-static int events_begin(struct keeper *k)
+static int events_begin(struct tarnd *k)
 {
 	k->tick = every(k, TICK_MS, on_tick);
 	k->roles = every(k, ROLES_MS, on_roles);
@@ -511,7 +511,7 @@ static void event_drop(struct event **e)
 }
 
 /* The ladder read upward. Programs go before the network under them. Leaves the configuration. */
-static void parts_end(struct keeper *k)
+static void parts_end(struct tarnd *k)
 {
 	struct event **const events[] = { &k->tick,    &k->roles,  &k->sweep, &k->seen,
 					  &k->sigterm, &k->sigint, &k->sighup };
@@ -530,10 +530,10 @@ static void parts_end(struct keeper *k)
 		k->kernel->ops->close(&k->kernel);
 }
 
-int keeper_new(struct event_base *base, struct keeper_config *config, struct keeper **ret_keeper,
-	       char why[KEEPER_WHY_MAX])
+int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd **ret_tarnd,
+	      char why[TARND_WHY_MAX])
 {
-	struct keeper *k = calloc(1, sizeof(*k));
+	struct tarnd *k = calloc(1, sizeof(*k));
 	const char *socket;
 	int rc;
 
@@ -548,26 +548,26 @@ int keeper_new(struct event_base *base, struct keeper_config *config, struct kee
 	if (!rc)
 		rc = plane_begin(k, why);
 	if (!rc && (rc = status_new(base, socket, status_document, k, &k->status)))
-		snprintf(why, KEEPER_WHY_MAX, "%s: %s", socket, strerror(-rc));
+		snprintf(why, TARND_WHY_MAX, "%s: %s", socket, strerror(-rc));
 	if (!rc && (rc = events_begin(k)))
-		snprintf(why, KEEPER_WHY_MAX, "events: %s", strerror(-rc));
+		snprintf(why, TARND_WHY_MAX, "events: %s", strerror(-rc));
 	if (rc) {
 		parts_end(k);
 		free(k);
 		return rc;
 	}
-	*config = (struct keeper_config){ 0 };
+	*config = (struct tarnd_config){ 0 };
 	plane_start(k->plane);
-	*ret_keeper = k;
+	*ret_tarnd = k;
 	return 0;
 }
 
-void keeper_free(struct keeper **keeper)
+void tarnd_free(struct tarnd **tarnd)
 {
-	if (!*keeper)
+	if (!*tarnd)
 		return;
-	parts_end(*keeper);
-	keeper_config_free(&(*keeper)->config);
-	free(*keeper);
-	*keeper = NULL;
+	parts_end(*tarnd);
+	tarnd_config_free(&(*tarnd)->config);
+	free(*tarnd);
+	*tarnd = NULL;
 }

@@ -7,31 +7,31 @@
 
 #include "firmware/base/tarn_conf.h"
 
-#define KEEPER_WHY_MAX 512
+#define TARND_WHY_MAX 512
 
 struct event_base;
-struct keeper;
+struct tarnd;
 
 /* A configuration as the three programs see it: settings and vendor profiles. */
-struct keeper_config {
+struct tarnd_config {
 	const char *path; /* as given; NULL: the default */
 	struct tarn_settings settings;
 	struct profiles *profiles;
 };
 
 /* Reads both. 0, or -errno with "file:line: ..." in `why`; then *ret_config is untouched. */
-MUST_USE int keeper_config_load(const char *path, struct keeper_config *ret_config,
-				char why[KEEPER_WHY_MAX]);
-void keeper_config_free(struct keeper_config *config);
+MUST_USE int tarnd_config_load(const char *path, struct tarnd_config *ret_config,
+			       char why[TARND_WHY_MAX]);
+void tarnd_config_free(struct tarnd_config *config);
 
 /* Does it fit this machine - ports, user? Touches nothing. 0 or -errno with `why`. */
-MUST_USE int keeper_config_check(const struct keeper_config *config, char why[KEEPER_WHY_MAX]);
+MUST_USE int tarnd_config_check(const struct tarnd_config *config, char why[TARND_WHY_MAX]);
 
 /* Makes and starts everything; takes the configuration when it succeeds. On failure (-errno, `why`) nothing is
  * left. When it has been asked to end by SIGTERM or SIGINT and has, it breaks the loop. */
-MUST_USE int keeper_new(struct event_base *base, struct keeper_config *config,
-			struct keeper **ret_keeper, char why[KEEPER_WHY_MAX]);
+MUST_USE int tarnd_new(struct event_base *base, struct tarnd_config *config,
+		       struct tarnd **ret_tarnd, char why[TARND_WHY_MAX]);
 /* Removes everything that it made. */
-void keeper_free(struct keeper **keeper);
+void tarnd_free(struct tarnd **tarnd);
 
 #endif

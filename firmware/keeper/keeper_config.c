@@ -10,19 +10,19 @@
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
 
-int keeper_config_load(const char *path, struct keeper_config *ret_config, char why[KEEPER_WHY_MAX])
+int tarnd_config_load(const char *path, struct tarnd_config *ret_config, char why[TARND_WHY_MAX])
 {
-	struct keeper_config config = { .path = path };
+	struct tarnd_config config = { .path = path };
 	struct settings_error error = { 0 };
 	int rc = tarn_conf_load(path, &config.settings, &error);
 
 	if (rc) {
-		settings_error_text(&error, why, KEEPER_WHY_MAX);
+		settings_error_text(&error, why, TARND_WHY_MAX);
 		return rc;
 	}
 	rc = profiles_load(config.settings.vendors.dir, &config.profiles, &error);
 	if (rc) {
-		settings_error_text(&error, why, KEEPER_WHY_MAX);
+		settings_error_text(&error, why, TARND_WHY_MAX);
 		tarn_conf_free(&config.settings);
 		return rc;
 	}
@@ -30,13 +30,13 @@ int keeper_config_load(const char *path, struct keeper_config *ret_config, char 
 	return 0;
 }
 
-void keeper_config_free(struct keeper_config *config)
+void tarnd_config_free(struct tarnd_config *config)
 {
 	profiles_unref(&config->profiles);
 	tarn_conf_free(&config->settings);
 }
 
-struct net_plan keeper_net_plan(const struct tarn_settings *settings)
+struct net_plan tarnd_net_plan(const struct tarn_settings *settings)
 {
 	return (struct net_plan){
 		.bridge_mode = settings->steer.mode == TARN_STEER_BRIDGE,
@@ -46,16 +46,16 @@ struct net_plan keeper_net_plan(const struct tarn_settings *settings)
 	};
 }
 
-int keeper_config_check(const struct keeper_config *config, char why[KEEPER_WHY_MAX])
+int tarnd_config_check(const struct tarnd_config *config, char why[TARND_WHY_MAX])
 {
-	struct net_plan plan = keeper_net_plan(&config->settings);
+	struct net_plan plan = tarnd_net_plan(&config->settings);
 	struct net_kernel *kernel;
 	uid_t uid;
 	gid_t gid;
 	int rc = child_identity(config->settings.keeper.user, &uid, &gid);
 
 	if (rc) {
-		snprintf(why, KEEPER_WHY_MAX, "[keeper] user: '%s' has root's rights",
+		snprintf(why, TARND_WHY_MAX, "[keeper] user: '%s' has root's rights",
 			 config->settings.keeper.user);
 		return rc;
 	}
@@ -63,7 +63,7 @@ int keeper_config_check(const struct keeper_config *config, char why[KEEPER_WHY_
 		return 0;
 	rc = net_kernel_open(&kernel);
 	if (rc) {
-		snprintf(why, KEEPER_WHY_MAX, "netlink: %s", strerror(-rc));
+		snprintf(why, TARND_WHY_MAX, "netlink: %s", strerror(-rc));
 		return rc;
 	}
 	rc = net_check(kernel, &plan, why);

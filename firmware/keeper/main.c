@@ -40,23 +40,23 @@ static int exit_status(int rc)
 	}
 }
 
-static int run(struct keeper_config *config)
+static int run(struct tarnd_config *config)
 {
-	char why[KEEPER_WHY_MAX] = "out of memory";
+	char why[TARND_WHY_MAX] = "out of memory";
 	struct event_base *base = event_base_new();
-	struct keeper *keeper;
+	struct tarnd *tarnd;
 	int rc;
 
 	if (!base)
 		return EX_OSERR;
-	rc = keeper_new(base, config, &keeper, why);
+	rc = tarnd_new(base, config, &tarnd, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s\n", why);
 		event_base_free(base);
 		return EX_OSERR;
 	}
 	rc = event_base_dispatch(base);
-	keeper_free(&keeper);
+	tarnd_free(&tarnd);
 	event_base_free(base);
 	return rc < 0 ? EX_SOFTWARE : 0;
 }
@@ -69,8 +69,8 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct keeper_config config;
-	char why[KEEPER_WHY_MAX] = "";
+	struct tarnd_config config;
+	char why[TARND_WHY_MAX] = "";
 	const char *path = NULL;
 	bool check = false;
 	int c, rc;
@@ -89,13 +89,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "tarnd: unexpected argument '%s'\n%s", argv[optind], help);
 		return EX_USAGE;
 	}
-	rc = keeper_config_load(path, &config, why);
+	rc = tarnd_config_load(path, &config, why);
 	if (rc) {
 		fprintf(stderr, "%s\n", why);
 		return exit_status(rc);
 	}
 	log_level_set((enum log_level)config.settings.log.level);
-	rc = keeper_config_check(&config, why);
+	rc = tarnd_config_check(&config, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s: %s\n", path ? path : TARN_CONF_PATH, why);
 		rc = exit_status(rc);
@@ -108,6 +108,6 @@ int main(int argc, char **argv)
 		signal(SIGPIPE, SIG_IGN);
 		rc = run(&config);
 	}
-	keeper_config_free(&config);
+	tarnd_config_free(&config);
 	return rc;
 }

@@ -10,6 +10,6 @@
 struct tarn_settings;
 
 /* Borrows the settings' texts. */
-struct net_plan keeper_net_plan(const struct tarn_settings *settings);
+struct net_plan tarnd_net_plan(const struct tarn_settings *settings);
 
 #endif

@@ -36,7 +36,7 @@ struct plane {
 	struct plane_calls calls;
 	void *arg;
 	struct plane_state state;
-	struct channel *channel;
+	struct plane_channel *channel;
 	struct backoff backoff;
 	struct event *sigchld;
 	struct event *timer; /* next start; while stopping, the end of patience */
@@ -118,7 +118,7 @@ static int life_begin(struct plane *p)
 		if (rc)
 			return rc;
 		n = p->options.workers;
-		rc = channel_new(p->base, message_in, p, &p->channel, &peer);
+		rc = plane_channel_new(p->base, message_in, p, &p->channel, &peer);
 	}
 	if (!rc)
 		rc = process_start(p, peer, listeners);
@@ -127,7 +127,7 @@ static int life_begin(struct plane *p)
 	if (peer >= 0)
 		close(peer);
 	if (rc < 0)
-		channel_free(&p->channel);
+		plane_channel_free(&p->channel);
 	return rc;
 }
 
@@ -192,7 +192,7 @@ static void life_end(struct plane *p, int status)
 	    (int)p->state.pid, (unsigned long long)lived, LOG_QUOTE(span_of(p->state.last_exit)));
 	p->state.pid = 0;
 	p->state.ready = p->state.health_seen = p->state.reachable = false;
-	channel_free(&p->channel);
+	plane_channel_free(&p->channel);
 	if (!p->stopping) {
 		life_next(p, lived);
 		return;
@@ -253,7 +253,7 @@ void plane_free(struct plane **plane)
 		(void)kill(p->state.pid, SIGKILL);
 		(void)waitpid(p->state.pid, NULL, 0);
 	}
-	channel_free(&p->channel);
+	plane_channel_free(&p->channel);
 	if (p->timer)
 		event_free(p->timer);
 	if (p->sigchld)
@@ -275,7 +275,7 @@ void plane_stop(struct plane *p)
 		return;
 	}
 	if (p->channel)
-		channel_send(p->channel, &stop);
+		plane_channel_send(p->channel, &stop);
 	else
 		(void)kill(p->state.pid, SIGTERM);
 	timer_set(p, again ? 0 : HERITAGE_DRAIN_MS + STOP_GRACE_MS);
@@ -326,7 +326,7 @@ const struct plane_state *plane_state(const struct plane *p)
 
 void plane_tell(struct plane *p, const union heritage_message *message)
 {
-	channel_send(p->channel, message);
+	plane_channel_send(p->channel, message);
 }
 
 void plane_signal(struct plane *p, int signal)

@@ -29,7 +29,7 @@
 #define TABLE_LOCAL    100
 #define TABLE_ICPT     200
 
-struct net {
+struct network {
 	struct net_kernel *k;
 	struct net_link icpt;
 	char bridge[IFNAMSIZ]; /* empty: routed */
@@ -49,7 +49,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(char why[NET_WHY_MAX], i
 	return rc;
 }
 
-static struct net_port *port_find(struct net *net, const char *name)
+static struct net_port *port_find(struct network *net, const char *name)
 {
 	for (size_t i = 0; i < net->n; i++)
 		if (!strcmp(net->ports[i].name, name))
@@ -57,7 +57,7 @@ static struct net_port *port_find(struct net *net, const char *name)
 	return NULL;
 }
 
-static int port_add(struct net *net, const struct net_link *link, enum net_role role,
+static int port_add(struct network *net, const struct net_link *link, enum net_role role,
 		    char why[NET_WHY_MAX])
 {
 	struct net_port *port = port_find(net, link->name);
@@ -80,7 +80,8 @@ static int port_add(struct net *net, const struct net_link *link, enum net_role 
 }
 
 /* Each name of a list "a, b c". */
-static int ports_named(struct net *net, const char *list, enum net_role role, char why[NET_WHY_MAX])
+static int ports_named(struct network *net, const char *list, enum net_role role,
+		       char why[NET_WHY_MAX])
 {
 	const char *setting = role == NET_LAN ? "lan" : "wan";
 	struct net_link link;
@@ -115,7 +116,7 @@ static int ports_named(struct net *net, const char *list, enum net_role role, ch
 }
 
 struct candidates {
-	struct net *net;
+	struct network *net;
 	int bridge;   /* ifindex, 0 if there is none yet */
 	bool members; /* only what is in the bridge */
 	char *why;
@@ -137,7 +138,7 @@ static int candidate(const struct net_link *link, void *arg)
 }
 
 /* With wan known all others are LAN; with one port not named, it is the WAN. */
-static void roles_complete(struct net *net)
+static void roles_complete(struct network *net)
 {
 	size_t unknown = 0, wan = 0, lan = 0;
 
@@ -154,7 +155,7 @@ static void roles_complete(struct net *net)
 }
 
 /* The ports that the plan means, with the roles that it says. */
-static int ports_collect(struct net *net, const struct net_plan *plan, char why[NET_WHY_MAX])
+static int ports_collect(struct network *net, const struct net_plan *plan, char why[NET_WHY_MAX])
 {
 	struct candidates c = { .net = net, .why = why };
 	struct net_link bridge;
@@ -193,7 +194,7 @@ static int ports_collect(struct net *net, const struct net_plan *plan, char why[
 
 int net_check(struct net_kernel *k, const struct net_plan *plan, char why[NET_WHY_MAX])
 {
-	struct net net = { .k = k };
+	struct network net = { .k = k };
 	struct net_link link;
 	int rc;
 
@@ -209,7 +210,7 @@ int net_check(struct net_kernel *k, const struct net_plan *plan, char why[NET_WH
 	return 0;
 }
 
-static unsigned mtu_of(struct net *net)
+static unsigned mtu_of(struct network *net)
 {
 	struct net_link link;
 	unsigned mtu = 0;
@@ -221,7 +222,7 @@ static unsigned mtu_of(struct net *net)
 	return mtu ? mtu : 1500;
 }
 
-static int icpt_make(struct net *net)
+static int icpt_make(struct network *net)
 {
 	const struct net_kernel_ops *ops = net->k->ops;
 	unsigned mtu = mtu_of(net);
@@ -255,7 +256,7 @@ static int icpt_make(struct net *net)
 }
 
 /* Rules and routes of one family, made in this order and taken down in the other. */
-static int routing_set(struct net *net, int family, bool add)
+static int routing_set(struct network *net, int family, bool add)
 {
 	const struct net_kernel_ops *ops = net->k->ops;
 	const struct net_route routes[] = {
@@ -285,7 +286,7 @@ static int routing_set(struct net *net, int family, bool add)
 	return all;
 }
 
-static int bridge_make(struct net *net)
+static int bridge_make(struct network *net)
 {
 	const struct net_kernel_ops *ops = net->k->ops;
 	struct net_link link;
@@ -319,10 +320,10 @@ static int bridge_make(struct net *net)
 	return rc ? rc : ops->link_up(net->k, net->bridge, true, false);
 }
 
-int net_setup(struct net_kernel *k, const struct net_plan *plan, struct net **ret_net,
+int net_setup(struct net_kernel *k, const struct net_plan *plan, struct network **ret_net,
 	      char why[NET_WHY_MAX])
 {
-	struct net *net;
+	struct network *net;
 	int rc = net_check(k, plan, why);
 
 	if (rc)
@@ -351,9 +352,9 @@ int net_setup(struct net_kernel *k, const struct net_plan *plan, struct net **re
 }
 
 /* Not finding something is no failure here; there is nobody to tell of others. */
-void net_remove(struct net **net_p)
+void net_remove(struct network **net_p)
 {
-	struct net *net = *net_p;
+	struct network *net = *net_p;
 	const struct net_kernel_ops *ops;
 	struct net_link link;
 
@@ -376,18 +377,18 @@ void net_remove(struct net **net_p)
 	*net_p = NULL;
 }
 
-const struct net_port *net_ports(const struct net *net, size_t *ret_n)
+const struct net_port *net_ports(const struct network *net, size_t *ret_n)
 {
 	*ret_n = net->n;
 	return net->ports;
 }
 
-const struct net_link *net_icpt(const struct net *net)
+const struct net_link *net_icpt(const struct network *net)
 {
 	return &net->icpt;
 }
 
-bool net_roles_known(const struct net *net)
+bool net_roles_known(const struct network *net)
 {
 	for (size_t i = 0; i < net->n; i++)
 		if (net->ports[i].role == NET_UNKNOWN)
@@ -395,7 +396,7 @@ bool net_roles_known(const struct net *net)
 	return true;
 }
 
-bool net_roles_update(struct net *net, net_heard_f *heard, void *arg)
+bool net_roles_update(struct network *net, net_heard_f *heard, void *arg)
 {
 	struct net_port *wan = NULL;
 	int ifindex, signs = 0;

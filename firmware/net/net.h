@@ -39,7 +39,7 @@ struct net_port {
 /* Signs that a router is behind a port, counted elsewhere. */
 typedef uint64_t net_heard_f(int ifindex, void *arg);
 
-struct net;
+struct network;
 
 /*
  * Would net_setup() find what the plan names? Touches nothing.
@@ -51,19 +51,19 @@ __attribute__((warn_unused_result)) int net_check(struct net_kernel *k, const st
 /* Makes it all, or nothing: on failure (-errno, `why` in words) what was made is removed again. Does not
  * take the kernel; it must outlive the net. */
 __attribute__((warn_unused_result)) int net_setup(struct net_kernel *k, const struct net_plan *plan,
-						  struct net **ret_net, char why[NET_WHY_MAX]);
-void net_remove(struct net **net);
+						  struct network **ret_net, char why[NET_WHY_MAX]);
+void net_remove(struct network **net);
 
-const struct net_port *net_ports(const struct net *net, size_t *ret_n);
-const struct net_link *net_icpt(const struct net *net);
+const struct net_port *net_ports(const struct network *net, size_t *ret_n);
+const struct net_link *net_icpt(const struct network *net);
 
 /*
  * Looks again for the router's port, unless all roles are known. First the owner's word, then the bridge's
  * forwarding entry of the default route's next hop, then the only port on which `heard` is not 0.
  * True if roles changed.
  */
-bool net_roles_update(struct net *net, net_heard_f *heard, void *arg);
-bool net_roles_known(const struct net *net);
+bool net_roles_update(struct network *net, net_heard_f *heard, void *arg);
+bool net_roles_known(const struct network *net);
 const char *net_role_name(enum net_role role);
 
 #endif

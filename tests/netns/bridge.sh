@@ -9,7 +9,19 @@ set -u
 
 topology bridge
 config 'lan = lan0' 'wan = wan0'
-in_ns box ip -d addr >"$work/before.addr"
+
+# What the network of the box looks like, without what changes by itself.
+picture() {
+	in_ns box ip -d addr | sed 's/ state [A-Z]*//; s/valid_lft.*//'
+	in_ns box ip rule
+	in_ns box ip -6 rule
+	in_ns box ip route show table all
+	in_ns box ip -6 route show table all
+	in_ns box tc qdisc
+	in_ns box tc filter show dev lan0 ingress
+}
+picture >"$work/before"
+same_as_before() { picture | diff "$work/before" -; }
 
 tarnd_start
 check 'tarnd arms interception' wait_until 10 armed || logs_show
@@ -31,5 +43,102 @@ check 'the data plane sees both IPv4 addresses' addresses_kept http://198.51.100
 	198.51.100.10,80 10.7.0.11
 check 'the data plane sees both IPv6 addresses' addresses_kept 'http://[2001:db8:51::10]/' \
 	2001:db8:51::10,80 2001:db8:7::11
+
+# Tagged VLAN: only the box understands dev3's tag, everyone else drops it.
+in_ns dev3 "$tools/tagger" eth0 7
+addr dev3 eth0 10.7.0.13/24 2001:db8:7::13/64
+via dev3 10.7.0.1 2001:db8:7::1
+mac=$(in_ns router cat /sys/class/net/in0/address)
+ip -n "$(ns dev3)" neigh add 10.7.0.1 lladdr "$mac" dev eth0
+ip -n "$(ns dev3)" neigh add 2001:db8:7::1 lladdr "$mac" dev eth0
+check 'the tagged device can not reach the untagged router: its tag is real' \
+	tap_not get dev3 http://198.51.100.10:8080/
+check 'a tagged device is intercepted over IPv4' intercepted dev3 http://198.51.100.10/
+check 'a tagged device is intercepted over IPv6' intercepted dev3 'http://[2001:db8:51::10]/'
+
+# DNS answers as they pass.
+check 'an address is not intercepted before its name was asked' direct dev1 http://198.51.100.30/
+check 'dev1 asks for an alias of the vendor' ask dev1 alias.vendor.example a
+check 'the address behind the CNAME is intercepted at once' intercepted dev1 http://198.51.100.30/
+check 'the data plane hears of it' wait_until 5 grep -q 'seen=::ffff:198.51.100.30' "$work/tarnd.log"
+check 'dev1 asks for a name that is never intercepted' ask dev1 secret.vendor.example a
+check 'its address passes' direct dev1 http://198.51.100.20/
+check 'dev1 asks for a foreign name' ask dev1 other.example a
+check 'its address passes, too' direct dev1 http://198.51.100.20/
+check 'the never-name was counted' status_is .counters.dns_never 1
+
+# Nobody reaches the listeners but through interception.
+addr box br0 10.7.0.5/24
+listeners_shut() {
+	local port
+	for port in $(in_ns box ss -Hltn | awk '{ sub(/.*:/, "", $4); print $4 }' | sort -u); do
+		! in_ns dev1 timeout 1 bash -c "exec 3<>/dev/tcp/10.7.0.5/$port" || return 1
+	done
+}
+check 'the listeners answer nobody directly' listeners_shut
+ip -n "$(ns box)" addr del 10.7.0.5/24 dev br0
+
+# Privileges.
+powerless() {
+	local pid=$1
+	! grep -qE '^Uid:.*\b0\b' "/proc/$pid/status" &&
+		! grep -qE '^Gid:.*\b0\b' "/proc/$pid/status" &&
+		[[ $(grep -cE '^Cap(Inh|Prm|Eff|Bnd|Amb):\s*0+$' "/proc/$pid/status") == 5 ]] &&
+		grep -qE '^Groups:\s*$' "/proc/$pid/status" &&
+		grep -qE '^NoNewPrivs:\s*1$' "/proc/$pid/status" ||
+		{ grep -E '^(Uid|Gid|Groups|Cap|NoNew)' "/proc/$pid/status"; return 1; }
+}
+check 'the data plane has no root id, no group, no capability, no new privileges' \
+	powerless "$(proxy_pid)"
+only_heritage() {
+	local fd
+	for fd in "/proc/$1/fd/"*; do
+		fd=${fd##*/}
+		[[ $fd -le 6 || $fd -eq 16 || $fd -eq 17 || $(readlink "/proc/$1/fd/$fd") == *eventpoll* ]] ||
+			{ ls -l "/proc/$1/fd"; return 1; }
+	done
+}
+check 'it inherited nothing but its heritage' only_heritage "$(proxy_pid)"
+
+# Reload.
+hup_kept() {
+	local pid
+	pid=$(proxy_pid)
+	echo 'nonsense = 1' >>"$work/tarn.conf"
+	kill -HUP "$tarnd"
+	wait_until 5 grep -q 'event=keeper.reload kept=old' "$work/tarnd.log" &&
+		intercepted dev1 http://198.51.100.10/ && [[ $(proxy_pid) == "$pid" ]]
+}
+check 'a wrong file at reload changes nothing' hup_kept
+config 'lan = lan0' 'wan = wan0' 'quic = drop'
+hup_taken() {
+	kill -HUP "$tarnd"
+	wait_until 5 grep -q 'event=keeper.reload taken=yes' "$work/tarnd.log" && armed
+}
+check 'a good one is taken' hup_taken
+
+# The end.
+tarnd_stop
+check 'tarnd ends with 0' test "$tarnd_status" = 0
+check 'traffic is not intercepted any more' tap_not get dev1 http://198.51.100.10/
+check 'nothing is left of it' same_as_before
+check 'its sockets are gone' test ! -e "$work/keeper.sock" -a ! -e "$work/proxy.sock"
+
+# Wrong configuration.
+refused() {
+	local status
+	in_ns box "$BUILD/bin/tarnd" --config "$work/tarn.conf" "${@:2}" 2>"$work/refused"
+	status=$?
+	[[ $status == 78 ]] && grep -q "$1" "$work/refused" ||
+		{ echo "status $status"; cat "$work/refused"; return 1; }
+}
+config 'lan = lan0' 'wan = wan0' 'mode = bridges'
+check 'a wrong value is refused with file and line' refused 'tarn.conf:4: .*mode.*gateway'
+config 'lan = lan7' 'wan = wan0'
+check 'a port that is not there is refused' refused "no interface 'lan7'"
+check 'also by --check' refused "no interface 'lan7'" --check
+config 'lan = lan0' 'wan = lan0'
+check 'a port that is named twice is refused' refused 'lan0'
+check 'none of them touched the network' same_as_before
 
 done_testing

@@ -5,10 +5,10 @@
 #
 #   dev1 10.7.0.11 ──┐
 #   dev2 10.7.0.12 ──┤ switch ── lan0 [ box: the appliance ] wan0 ── router ── vendor 198.51.100.10
-#   dev3 (vlan 7)  ──┘                                       10.7.0.1          2001:db8:51::10
-#        10.8.0.13                                           2001:db8:7::1     198.51.100.20 (nobody's: "other")
+#   dev3           ──┘                                       10.7.0.1          2001:db8:51::10
+#                                                            2001:db8:7::1     198.51.100.20, .30: others
 #
-#   IPv6: 2001:db8:7::11, ::12; dev3 2001:db8:8::13; router also 10.8.0.1 and 2001:db8:8::1 on vlan 7.
+#   IPv6: 2001:db8:7::11, ::12.
 #   The box has no address, unless a test gives it one. Gateway: lan0 is 10.7.0.1, wan0 10.9.0.2, router 10.9.0.1.
 #   vendor runs nginx on 80 and 443 (plain HTTP), which answers "DIRECT <client>", and dnsmasq on 198.51.100.53.
 #
@@ -119,7 +119,7 @@ vendor_start() {
 		}
 	END
 	mkdir -p "$work/files"
-	in_ns vendor nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
+	ip netns exec "$(ns vendor)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
 	children+=($!)
 	cat >"$work/dnsmasq.conf" <<-END
 		no-resolv
@@ -136,7 +136,7 @@ vendor_start() {
 		cname=alias.vendor.example,target.cdn.example
 		host-record=target.cdn.example,198.51.100.30
 	END
-	in_ns vendor dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
+	ip netns exec "$(ns vendor)" dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
 	children+=($!)
 	wait_until 10 in_ns vendor curl -sf -o /dev/null http://198.51.100.10/ ||
 		{ cat "$work/nginx.log" >&2; exit 1; }
@@ -216,14 +216,17 @@ config() {
 export FAKEPROXY_VENDORS='198.51.100.10 2001:db8:51::10'
 
 tarnd_start() {
-	in_ns box "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>>"$work/tarnd.log" &
+	# Not in_ns: $! must be tarnd itself.
+	ip netns exec "$(ns box)" "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>>"$work/tarnd.log" &
 	tarnd=$!
 	children+=("$tarnd")
 }
 
+# Sets tarnd_status.
 tarnd_stop() {
 	kill -TERM "$tarnd"
 	wait "$tarnd"
+	tarnd_status=$?
 }
 
 # status EXPRESSION: of the keeper's document, by jq.
