@@ -117,6 +117,7 @@ struct tarn_heard {
 	X(PASS_NOT_VENDOR, "packets to port 80 or 443 of an address outside the vendor set")       \
 	X(PASS_EXPIRED, "new connections passed: the vendor address has expired")                  \
 	X(PASS_DISARMED, "new vendor connections passed: not armed")                               \
+	X(PASS_DYING, "new vendor connections passed: the data plane is being killed")             \
 	X(PASS_STALE, "new vendor connections passed: the worker's heartbeat is old")              \
 	X(PASS_NO_LISTENER, "new vendor connections passed: no listener")                          \
 	X(PASS_QUEUE_FULL, "new vendor connections passed: the worker's accept queue is full")     \

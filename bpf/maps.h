@@ -7,6 +7,7 @@
 #define TARN_BPF_MAPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -43,6 +44,14 @@ struct {
 	__type(key, struct tarn_query_key);
 	__type(value, __u8);
 } queries SEC(".maps");
+
+/* 1: one of our processes is dying, steer nothing more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} doom SEC(".maps");
 
 /* clang turns longer __builtin_memcmp() into a call of memcmp, which BPF has not. */
 static __always_inline bool bytes_same(const __u8 *a, const __u8 *b, int n)

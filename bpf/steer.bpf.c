@@ -128,8 +128,10 @@ static __always_inline enum tarn_stat refusal(const struct tarn_addr *client, __
 					      __u64 now)
 {
 	const struct tarn_config *cfg = config_get();
-	__u32 worker;
+	__u32 zero = 0, worker, *dying = bpf_map_lookup_elem(&doom, &zero);
 
+	if (!dying || *(volatile __u32 *)dying)
+		return TARN_STAT_PASS_DYING;
 	if (!cfg || !cfg->armed || !cfg->workers || cfg->workers > TARN_WORKERS_MAX)
 		return TARN_STAT_PASS_DISARMED;
 	worker = worker_pick(client, port, cfg->workers);

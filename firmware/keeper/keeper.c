@@ -390,6 +390,10 @@ static int steer_begin(struct tarnd *k)
 		LOG(LOG_L_ERROR, "keeper.steer", "error=%s", LOG_QUOTE(span_of(why)));
 		return rc;
 	}
+	/* Our own death ends interception, too: the data plane will only finish what it has. */
+	if (steer_doom_watch(k->steer, getpid()))
+		LOG(LOG_L_NOTICE, "keeper.doom", "note=%s",
+		    "\"no tracing in this kernel: some ms at a sudden death are not covered\"");
 	(void)net_roles_update(k->net, heard, k->steer);
 	rc = names_feed(k);
 	if (!rc)

@@ -42,6 +42,7 @@ struct plane {
 	struct event *timer; /* next start; while stopping, the end of patience */
 	bool stopping;
 	bool killed_for_hang;
+	uint64_t doomed_at_ms; /* since when a fatal signal has been on its way; 0: none */
 };
 
 static struct timeval ms(uint64_t n)
@@ -114,6 +115,7 @@ static int life_begin(struct plane *p)
 
 	if (p->options.steer) {
 		steer_beats_clear(p->options.steer);
+		steer_doom_clear(p->options.steer);
 		rc = steer_listeners(p->options.steer, p->options.workers, listeners);
 		if (rc)
 			return rc;
@@ -162,6 +164,8 @@ void plane_start(struct plane *p)
 		return;
 	}
 	p->state.pid = rc;
+	if (p->options.steer && steer_doom_watch(p->options.steer, rc))
+		LOG(LOG_L_INFO, "plane.doom", "watched=no");
 	LOG(LOG_L_NOTICE, "plane.start", "pid=%d uid=%u workers=%u", rc, (unsigned)p->options.uid,
 	    p->options.workers);
 	p->calls.changed(p->arg);
@@ -296,7 +300,8 @@ uint64_t plane_beat_age(const struct plane *p)
 	return oldest / 1000000;
 }
 
-/* Nobody is killed for a heartbeat of zero: that worker ends on purpose. */
+/* Nobody is killed for a heartbeat of zero: that worker ends on purpose. A fatal signal that does not end the
+ * process leaves it useless: nothing is steered any more. */
 void plane_watch(struct plane *p)
 {
 	uint64_t age, now = clock_read().mono_ms;
@@ -305,7 +310,13 @@ void plane_watch(struct plane *p)
 	if (!p->state.pid || p->killed_for_hang || p->stopping || !p->options.steer)
 		return;
 	age = plane_beat_age(p);
-	if (p->state.ready && age != UINT64_MAX && age > p->options.hang_ms)
+	if (!steer_doomed(p->options.steer))
+		p->doomed_at_ms = 0;
+	else if (!p->doomed_at_ms)
+		p->doomed_at_ms = now;
+	if (p->doomed_at_ms && now - p->doomed_at_ms > p->options.hang_ms)
+		why = "it does not die of a fatal signal";
+	else if (p->state.ready && age != UINT64_MAX && age > p->options.hang_ms)
 		why = "its loops stand still";
 	else if (!p->state.ready && now - p->state.started_at_ms > PLANE_START_MS)
 		why = "it does not become ready";

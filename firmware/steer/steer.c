@@ -17,8 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "build/bpf/doom.skel.h"
 #include "build/bpf/names.skel.h"
 #include "build/bpf/scout.skel.h"
 #include "build/bpf/steer.skel.h"
@@ -33,6 +35,7 @@ struct steer {
 	struct steer_bpf *main;
 	struct names_bpf *names;
 	struct scout_bpf *scout;
+	struct doom_bpf *doom; /* NULL: this kernel has no tracing */
 	struct bpf_link *lookup;
 	struct ring_buffer *ring;
 	steer_seen_f *seen;
@@ -106,6 +109,16 @@ static int borrow(struct bpf_map *to, const struct bpf_map *from)
 	return bpf_map__reuse_fd(to, bpf_map__fd(from));
 }
 
+/* The maps of bpf/maps.h, for another object. */
+#define BORROW(rc, to, from)                                                                       \
+	do {                                                                                       \
+		rc = borrow((to)->maps.stats, (from)->maps.stats);                                 \
+		rc = rc ? rc : borrow((to)->maps.config, (from)->maps.config);                     \
+		rc = rc ? rc : borrow((to)->maps.vendors, (from)->maps.vendors);                   \
+		rc = rc ? rc : borrow((to)->maps.queries, (from)->maps.queries);                   \
+		rc = rc ? rc : borrow((to)->maps.doom, (from)->maps.doom);                         \
+	} while (0)
+
 static int others_load(struct steer *s)
 {
 	int rc;
@@ -114,14 +127,31 @@ static int others_load(struct steer *s)
 	s->scout = scout_bpf__open();
 	if (!s->names || !s->scout)
 		return -errno;
-	if ((rc = borrow(s->names->maps.stats, s->main->maps.stats)) ||
-	    (rc = borrow(s->names->maps.config, s->main->maps.config)) ||
-	    (rc = borrow(s->names->maps.vendors, s->main->maps.vendors)) ||
-	    (rc = borrow(s->names->maps.queries, s->main->maps.queries)) ||
-	    (rc = borrow(s->scout->maps.stats, s->main->maps.stats)))
+	BORROW(rc, s->names, s->main);
+	if (!rc)
+		BORROW(rc, s->scout, s->main);
+	if (rc)
 		return rc;
 	rc = names_bpf__load(s->names);
 	return rc ? rc : scout_bpf__load(s->scout);
+}
+
+/* Not all kernels trace; all can do without. */
+static void doom_load(struct steer *s)
+{
+	int rc = -ENOMEM;
+
+	s->doom = doom_bpf__open();
+	if (s->doom)
+		BORROW(rc, s->doom, s->main);
+	if (!rc)
+		rc = doom_bpf__load(s->doom);
+	if (!rc)
+		rc = doom_bpf__attach(s->doom);
+	if (rc) {
+		doom_bpf__destroy(s->doom);
+		s->doom = NULL;
+	}
 }
 
 static int ring_event(void *arg, void *data, size_t size)
@@ -186,6 +216,7 @@ static int open_steps(struct steer *s, const int *ports, unsigned n_ports, char 
 	rc = others_load(s);
 	if (rc)
 		return refuse(why, rc, "loading the DNS programs");
+	doom_load(s);
 	rc = beats_map(s);
 	if (rc)
 		return refuse(why, rc, "mapping the heartbeats");
@@ -246,6 +277,7 @@ void steer_close(struct steer **steer)
 	ring_buffer__free(s->ring);
 	if (s->beats)
 		munmap((void *)s->beats, TARN_WORKERS_MAX * sizeof(uint64_t));
+	doom_bpf__destroy(s->doom);
 	scout_bpf__destroy(s->scout);
 	names_bpf__destroy(s->names);
 	steer_bpf__destroy(s->main);
@@ -347,6 +379,36 @@ void steer_beats_clear(struct steer *s)
 {
 	for (unsigned i = 0; i < TARN_WORKERS_MAX; i++)
 		s->beats[i] = 0;
+}
+
+int steer_doom_watch(struct steer *s, pid_t pid)
+{
+	__u32 value = 1;
+	int fd, rc;
+
+	if (!s->doom)
+		return -EOPNOTSUPP;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return -errno;
+	rc = bpf_map_update_elem(bpf_map__fd(s->doom->maps.ours), &fd, &value, BPF_ANY);
+	close(fd);
+	return rc;
+}
+
+bool steer_doomed(const struct steer *s)
+{
+	__u32 zero = 0, flag = 0;
+
+	(void)bpf_map_lookup_elem(bpf_map__fd(s->main->maps.doom), &zero, &flag);
+	return flag;
+}
+
+void steer_doom_clear(struct steer *s)
+{
+	__u32 zero = 0, flag = 0;
+
+	(void)bpf_map_update_elem(bpf_map__fd(s->main->maps.doom), &zero, &flag, BPF_ANY);
 }
 
 int steer_vendor_set(struct steer *s, const uint8_t addr[16], uint32_t ttl, uint64_t now_ns)

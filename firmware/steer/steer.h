@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "bpf/abi.h"
 
@@ -72,6 +73,12 @@ int steer_lookup_fd(const struct steer *s);
 /* When worker i last beat, CLOCK_MONOTONIC ns; 0: not running. */
 uint64_t steer_beat(const struct steer *s, unsigned worker);
 void steer_beats_clear(struct steer *s);
+
+/* From now on a fatal signal to this process stops all steering in the instant it is sent, until
+ * steer_doom_clear(). -EOPNOTSUPP: this kernel can't; then it stops when the process has died. */
+__attribute__((warn_unused_result)) int steer_doom_watch(struct steer *s, pid_t pid);
+bool steer_doomed(const struct steer *s);
+void steer_doom_clear(struct steer *s);
 
 /* What the vendor set holds from the data plane's word. -EINVAL: no address that a vendor could have; -ENOSPC:
  * vendor_max reached. TTL 0 withdraws. */
