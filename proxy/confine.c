@@ -229,23 +229,23 @@ static int calls_with_arguments(scmp_filter_ctx filter)
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		rc = rc ? rc
 			: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-					   SCMP_A0(SCMP_CMP_EQ, (uint64_t)families[i]));
+					   SCMP_A0(SCMP_CMP_EQ, (uint64_t)families[i], 0));
 	for (size_t i = 0; i < ARRAY_LEN(ioctls); i++)
 		rc = rc ? rc
 			: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					   SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+					   SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	for (size_t i = 0; i < ARRAY_LEN(prctls); i++)
 		rc = rc ? rc
 			: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-					   SCMP_A0(SCMP_CMP_EQ, prctls[i]));
+					   SCMP_A0(SCMP_CMP_EQ, prctls[i], 0));
 	for (size_t i = 0; i < ARRAY_LEN(fcntls); i++)
 		rc = rc ? rc
 			: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-					   SCMP_A1(SCMP_CMP_EQ, fcntls[i]));
+					   SCMP_A1(SCMP_CMP_EQ, fcntls[i], 0));
 	/* Limits may be read (glibc does), not set. */
 	rc = rc ? rc
 		: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-				   SCMP_A2(SCMP_CMP_EQ, 0));
+				   SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	/* Threads, no processes. clone3's arguments can't be seen; without it glibc takes clone. */
 	rc = rc ? rc
 		: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
