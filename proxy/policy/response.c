@@ -140,9 +140,10 @@ static bool is_useful(const struct policy_req *req, const struct object *o)
 {
 	struct fresh f = policy_fresh(o);
 	struct fresh_want any = FRESH_WANT_NONE;
-	int64_t limit =
-		req->class->stale_if_error > 0 ? req->class->stale_if_error / 1000 : FRESH_UNSET;
+	int64_t limit = req->class->stale_if_error;
 
+	/* What profiles keep for bad days are things that are there. */
+	limit = limit > 0 && o->status < 400 ? limit / 1000 : FRESH_UNSET;
 	if (o->etag.n || (o->last_modified != OBJECT_TIME_UNKNOWN))
 		return true;
 	if (f.flags & FRESH_NO_CACHE)
