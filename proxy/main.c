@@ -34,7 +34,7 @@
 #include "proxy/splice.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
-#include "proxy/version.h"
+#include "firmware/base/version.h"
 
 #define OVERRIDES_MAX 64
 #define DRAIN_MS      (HERITAGE_DRAIN_MS - 2000) /* the rest of the time is for the writer */

@@ -202,8 +202,23 @@ static void print_keeper(const struct status *s)
 	}
 }
 
+/* "40 s", "5 min", "3 h 05 min", "2 d 07 h". */
+static const char *duration(long long s, char buf[40])
+{
+	if (s < 60)
+		(void)snprintf(buf, 40, "%lld s", s);
+	else if (s < 3600)
+		(void)snprintf(buf, 40, "%lld min", s / 60);
+	else if (s < 86400)
+		(void)snprintf(buf, 40, "%lld h %02lld min", s / 3600, s / 60 % 60);
+	else
+		(void)snprintf(buf, 40, "%lld d %02lld h", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
 static void print_proxy(const struct status *s)
 {
+	char since[40];
 	double up = number_of(s->proxy, "uptime_s"), workers = number_of(s->proxy, "workers");
 	double open = counter(s, "conn.open"), accepted = counter(s, "conn.accepted");
 	double requests = counter(s, "requests");
@@ -211,11 +226,9 @@ static void print_proxy(const struct status *s)
 	int n;
 
 	n = snprintf(text, sizeof(text), "%.40s", text_of(s->proxy, "version"));
-	if (up >= 0)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sup %.0f d %02.0f:%02.0f h",
-			      n ? ", " : "", (double)((long long)up / 86400),
-			      (double)((long long)up / 3600 % 24),
-			      (double)((long long)up / 60 % 60));
+	if (up >= 0 && up < 1e15)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sup %s", n ? ", " : "",
+			      duration((long long)up, since));
 	if (workers >= 0)
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%.0f workers", n ? ", " : "",
 			       workers);

@@ -16,7 +16,7 @@
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
-#include "proxy/version.h"
+#include "firmware/base/version.h"
 
 /* An object under construction; `bad` once anything could not be made. */
 struct builder {

@@ -230,7 +230,7 @@ static void all_is_well(void **state)
 		     "Ports         eth0 lan, eth1 wan\n"
 		     "Addresses     12 known to be a vendor's\n"
 		     "Restarts      2, 1 of them because it hung; last: signal 9\n"
-		     "tarn-proxy    9.9, up 1 d 02:03 h, 2 workers\n"
+		     "tarn-proxy    9.9, up 1 d 02 h, 2 workers\n"
 		     "Connections   4 open, 9007199254740992 accepted, 5 requests\n"
 		     "Saved         3.0 KiB (75.0 %): 4.0 KiB to devices, 1.0 KiB from vendors\n"
 		     "Cache         1.5 KiB of 3.0 KiB (50.0 %), 3 objects\n"
