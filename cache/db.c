@@ -8,6 +8,7 @@
  * called durable stays so after a power cut. WRITEMAP is not used: a full disk would be a SIGBUS.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,6 +31,8 @@ int db_error(int mdb_rc)
 		return -ENOENT;
 	case MDB_MAP_FULL:
 	case MDB_DBS_FULL:
+	case EDQUOT:
+	case EFBIG: /* the file may not grow: a limit of the process or the file system */
 		return -ENOSPC;
 	case MDB_TXN_FULL:
 		return -E2BIG;
@@ -311,6 +314,18 @@ void db_close(struct db *db)
 {
 	mdb_env_close(db->env);
 	*db = (struct db){ .fd = -1 };
+}
+
+bool db_disk_full(const struct db *db, size_t bytes)
+{
+	struct stat st;
+	bool full;
+
+	if (fstat(db->fd, &st) < 0)
+		return false;
+	full = fallocate(db->fd, 0, st.st_size, (off_t)bytes) < 0 && db_error(errno) == -ENOSPC;
+	(void)!ftruncate(db->fd, st.st_size);
+	return full;
 }
 
 /* One broken file is worth keeping, more would only fill the disk. */

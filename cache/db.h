@@ -61,6 +61,12 @@ void db_close(struct db *db);
 /* Renames the file to store.mdb.broken-<time> in its directory and removes older ones of that name. */
 MUST_USE int db_set_aside(const char *dir, int64_t time);
 
+/*
+ * Is there no room on the disk for so many more bytes? LMDB gives EIO for a write that was cut short, as the last
+ * one before ENOSPC usually is. The writer's thread alone.
+ */
+bool db_disk_full(const struct db *db, size_t bytes);
+
 /* -errno for what an LMDB call gave. -EBADMSG: the file is damaged. -ENOTRECOVERABLE: reopen it. */
 int db_error(int mdb_rc);
 

@@ -26,6 +26,7 @@
 #define WRITER_IDLE_MS	  1000
 #define WRITER_SWEEP_MS	  100
 #define WRITER_FULL_TRIES 3
+#define FULL_LIMIT_MIN	  (4u << 20)
 #define HEAL_MS_MIN	  500
 #define HEAL_MS_MAX	  60000
 
@@ -271,6 +272,17 @@ static void queue_take(struct writer *w, struct op_list *ops)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* LMDB gives an environment up when its meta page can't be written: nothing can be read then either. */
+static bool env_dead(const struct store *store)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(store->db.env, NULL, MDB_RDONLY, &txn);
+
+	if (rc == 0)
+		mdb_txn_abort(txn);
+	return rc == MDB_PANIC;
+}
+
 static void commit_took(struct store *store, uint64_t began_ns)
 {
 	uint64_t ms = (clock_mono_ns() - began_ns) / 1000000;
@@ -283,12 +295,12 @@ static void commit_took(struct store *store, uint64_t began_ns)
 static void room_shrink(struct writer *w, struct now now)
 {
 	struct store *store = w->store;
-	uint64_t live = STORE_FIGURE(store, live), less = 2 * store->commit_bytes;
-	uint64_t floor = store->limit / 16;
+	uint64_t live = STORE_FIGURE(store, live);
 
 	if (w->base.soft_limit < live)
 		live = w->base.soft_limit;
-	w->base.soft_limit = live > floor + less ? live - less : floor;
+	live -= live / 8;
+	w->base.soft_limit = live > FULL_LIMIT_MIN ? live : FULL_LIMIT_MIN;
 	w->full_until = now.mono_ms + HEAL_MS_MAX;
 	STORE_FIGURE_SET(store, limit, w->base.soft_limit);
 	LOG(LOG_L_WARN, "store.full", "limit=%llu live=%llu",
@@ -317,7 +329,7 @@ static void writer_failed(struct writer *w, int rc, struct now now)
 	w->set_aside |= rc == -EBADMSG;
 	if (store_state(store) == STORE_OFFLINE)
 		return; /* still */
-	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE) {
+	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE || env_dead(store)) {
 		store_offline(store, rc);
 	} else {
 		store_state_enter(store, STORE_DEGRADED, rc);
@@ -330,6 +342,9 @@ static void batch_do(struct writer *w, struct op_list *ops, struct now now)
 	uint64_t began = clock_mono_ns();
 	int rc = batch_run(&w->base, ops);
 
+	if (rc == -EIO && !env_dead(w->store) &&
+	    db_disk_full(&w->store->db, w->store->commit_bytes))
+		rc = -ENOSPC;
 	for (int i = 0; rc == -ENOSPC && i < WRITER_FULL_TRIES; i++) {
 		room_shrink(w, now);
 		rc = batch_probe(&w->base);
