@@ -21,6 +21,7 @@
 #include "cache/writer.h"
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "firmware/base/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
@@ -34,7 +35,6 @@
 #include "proxy/splice.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
-#include "firmware/base/version.h"
 
 #define OVERRIDES_MAX 64
 #define DRAIN_MS      (HERITAGE_DRAIN_MS - 2000) /* the rest of the time is for the writer */

@@ -11,12 +11,12 @@
 #include <string.h>
 
 #include "cache/store.h"
+#include "firmware/base/version.h"
 #include "proxy/config.h"
 #include "proxy/dns/reach.h"
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
-#include "firmware/base/version.h"
 
 /* An object under construction; `bad` once anything could not be made. */
 struct builder {
