@@ -6,6 +6,7 @@
  *	linger.c   what remains of a connection that is over: unread input, leases of unacknowledged bytes
  *	request.c  a request: whose it is, and where it goes
  *	cached.c   ... through the store and flights
+ *	invalidate.c what unsafe requests make worthless
  *	relay.c	   ... through to the origin and back, tunnels, splices
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
@@ -143,6 +144,7 @@ struct request {
 
 	/* relay.c */
 	struct fetch *fetch;
+	struct removal *removal; /* what this request invalidated is still being removed */
 	uint64_t body_left;
 	struct chunk_dec body_chunks;
 	struct span body_data; /* decoded, not taken yet */
@@ -155,6 +157,9 @@ struct request {
 	SLIST_ENTRY(request) spare;
 };
 
+struct removal;
+LIST_HEAD(removals, removal);
+
 struct lingering;
 TAILQ_HEAD(lingers, lingering);
 
@@ -164,6 +169,7 @@ struct client {
 	struct lingers lingers;
 	struct event sweep; /* while there are lingers or tails */
 	bool sweeping;
+	struct removals removals;
 	SLIST_HEAD(, request) spares;
 	unsigned spares_n;
 	/* For heads and keys that are being put together; nothing in it outlives a callback. */
@@ -237,6 +243,12 @@ void relay_tunnel(struct request *req);
 void relay_splice(struct request *req, bool never);		     /* intercepted, not ours */
 void relay_splice_raw(struct conn *conn, enum splice_reason reason); /* no request yet */
 bool relay_fail_open(struct request *req, int error);
+
+/* ---- invalidate.c */
+/* Removes what the response to an unsafe request made invalid. Until it is gone, req->removal is set. */
+void invalidate_begin(struct request *req, const struct http_head *response);
+void invalidate_leave(struct request *req);
+void removals_forget(struct client *client);
 
 /* ---- respond.c */
 void respond_stored(struct request *req, const struct object *object);

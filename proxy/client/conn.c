@@ -80,7 +80,7 @@ void conn_cut(struct conn *conn, bool reset)
 	}
 	if (reset)
 		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	if (reset || SLIST_EMPTY(&conn->tails)) {
+	if (reset) {
 		close(conn->fd);
 		conn_drop_tails(conn);
 	} else {
@@ -419,6 +419,7 @@ int client_new(struct worker *worker)
 	TAILQ_INIT(&client->conns);
 	TAILQ_INIT(&client->lingers);
 	SLIST_INIT(&client->spares);
+	LIST_INIT(&client->removals);
 	linger_init(client);
 	worker->client = client;
 	return 0;
@@ -446,6 +447,8 @@ void client_free(struct worker *worker)
 	while (!TAILQ_EMPTY(&client->conns))
 		conn_cut(TAILQ_FIRST(&client->conns), true);
 	linger_end_all(client);
+	removals_forget(client);
+	fetch_end_all();
 	while ((req = SLIST_FIRST(&client->spares))) {
 		SLIST_REMOVE_HEAD(&client->spares, spare);
 		free(req);

@@ -142,12 +142,25 @@ static void use(struct span *s, size_t *n)
 	*n -= part;
 }
 
+/* Behind what of the frame is not sent yet. */
+static void frame_add(struct deliver *out, const char *text, size_t n)
+{
+	if (out->frame_out.n)
+		memmove(out->frame, out->frame_out.p, out->frame_out.n);
+	CHECK(out->frame_out.n + n <= sizeof(out->frame));
+	memcpy(out->frame + out->frame_out.n, text, n);
+	out->frame_out = span_make(out->frame, out->frame_out.n + n);
+}
+
 static void advance(struct deliver *out, size_t n)
 {
 	out->pos += n;
 	out->sent += n;
-	if (out->frame_left)
-		out->frame_left -= n;
+	if (!out->frame_left)
+		return;
+	out->frame_left -= n;
+	if (!out->frame_left)
+		frame_add(out, CHUNK_END, sizeof(CHUNK_END) - 1);
 }
 
 /* Head, frame and `mem` in one call. 0: all taken; -EAGAIN; -errno. */
@@ -197,23 +210,12 @@ static int send_file(struct request *req, const struct piece *piece)
 	return (size_t)sent == piece->mem.n ? 0 : -EAGAIN;
 }
 
-/* The size line of the next chunk, behind the end of the one before. */
 static void frame_chunk(struct deliver *out, size_t n)
 {
-	size_t at = 0;
+	char line[CHUNK_HEAD_MAX];
 
-	if (out->sent) {
-		memcpy(out->frame, CHUNK_END, 2);
-		at = 2;
-	}
-	at += chunk_head_write(out->frame + at, n);
-	out->frame_out = span_make(out->frame, at);
+	frame_add(out, line, chunk_head_write(line, n));
 	out->frame_left = n;
-}
-
-static void frame_last(struct deliver *out)
-{
-	out->frame_out = out->sent ? SPAN(CHUNK_END CHUNK_LAST) : SPAN(CHUNK_LAST);
 }
 
 static void frame_part(struct request *req)
@@ -289,7 +291,7 @@ static void end_body(struct request *req)
 		return;
 	}
 	if (out->chunked)
-		frame_last(out);
+		frame_add(out, CHUNK_LAST, sizeof(CHUNK_LAST) - 1);
 	out->ended = true;
 }
 
@@ -342,8 +344,9 @@ void deliver_run(struct request *req)
 	} else if (rc == -EINPROGRESS) {
 		/* The flight wakes us. */
 	} else {
+		/* What it has, it may keep, unless it could take it for the whole. */
 		STAT_INC(STAT_CONN_ABORTED);
-		conn_cut(req->conn, true);
+		conn_cut(req->conn, !req->out.chunked && req->out.end == UINT64_MAX);
 	}
 }
 

@@ -9,7 +9,6 @@
  */
 #include <sys/socket.h>
 
-#include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
 
 /* ---- the request's body -------------------------------------------------------------------------- */
@@ -143,30 +142,6 @@ static void on_interim(void *arg, const struct http_head *head)
 		req->conn->broken = true; /* half a head on the wire: nothing may follow it */
 }
 
-static void invalidate(struct request *req, const struct http_head *response)
-{
-	struct client *client = req->conn->worker->client;
-	struct policy_invalid gone;
-
-	policy_invalidate(&req->head, SPAN("http"), response, client->scratch,
-			  sizeof(client->scratch), &gone, NULL);
-	for (unsigned i = 0; i < gone.n; i++) {
-		struct policy_target target = {
-			.profile = req->profile,
-			.group = req->match.group,
-			.port = req->port == 80 ? 0 : req->port,
-			.path = gone.uri[i].path,
-			.has_query = gone.uri[i].has_query,
-			.query = gone.uri[i].query,
-		};
-		struct cache_key key;
-
-		if (policy_key(&target, client->text, sizeof(client->text), &key) == 0 &&
-		    writer_remove(req->conn->worker->proxy->writer, &key, 0, NULL, NULL) < 0)
-			LOG(LOG_L_WARN, "relay.not_invalidated", "host=%s", req->match.host);
-	}
-}
-
 /* A response to HEAD says something about what is stored for GET (RFC 9111 4.3.5). */
 static void renew(struct request *req, const struct http_head *response)
 {
@@ -190,7 +165,7 @@ static void on_answered(void *arg, const struct http_head *response)
 	struct request *req = arg;
 
 	if (req->policy.invalidates && req->profile)
-		invalidate(req, response);
+		invalidate_begin(req, response);
 	else if (req->head.method == HTTP_METHOD_HEAD && req->stored)
 		renew(req, response);
 }
@@ -287,6 +262,8 @@ static void relay_failed(struct request *req)
 
 void relay_progress(struct request *req)
 {
+	if (req->removal)
+		return; /* the device may ask for it again as soon as it has its answer */
 	switch (flight_look(&req->seat)) {
 	case FLIGHT_NEW:
 		break;

@@ -84,6 +84,7 @@ void request_free(struct request **request)
 		return;
 	client = req->conn->worker->client;
 	relay_end(req);
+	invalidate_leave(req);
 	cached_leave(req);
 	mail_cancel(req->conn->worker, &req->mail);
 	deliver_end(&req->out);

@@ -36,6 +36,9 @@
 #include "firmware/base/stat.h"
 #include "proxy/upstream/fetch_priv.h"
 
+/* All of this thread's worker. */
+static _Thread_local LIST_HEAD(, fetch) running;
+
 static const char *step_name(enum fetch_step step)
 {
 	static const char *const names[] = {
@@ -281,6 +284,7 @@ void fetch_finish(struct fetch *f, int rc)
 	struct worker *worker = f->worker;
 
 	f->step = FETCH_END;
+	LIST_REMOVE(f, link);
 	fetch_release(f, false);
 	if (f->ended)
 		f->ended(f->arg);
@@ -391,6 +395,7 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 	f->producer.wake = on_wake;
 	mail_init(&f->mail, on_mail);
 	flight_produce(flight, &f->producer);
+	LIST_INSERT_HEAD(&running, f, link);
 	worker_hold(worker);
 	if (ret_fetch) {
 		*ret_fetch = f;
@@ -417,4 +422,10 @@ void fetch_body_ready(struct fetch *f)
 {
 	if (f->step == FETCH_SEND && f->fd >= 0)
 		fetch_send(f);
+}
+
+void fetch_end_all(void)
+{
+	while (!LIST_EMPTY(&running))
+		fetch_finish(LIST_FIRST(&running), -ECANCELED);
 }

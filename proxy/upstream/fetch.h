@@ -96,4 +96,7 @@ unsigned fetch_error_status(int error);
  */
 void fetch_owner_gone(struct fetch *fetch);
 
+/* Ends all fetches of the calling worker: it ends itself. */
+void fetch_end_all(void);
+
 #endif

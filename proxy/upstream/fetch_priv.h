@@ -7,6 +7,8 @@
 #ifndef PROXY_UPSTREAM_FETCH_PRIV_H
 #define PROXY_UPSTREAM_FETCH_PRIV_H
 
+#include <sys/queue.h>
+
 #include "proxy/config.h"
 #include "proxy/http/chunk.h"
 #include "proxy/http/frame.h"
@@ -22,6 +24,7 @@
 #define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
 
 struct fetch {
+	LIST_ENTRY(fetch) link; /* of this thread's */
 	struct worker *worker;
 	struct config *config;
 	struct flight *flight; /* the producer's; gone after flight_end() */
