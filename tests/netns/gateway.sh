@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 120
+#
+# The same programs where the box is the devices' router, with addresses and forwarding; also one-armed, with no
+# WAN port named; and with a strict reverse-path filter.
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+topology gateway
+in_ns box sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1
+check 'the devices reach the vendor through the box' direct dev1 http://198.51.100.10/
+
+config 'mode = gateway' 'lan = lan0' 'wan = wan0'
+tarnd_start
+check 'tarnd arms interception' wait_until 10 armed || logs_show
+check 'no bridge is made' tap_not in_ns box ip link show br0
+for url in http://198.51.100.10/ 'http://[2001:db8:51::10]/' http://198.51.100.10:443/; do
+	check "$url is intercepted" intercepted dev1 "$url"
+done
+check 'the rest is routed' direct dev1 http://198.51.100.20/
+check 'a DNS answer feeds the vendor set' ask dev1 alias.vendor.example a
+check 'and its address is intercepted' intercepted dev1 http://198.51.100.30/
+
+for to in 198.51.100.10 2001:db8:51::10; do
+	result=$(in_ns dev1 "$tools/knock" -e 5 -d 2000 -a 1000 -k "9:$(proxy_pid)" "$to" 80 \
+		mirror.vendor.example / 2>/dev/null)
+	echo "# $result"
+	check "kill -9 of the data plane ($to): no connection begun after it fails" \
+		test "$(field "$result" '.after.failed == 0 and .after.direct > 0 and
+			.first_direct_ms <= 10 and .before.failed == 0')" = true
+	check 'it comes back' wait_until 10 armed
+done
+tarnd_stop
+check 'tarnd ends with 0' test "$tarnd_status" = 0
+check 'the devices are routed on' direct dev1 http://198.51.100.10/
+
+config 'mode = gateway' 'lan = lan0'
+tarnd_start
+check 'without a WAN port: armed' wait_until 10 armed
+check 'intercepted' intercepted dev2 http://198.51.100.10/
+tarnd_stop
+check 'routed afterwards' direct dev2 http://198.51.100.10/
+
+config 'mode = gateway'
+gateway_without_lan() {
+	in_ns box "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>&1
+	[[ $? == 78 ]]
+}
+check 'a gateway without a LAN port is refused' gateway_without_lan
+
+done_testing
