@@ -127,7 +127,7 @@ static const struct reuse rows[] = {
 	/* RFC 5861 3 */
 	{ "RFC 5861 3: stale-while-revalidate: used, and revalidated meanwhile",
 	  "Cache-Control: max-age=60, stale-while-revalidate=30\n", 80, NULL, NULL,
-	  "revalidate: stale-while-revalidate|fwd=none|ttl=-20 " },
+	  "refresh: stale-while-revalidate|fwd=none|ttl=-20 " },
 	{ "RFC 5861 3: not while it is fresh",
 	  "Cache-Control: max-age=60, stale-while-revalidate=30\n", 30, NULL, NULL, "hit: fresh" },
 	{ "RFC 5861 3: not beyond its time",
@@ -150,7 +150,7 @@ static const struct reuse rows[] = {
 	  "Cache-Control: max-age=1000\n", "validate: stale" },
 	{ "RFC 5861 3: only-if-cached is answered by it",
 	  "Cache-Control: max-age=60, stale-while-revalidate=30\n", 80, NULL,
-	  "Cache-Control: only-if-cached\n", "revalidate: stale-while-revalidate" },
+	  "Cache-Control: only-if-cached\n", "refresh: stale-while-revalidate" },
 	{ "profile: a stale index is never used while it is revalidated",
 	  "Cache-Control: max-age=60, stale-while-revalidate=30\nETag: \"a\"\n", 80, NULL, NULL,
 	  "validate: stale", 0, &index_class },

@@ -126,8 +126,9 @@ static inline struct policy_env env_at(int64_t after)
 
 static inline const char *use_name(enum policy_use use)
 {
-	static const char *const names[] = { "hit",   "revalidate", "validate",
-					     "fetch", "relay",	    "504" };
+	static const char *const names[] = {
+		"hit", "refresh", "validate", "fetch", "relay", "504"
+	};
 
 	return names[use];
 }
