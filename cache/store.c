@@ -21,6 +21,8 @@
  *  4. One process has the file: an flock on `lock` in the directory (leases are in memory).
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -102,25 +104,26 @@ static uint64_t batch_of(const struct store *store, uint64_t limit)
 	return batch < limit / 16 ? batch : limit / 16;
 }
 
+static uint64_t file_size(const struct store *store)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", store->path, DB_FILE) >= sizeof(path))
+		return 0;
+	return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
 /* What the file may grow to: nine tenths of the partition, and of what is free there now. */
-static int partition_room(const char *path, uint64_t *ret_bytes)
+static int partition_room(const struct store *store, uint64_t *ret_bytes)
 {
 	struct statvfs vfs;
-	struct stat st = { 0 };
 	uint64_t total, room;
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = 0;
 
-	if (dir < 0 || fstatvfs(dir, &vfs) < 0)
-		rc = -errno;
-	else
-		(void)!fstatat(dir, DB_FILE, &st, 0);
-	if (dir >= 0)
-		close(dir);
-	if (rc)
-		return rc;
+	if (statvfs(store->path, &vfs) < 0)
+		return -errno;
 	total = (uint64_t)vfs.f_blocks * vfs.f_frsize / 10 * 9;
-	room = (uint64_t)vfs.f_bavail * vfs.f_frsize / 10 * 9 + (uint64_t)st.st_blocks * 512;
+	room = (uint64_t)vfs.f_bavail * vfs.f_frsize / 10 * 9 + file_size(store);
 	*ret_bytes = room < total ? room : total;
 	return 0;
 }
@@ -128,11 +131,11 @@ static int partition_room(const char *path, uint64_t *ret_bytes)
 /* Sets limit and batch; gives the size of the map. */
 static int sizes_choose(struct store *store, uint64_t *ret_map)
 {
-	uint64_t limit = store->limit_wanted, room;
+	uint64_t limit = store->limit_wanted, room = 0, file;
 	int rc = 0;
 
 	if (limit == 0) {
-		rc = partition_room(store->path, &room);
+		rc = partition_room(store, &room);
 		/* Slack is at most an eighth and four sixteenths of the limit: it fits in 11/8. */
 		limit = rc == 0 ? room / 11 * 8 : 0;
 	}
@@ -142,7 +145,10 @@ static int sizes_choose(struct store *store, uint64_t *ret_map)
 		return rc;
 	store->limit = limit;
 	store->commit_bytes = batch_of(store, limit);
-	*ret_map = limit + slack_of(limit, store->commit_bytes);
+	/* A file that is larger, because the limit was: even to empty it takes pages. */
+	file = file_size(store) + 2 * store->commit_bytes;
+	room = limit + slack_of(limit, store->commit_bytes);
+	*ret_map = file > room ? file : room;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
  * DEGRADED (or OFFLINE, if LMDB itself gave up) and work is refused, until a probe goes through; pauses between
  * probes double from HEAL_MS_MIN to HEAL_MS_MAX.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
 
-#define WRITER_OPS_MAX	  16384 /* in a batch: bounds LMDB's list of dirty pages */
+#define WRITER_OPS_MAX	  2048 /* in a batch: LMDB keeps the pages that they dirtied for the next */
 #define WRITER_STATE_MAX  65536
 #define WRITER_NAME_MAX	  256
 #define WRITER_IDLE_MS	  1000
@@ -37,11 +38,12 @@ struct writer {
 
 	/* the thread's own */
 	uint64_t since; /* mono_ms when the oldest work was first seen; 0: there was none */
-	uint64_t swept; /* mono_ms */
+	uint64_t swept, committed; /* mono_ms */
 	uint64_t heal_at;
 	uint32_t heal_ms;
 	uint64_t full_until; /* mono_ms: how long the soft limit stays */
 	bool set_aside;	     /* the file is broken: rename it before opening again */
+	bool untrimmed;	     /* memory of a commit may go back to the kernel */
 
 	pthread_mutex_t lock; /* the following */
 	pthread_cond_t wake;
@@ -352,6 +354,8 @@ static void batch_do(struct writer *w, struct op_list *ops, struct now now)
 			rc = batch_run(&w->base, ops);
 	}
 	commit_took(w->store, began);
+	w->untrimmed = true;
+	w->committed = now.mono_ms;
 	if (rc == -ENOBUFS)
 		rc = -ENOSPC;
 	else if (rc)
@@ -500,6 +504,11 @@ static void turn_serving(struct writer *w, struct now now)
 	}
 	if (store_state(w->store) == STORE_SERVING)
 		sweep(w, now);
+	/* Dirty pages came from malloc, tens of MiB of them: nothing to write now, so give them back. */
+	if (w->untrimmed && w->since == 0 && now.mono_ms - w->committed >= WRITER_IDLE_MS) {
+		w->untrimmed = false;
+		malloc_trim(0);
+	}
 }
 
 uint32_t writer_step(struct writer *w, struct now now)
