@@ -50,6 +50,7 @@ int flights_new(struct store *store, struct writer *writer, const struct flight_
 	all->store = store;
 	all->writer = writer;
 	all->limits = *limits;
+	atomic_init(&all->count, 0);
 	for (unsigned i = 0; i < FLIGHT_SHARDS; i++)
 		CHECK_OK(pthread_mutex_init(&all->shards[i].lock, NULL));
 	*ret_flights = all;
@@ -70,6 +71,11 @@ void flights_free(struct flights **flights)
 	chunk_pool_free(&all->pool);
 	free(all);
 	*flights = NULL;
+}
+
+unsigned flights_count(const struct flights *all)
+{
+	return atomic_load(&all->count);
 }
 
 static struct shard *shard_of(struct flights *all, const uint8_t *hash)
@@ -146,6 +152,7 @@ static struct flight *flight_make(struct flights *all, const struct cache_key *k
 	f->length = -1;
 	TAILQ_INIT(&f->readers);
 	CHECK_OK(pthread_mutex_init(&f->lock, NULL));
+	atomic_fetch_add(&all->count, 1);
 	STAT_INC(STAT_FLIGHT_STARTED);
 	STAT_INC(STAT_FLIGHT_OPEN);
 	return f;
@@ -170,6 +177,7 @@ void flight_unref(struct flight **flight)
 	object_free(&f->object);
 	pthread_mutex_destroy(&f->lock);
 	STAT_DEC(STAT_FLIGHT_OPEN);
+	atomic_fetch_sub(&f->all->count, 1);
 	free(f);
 }
 

@@ -73,6 +73,9 @@ MUST_USE int flights_new(struct store *store, struct writer *writer,
 /* No flight may be left: writer stopped, all seats given up, all producers ended. */
 void flights_free(struct flights **flights);
 
+/* How many there are now, those that only wait for the writer included. Any thread. */
+unsigned flights_count(const struct flights *flights);
+
 /* ---- readers --------------------------------------------------------------------------------- */
 
 /* A request's seat, embedded in it. The owner sets `wake`, zeroes the rest and leaves it alone. */

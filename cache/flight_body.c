@@ -299,28 +299,40 @@ static int slot_add(struct flight *f, struct now now)
 	return 0;
 }
 
-int flight_buffer(struct flight *f, struct now now, uint8_t **ret_room, size_t *ret_n)
+/* With the lock: -ENOBUFS if the pool of all flights is used up. */
+static int room_locked(struct flight *f, struct now now, uint8_t **ret_room, size_t *ret_n)
 {
+	struct slot *last;
+	size_t used;
 	int rc = 0;
 
-	pthread_mutex_lock(&f->lock);
 	CHECK(f->state == FLIGHT_BODY);
 	if (!f->slots_n || f->slots[f->slots_n - 1].state != SLOT_FILLING)
 		rc = slot_add(f, now);
-	if (rc == 0) {
-		struct chunk *chunk = f->slots[f->slots_n - 1].chunk;
-		size_t used =
-			(f->published - f->first) - (uint64_t)(f->slots_n - 1) * CONFIG_CHUNK_BYTES;
+	if (rc < 0)
+		return rc;
+	last = &f->slots[f->slots_n - 1];
+	used = (f->published - f->first) - (uint64_t)(f->slots_n - 1) * CONFIG_CHUNK_BYTES;
+	*ret_room = last->chunk->data + used;
+	*ret_n = CONFIG_CHUNK_BYTES - used;
+	return 0;
+}
 
-		*ret_room = chunk->data + used;
-		*ret_n = CONFIG_CHUNK_BYTES - used;
-	}
+int flight_buffer(struct flight *f, struct now now, uint8_t **ret_room, size_t *ret_n)
+{
+	int rc;
+
+	pthread_mutex_lock(&f->lock);
+	rc = room_locked(f, now, ret_room, ret_n);
 	pthread_mutex_unlock(&f->lock);
-	if (rc == -ENOBUFS) {
-		chunk_wait(f->all->pool, &f->chunk_waiter);
-		rc = -EAGAIN;
-	}
-	return rc;
+	if (rc != -ENOBUFS)
+		return rc;
+	/* Queue up first, then look again: a chunk may have come back in between. */
+	chunk_wait(f->all->pool, &f->chunk_waiter);
+	pthread_mutex_lock(&f->lock);
+	rc = room_locked(f, now, ret_room, ret_n);
+	pthread_mutex_unlock(&f->lock);
+	return rc == -ENOBUFS ? -EAGAIN : rc;
 }
 
 void flight_publish(struct flight *f, size_t n)

@@ -164,7 +164,7 @@ static int put_record(struct flight *f, int rc)
 {
 	struct object record = record_of(f);
 
-	if (rc == 0 && !record.body.p)
+	if (rc == 0 && !record.body.n)
 		keep_last(f);
 	if (f->verdict == FLIGHT_REFRESHED || f->merging)
 		return writer_update_object(f->all->writer, &record, record_done, f);

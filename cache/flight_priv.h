@@ -103,6 +103,7 @@ struct flights {
 	struct writer *writer;
 	struct chunk_pool *pool;
 	struct flight_limits limits;
+	atomic_uint count;
 	struct shard shards[FLIGHT_SHARDS];
 };
 
