@@ -28,7 +28,8 @@
 
 #define FAST_MIN_MS 500
 #define FAST_MAX_MS 3000
-#define WALK_MS	    250 /* between two hosts of the walk */
+#define WALK_MS	    250 /* between two hosts of the walk ... */
+#define WALK_NEW_MS 10	/* ... while there are some that were never resolved */
 #define AGAIN_MIN_S 30	/* a host is resolved again after its TTL, within these */
 #define AGAIN_MAX_S 600
 
@@ -139,6 +140,10 @@ static void moved(struct site *site, enum machine_step before, unsigned path_bef
 	    resolver ? addr_format(resolver, text) : "system");
 	if (machine->step == MACHINE_LOST)
 		site->lost = true;
+	/* Devices are steered from now on: the addresses must be known soon. */
+	if (machine_reachable(machine))
+		CHECK_OK(event_add(&site->reach->walk,
+				   worker_timeout(site->reach->control, WALK_NEW_MS)));
 	if (path && path != path_before)
 		STAT_INC(STAT_REACH_SWITCH_PUBLIC);
 	if (!path && path_before && machine->step == MACHINE_SYSTEM)
@@ -331,6 +336,9 @@ static void walk_run(evutil_socket_t fd, short what, void *arg)
 		if (walker->open || walker->due_ms > now || !site_reachable(site))
 			continue;
 		reach->walk_at = at + 1;
+		if (!walker->due_ms)
+			CHECK_OK(event_add(&reach->walk,
+					   worker_timeout(reach->control, WALK_NEW_MS)));
 		walker->open = true;
 		resolver_ask_fresh(reach->control->proxy->resolver, walker->host,
 				   site_resolver(site), &walker->ask);
