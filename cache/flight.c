@@ -187,6 +187,7 @@ void flight_unref(struct flight **flight)
 static void seat_take(struct flight *f, struct flight_reader *reader, struct flight_want want,
 		      bool leader)
 {
+	CHECK(!reader->flight);
 	reader->flight = flight_ref(f);
 	reader->pos = want.from;
 	reader->waiting = false;

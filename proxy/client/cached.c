@@ -368,6 +368,7 @@ static void fill_first(struct request *req, uint64_t hole)
 {
 	const struct object *object = stored_object(req->stored);
 
+	cached_leave(req); /* the flight that confirmed it */
 	if (!policy_strong(object)) {
 		/* Parts of it can't be joined with others: it is as good as absent. */
 		stored_free(&req->stored);

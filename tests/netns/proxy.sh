@@ -20,6 +20,8 @@ END
 chown nobody "$work/cache"
 for i in {1..20}; do echo "object $i" >"$work/files/$i"; done
 head -c 3000000 /dev/urandom >"$work/files/big"
+# Old enough to be fresh for a day (RFC 9111, 4.2.2).
+touch -d "10 days ago" "$work"/files/*
 
 tarnd_start
 # The box's own address, by which it reaches the vendor; a DHCP client would do this.
