@@ -182,11 +182,13 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 /* Copies a reason so that heritage_text_valid() holds: cut to fit, unprintable bytes as '?', zero-filled. */
 static inline void heritage_reason(char dst[HERITAGE_REASON], const char *text)
 {
-	size_t i = 0;
+	size_t n = strlen(text);
 
-	for (; i < HERITAGE_REASON - 1 && text[i]; i++)
+	if (n > HERITAGE_REASON - 1)
+		n = HERITAGE_REASON - 1;
+	for (size_t i = 0; i < n; i++)
 		dst[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
-	memset(dst + i, 0, HERITAGE_REASON - i);
+	memset(dst + n, 0, HERITAGE_REASON - n);
 }
 
 #endif

@@ -224,7 +224,7 @@ static json_t *status_counters(const struct tarnd *k)
 		const char *name = steer_stat_name(i);
 		char lower[48] = { 0 };
 
-		for (size_t j = 0; name[j] && j < sizeof(lower) - 1; j++)
+		for (size_t j = 0; j < sizeof(lower) - 1 && name[j]; j++)
 			lower[j] = span_lower(name[j]);
 		json_object_set_new(all, lower, json_integer((json_int_t)stats[i]));
 	}

@@ -6,3 +6,6 @@
 #define HASH_ITER(hh, head, el, tmp)                                                               \
 	for ((el) = (head), (tmp) = (el) ? (el)->hh.next : NULL; (el);                             \
 	     (el) = (tmp), (tmp) = (el) ? (el)->hh.next : NULL)
+/* libbpf's: a struct of options, zeroed but for what is named. */
+#define LIBBPF_OPTS(type, name, ...)	     struct type name = { __VA_ARGS__ }
+#define DECLARE_LIBBPF_OPTS(type, name, ...) struct type name = { __VA_ARGS__ }

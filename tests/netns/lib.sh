@@ -223,6 +223,7 @@ tarnd_start() {
 }
 
 # Sets tarnd_status.
+# shellcheck disable=SC2034 # who sources this reads it
 tarnd_stop() {
 	kill -TERM "$tarnd"
 	wait "$tarnd"
