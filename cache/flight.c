@@ -240,6 +240,22 @@ static void shard_add(struct shard *shard, struct flight *f)
 	LIST_INSERT_HEAD(&shard->buckets[bucket_of(f->hash)], f, link);
 }
 
+void flight_relist(struct flight *f)
+{
+	struct shard *shard;
+
+	if (!f->keyed)
+		return;
+	shard = shard_of(f->all, f->hash);
+	pthread_mutex_lock(&shard->lock);
+	for (unsigned i = 0; i < FLIGHT_ALONES; i++)
+		if (!memcmp(shard->alone[i].hash, f->hash, CACHE_KEY_HASH_BYTES))
+			shard->alone[i].until = 0;
+	if (!f->tabled)
+		shard_add(shard, flight_ref(f));
+	pthread_mutex_unlock(&shard->lock);
+}
+
 int flight_join(struct flights *all, const struct cache_key *key, struct flight_want want,
 		struct now now, struct flight_reader *reader, enum flight_role *ret_role)
 {

@@ -230,6 +230,8 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	f->state = FLIGHT_BODY;
 	flight_wake_readers(f);
 	pthread_mutex_unlock(&f->lock);
+	if (head->verdict == FLIGHT_STORE)
+		flight_relist(f);
 	head->object = NULL;
 }
 

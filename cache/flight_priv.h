@@ -110,6 +110,8 @@ struct flights {
 /* flight.c */
 void flight_unlist(struct flight *flight); /* out of the table; takes the shard's lock */
 void flight_mark_alone(struct flight *flight, struct now now);
+/* It began alone, but can be shared: from now on others find it, and the key is collapsed again. */
+void flight_relist(struct flight *flight);
 void flight_wake_readers(struct flight *flight);  /* lock held */
 void flight_wake_producer(struct flight *flight); /* lock held */
 

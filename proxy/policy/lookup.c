@@ -162,9 +162,10 @@ void policy_lookup(const struct policy_req *req, const struct object *object, bo
 
 void policy_cache_status(const struct policy_verdict *v, struct cache_status *ret)
 {
+	/* What was stored says nothing of the freshness of what comes in its place. */
 	*ret = (struct cache_status){
 		.fwd = v->fwd,
-		.has_ttl = v->has_ttl,
+		.has_ttl = v->has_ttl && v->fwd == CACHE_FWD_NONE,
 		.ttl = v->ttl,
 		.detail = v->reason == WHY_FRESH ? NULL : policy_reason_info(v->reason)->token,
 	};

@@ -210,7 +210,7 @@ static void say_verdict(struct text *t, const struct policy_verdict *v,
 	policy_cache_status(v, &cs);
 	say(t, "%s: %s fwd=%s cond=%s ttl=%lld detail=%s trace=", use_name(v->use),
 	    policy_reason_info(v->reason)->token, fwd_name(cs.fwd), conds[v->cond],
-	    cs.has_ttl ? (long long)cs.ttl : 0, cs.detail ? cs.detail : "-");
+	    (long long)v->ttl, cs.detail ? cs.detail : "-");
 	for (unsigned i = 0; i < trace->n; i++)
 		say(t, "%s%s", i ? "," : "", policy_reason_info(trace->reason[i])->token);
 }
@@ -325,6 +325,23 @@ static void route_run(void **state)
 
 /* ---- others -------------------------------------------------------------------------------------- */
 
+/* RFC 9211 2.4: ttl is of the response that is sent; a stored one that was not used has none to tell. */
+static void ttl_is_for_hits(void **state)
+{
+	struct policy_verdict hit = { .reason = WHY_FRESH, .has_ttl = true, .ttl = 5 };
+	struct policy_verdict stale = {
+		.reason = WHY_STALE, .fwd = CACHE_FWD_STALE, .has_ttl = true, .ttl = -5
+	};
+	struct cache_status cs;
+
+	(void)state;
+	policy_cache_status(&hit, &cs);
+	assert_true(cs.has_ttl && cs.ttl == 5 && !cs.detail);
+	policy_cache_status(&stale, &cs);
+	assert_false(cs.has_ttl);
+	assert_string_equal(cs.detail, "stale");
+}
+
 static void variant_is_missing(void **state)
 {
 	static struct message m;
@@ -377,6 +394,7 @@ int main(void)
 	static const struct CMUnitTest others[] = {
 		{ "RFC 9111 4.1: a missing variant is told from a missing resource",
 		  variant_is_missing, NULL, NULL, NULL },
+		{ "RFC 9211 2.4: ttl is told of hits alone", ttl_is_for_hits, NULL, NULL, NULL },
 		{ "RFC 9211 2.8: every reason is a token of its own, with its source",
 		  reasons_are_complete, NULL, NULL, NULL },
 		{ "a trace leaves out what does not fit", trace_is_bounded, NULL, NULL, NULL },
