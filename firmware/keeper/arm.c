@@ -8,7 +8,8 @@ static struct arm_verdict verdict(enum arm_step step, const char *why_not)
 {
 	struct arm_verdict v = { .step = step };
 
-	heritage_reason(v.why_not, why_not);
+	/* Without words of its own a reason is still none to arm. */
+	heritage_reason(v.why_not, *why_not || step == ARM_ARMED ? why_not : "no reason was given");
 	return v;
 }
 

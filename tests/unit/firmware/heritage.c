@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * firmware/heritage.h: what is a message, and what is not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "firmware/heritage.h"
+
+static union heritage_message message(uint32_t type, size_t size)
+{
+	union heritage_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.head.type = type;
+	m.head.size = (uint32_t)size;
+	if (type == HERITAGE_READY)
+		m.ready.workers = 1;
+	return m;
+}
+
+static void each_message_goes_one_way(void **state)
+{
+	(void)state;
+#define X(name, shape, number, from_proxy, what)                                                   \
+	{                                                                                          \
+		union heritage_message m = message(number, sizeof(struct shape));                  \
+                                                                                                   \
+		assert_int_equal(heritage_valid(&m, m.head.size, true), from_proxy);               \
+		assert_int_equal(heritage_valid(&m, m.head.size, false), !(from_proxy));           \
+	}
+	HERITAGE_MESSAGES(X)
+#undef X
+}
+
+static void sizes_must_agree(void **state)
+{
+	union heritage_message m = message(HERITAGE_READY, sizeof(struct heritage_ready));
+
+	(void)state;
+	for (size_t n = 0; n < 200; n++)
+		assert_int_equal(heritage_valid(&m, n, true), n == sizeof(struct heritage_ready));
+	m.head.size++;
+	assert_false(heritage_valid(&m, sizeof(struct heritage_ready), true));
+	assert_false(heritage_valid(&m, sizeof(struct heritage_ready) + 1, true));
+}
+
+static void unknown_types_are_refused(void **state)
+{
+	union heritage_message m = message(0, sizeof(struct heritage_stop));
+
+	(void)state;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.head.type = 99;
+	assert_false(heritage_valid(&m, m.head.size, false));
+}
+
+static void values_must_be_in_range(void **state)
+{
+	union heritage_message m = message(HERITAGE_READY, sizeof(struct heritage_ready));
+
+	(void)state;
+	m.ready.workers = 0;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.ready.workers = HERITAGE_WORKERS_MAX + 1;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_HEALTH, sizeof(struct heritage_health));
+	m.health.reachable = 2;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_VENDOR_ADDR, sizeof(struct heritage_vendor));
+	m.vendor.ttl = HERITAGE_TTL_MAX + 1;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.vendor.ttl = HERITAGE_TTL_MAX;
+	assert_true(heritage_valid(&m, m.head.size, true));
+}
+
+static void texts_end_and_are_printable(void **state)
+{
+	union heritage_message m = message(HERITAGE_HEALTH, sizeof(struct heritage_health));
+
+	(void)state;
+	memset(m.health.reason, 'x', HERITAGE_REASON);
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.health.reason[HERITAGE_REASON - 1] = '\0';
+	assert_true(heritage_valid(&m, m.head.size, true));
+	m.health.reason[3] = '\n';
+	assert_false(heritage_valid(&m, m.head.size, true));
+	heritage_reason(m.health.reason,
+			"line\nbreak and \xff, and something that is much longer than sixty-four");
+	assert_true(heritage_valid(&m, m.head.size, true));
+	assert_memory_equal(m.health.reason, "line?break and ?, and", 21);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_message_goes_one_way),
+		cmocka_unit_test(sizes_must_agree),
+		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(values_must_be_in_range),
+		cmocka_unit_test(texts_end_and_are_printable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
