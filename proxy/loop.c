@@ -354,8 +354,11 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	struct workers *workers = worker->workers;
+	char name[24]; /* 15 bytes of it count; there are at most HERITAGE_WORKERS_MAX */
 	int rc;
 
+	snprintf(name, sizeof(name), "worker/%u", worker->index);
+	pthread_setname_np(pthread_self(), name);
 	check_context_set(worker_context, worker);
 	rc = workers->hooks->setup ? workers->hooks->setup(worker) : 0;
 	atomic_store(&workers->seats[worker->index].setup_rc, rc);
@@ -374,7 +377,6 @@ static int seat_start(struct workers *workers, unsigned i, struct proxy *proxy,
 		      struct config *config)
 {
 	struct worker *worker = &workers->seats[i].worker;
-	char name[24]; /* 15 bytes of it count; there are at most HERITAGE_WORKERS_MAX */
 	int rc;
 
 	rc = worker_init(worker, i, proxy);
@@ -391,8 +393,6 @@ static int seat_start(struct workers *workers, unsigned i, struct proxy *proxy,
 		return -rc;
 	}
 	workers->started = i + 1;
-	snprintf(name, sizeof(name), "worker/%u", i);
-	pthread_setname_np(workers->seats[i].thread, name);
 	return 0;
 }
 

@@ -374,6 +374,7 @@ static int give_up_rest(const struct config *config)
 			     program.options.config ? folder(program.options.config) : "/etc/tarn",
 			     "/dev/urandom",
 			     "/proc/self",
+			     "/proc/sys/vm/overcommit_memory",
 			     "/sys/devices/system/cpu",
 			     NULL };
 	struct confine_files files = { rw, ro };

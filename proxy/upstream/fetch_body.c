@@ -143,8 +143,8 @@ void fetch_read_body(struct fetch *f)
 		unsigned limit = (unsigned)f->config->settings.upstream.idle_timeout;
 
 		fetch_watch(f, EV_READ, limit);
-		if (rc == 1 && (f->data.n || f->in_at < f->in_n))
-			event_active(&f->event, EV_READ, 0); /* in our buffer: no event will tell */
+		if (rc == 1) /* its turn is over; the rest may be with us already: no event will tell */
+			event_active(&f->event, EV_READ, 0);
 	} else if (rc == 0) {
 		body_complete(f);
 	} else if (rc == -ENOBUFS) {

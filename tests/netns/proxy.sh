@@ -85,6 +85,7 @@ raw() { # BYTES PORT
 check 'something that is not HTTP is carried through' \
 	eval '[[ $(raw "\x00\x01garbage\r\n\r\n" 80) == *"400 Bad Request"* ]]'
 check 'it is counted as such' stat_over splice.not_http 0
+# shellcheck disable=SC2034 # by eval
 hello='\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03'
 check 'a TLS hello is carried through' eval '[[ $(raw "$hello" 443) == *"400 Bad Request"* ]]'
 check 'it is counted as TLS' stat_over splice.tls 0
