@@ -28,6 +28,7 @@
 #include "proxy/confine.h"
 #include "proxy/dns/reach.h"
 #include "proxy/dns/resolve.h"
+#include "proxy/generation.h"
 #include "proxy/heritage_client.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
@@ -415,6 +416,11 @@ static int run(struct config *config)
 		complain("writer", rc);
 		goto no_writer;
 	}
+	rc = generations_new(proxy->writer, &proxy->generations);
+	if (rc < 0) {
+		complain("generations", rc);
+		goto no_flights;
+	}
 	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
 	if (rc < 0) {
 		complain("flights", rc);
@@ -490,6 +496,7 @@ no_balance:
 	writer_stop(&proxy->writer);
 	flights_free(&proxy->flights);
 no_flights:
+	generations_free(&proxy->generations);
 	if (proxy->writer)
 		writer_stop(&proxy->writer);
 no_writer:

@@ -9,14 +9,15 @@
 #include <stdbool.h>
 
 struct proxy {
-	struct worker *control;	   /* proxy/loop.h */
-	struct workers *workers;   /* proxy/loop.h; control loop's alone */
-	struct store *store;	   /* cache/store.h */
-	struct writer *writer;	   /* cache/writer.h */
-	struct flights *flights;   /* cache/flight.h */
-	struct resolver *resolver; /* proxy/dns/resolve.h */
-	struct reach *reach;	   /* proxy/dns/reach.h; control loop's alone */
-	struct balance *balance;   /* proxy/upstream/balance.h */
+	struct worker *control;		 /* proxy/loop.h */
+	struct workers *workers;	 /* proxy/loop.h; control loop's alone */
+	struct store *store;		 /* cache/store.h */
+	struct writer *writer;		 /* cache/writer.h */
+	struct flights *flights;	 /* cache/flight.h */
+	struct generations *generations; /* proxy/generation.h; NULL: objects have none */
+	struct resolver *resolver;	 /* proxy/dns/resolve.h */
+	struct reach *reach;		 /* proxy/dns/reach.h; control loop's alone */
+	struct balance *balance;	 /* proxy/upstream/balance.h */
 	struct keeper
 		*keeper; /* proxy/heritage_client.h; control loop's alone; NULL: we run alone */
 };

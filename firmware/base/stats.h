@@ -106,6 +106,7 @@
 	ONE(STORE_EVICTED_BYTES, COUNTER, "store.evicted_bytes", "bytes evicted to make room") \
 	ONE(STORE_BAD_RECORDS, COUNTER, "store.bad_records", "records that did not parse and were treated as absent") \
 	ONE(STORE_BAD_CHUNKS, COUNTER, "store.bad_chunks", "chunks whose checksum did not match; never served") \
+	ONE(GENERATIONS, COUNTER, "generation.new", "times that a vendor's index had changed: objects are validated once after each") \
 	ONE(STORE_QUEUE_BYTES, GAUGE, "store.queue_bytes", "bytes waiting for the writer") \
 	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \

@@ -32,6 +32,7 @@ static struct policy_env env_of(const struct request *req)
 
 	return (struct policy_env){
 		.now = request_wall(req),
+		.generation = request_generation(req),
 		.heuristic_max = heuristic > 0 ? heuristic / 1000 : FRESH_UNSET,
 	};
 }

@@ -22,6 +22,7 @@
 #include "firmware/base/stat.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
+#include "proxy/generation.h"
 #include "proxy/http/chunk.h"
 #include "proxy/http/frame.h"
 #include "proxy/http/scan.h"
@@ -185,6 +186,16 @@ static inline struct now request_now(const struct request *req)
 static inline int64_t request_wall(const struct request *req)
 {
 	return request_now(req).wall_ms / 1000;
+}
+
+/* The generation of its profile now. */
+static inline uint64_t request_generation(const struct request *req)
+{
+	const struct worker *worker = req->conn->worker;
+
+	return req->profile ? generation_of(worker->proxy->generations, worker->reader,
+					    profile_name(req->profile))
+			    : 0;
 }
 
 static inline const struct tarn_settings *request_settings(const struct request *req)

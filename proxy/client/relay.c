@@ -147,7 +147,9 @@ static void renew(struct request *req, const struct http_head *response)
 {
 	struct client *client = req->conn->worker->client;
 	struct policy_times times = { req->began.wall_ms / 1000, request_wall(req) };
-	struct policy_env env = { .now = times.received, .heuristic_max = FRESH_UNSET };
+	struct policy_env env = { .now = times.received,
+				  .generation = stored_object(req->stored)->generation,
+				  .heuristic_max = FRESH_UNSET };
 	const struct object *old = stored_object(req->stored);
 	struct object object;
 

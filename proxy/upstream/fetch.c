@@ -391,6 +391,9 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 		return rc;
 	}
 	f->at = f->host;
+	if (f->profile)
+		f->generation = generation_of(worker->proxy->generations, worker->reader,
+					      profile_name(f->profile));
 	f->flight = flight;
 	f->producer.wake = on_wake;
 	mail_init(&f->mail, on_mail);

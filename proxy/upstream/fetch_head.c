@@ -244,6 +244,18 @@ static void part_head(struct fetch *f, struct policy_stored *stored)
 	publish_and_go(f, &stored->object, &head);
 }
 
+/* A new index makes the objects of its profile look again. */
+static void index_came(const struct fetch *f, enum flight_verdict verdict,
+		       const struct object *index)
+{
+	const struct profile_class *class = f->policy.class;
+
+	if (verdict == FLIGHT_STORE && f->profile && class && class->kind == PROFILE_INDEX &&
+	    index->status == 200)
+		(void)generation_index(f->worker->proxy->generations, f->worker->reader,
+				       profile_name(f->profile), index, *worker_now(f->worker));
+}
+
 static void whole_head(struct fetch *f, struct policy_stored *stored)
 {
 	struct flight_head head = { 0 };
@@ -253,6 +265,7 @@ static void whole_head(struct fetch *f, struct policy_stored *stored)
 		head.verdict = FLIGHT_LEADER;
 	stored->object.status = f->response->status;
 	stored->object.length = framed_length(f);
+	index_came(f, head.verdict, &stored->object);
 	f->has_range = false;
 	publish_and_go(f, &stored->object, &head);
 }

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "proxy/config.h"
+#include "proxy/generation.h"
 #include "proxy/http/chunk.h"
 #include "proxy/http/frame.h"
 #include "proxy/http/scan.h"
