@@ -143,7 +143,8 @@ void fetch_read_body(struct fetch *f)
 		unsigned limit = (unsigned)f->config->settings.upstream.idle_timeout;
 
 		fetch_watch(f, EV_READ, limit);
-		if (rc == 1) /* its turn is over; the rest may be with us already: no event will tell */
+		if (rc ==
+		    1) /* its turn is over; the rest may be with us already: no event will tell */
 			event_active(&f->event, EV_READ, 0);
 	} else if (rc == 0) {
 		body_complete(f);

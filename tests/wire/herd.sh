@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# 200 devices ask at once for one cold object of 64 MiB whose origin sends 16 MiB a second: one request reaches the
+# origin, every body is right, and the slowest device is done within 1.1 times what one device alone takes.
+#
+# timeout: 180
+#
+#	herd (200 connections) --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN
+#
+# Twice: once every body is hashed, once (another object) the time is taken while bodies are counted and
+# dropped, or 12.5 GiB of SHA-256 on the same cores would be what is measured. The single client drops as well.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+clients=${HERD_CLIENTS:-200}
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-herd.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	[[ -z ${pace:-} ]] || kill "$pace" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+
+mkdir "$dir/www"
+head -c 64M /dev/urandom >"$dir/www/one.bin"
+for name in two three four; do ln "$dir/www/one.bin" "$dir/www/$name.bin"; done
+digest=$(sha256sum <"$dir/www/one.bin" | cut -d ' ' -f 1)
+"$build/tests/tools/pace" -r $((16 << 20)) 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
+pace=$!
+wait_until 10 grep -q ready "$dir/requests" || exit 1
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o proxy.workers=2 -o log.level=info &
+proxy=$!
+BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+
+herd() { "$build/tests/tools/herd" -t 60 "$@" >"$dir/herd.json"; }
+herd_value() { jq -r "$1" "$dir/herd.json"; }
+requests() { grep -c "GET $1 " "$dir/requests"; }
+is_at_most() { jq -ne "$1 <= $2" >/dev/null; }
+
+check 'one device alone gets it whole' herd -n 1 -s -b "$dir/www/one.bin" 127.0.0.1 "$port" /acme/one.bin
+check 'with the right digest' test "$(herd_value '.sha256 | keys[0]')" == "$digest"
+
+check "$clients devices at once get it whole" herd -n "$clients" -s -b "$dir/www/two.bin" 127.0.0.1 "$port" /acme/two.bin
+check 'all with the right digest' test "$(herd_value '.sha256 | keys | join(",")')" == "$digest"
+check 'one request reached the origin' test "$(requests /two.bin)" == 1
+echo "# $clients, hashing: whole $(herd_value .whole_s.min) s (fastest) $(herd_value .whole_s.max) s (slowest)"
+
+check 'one device alone, for the time' herd -n 1 -d -b "$dir/www/three.bin" 127.0.0.1 "$port" /acme/three.bin
+alone=$(herd_value .whole_s.max)
+echo "# alone: first byte $(herd_value .first_byte_s.max) s, whole $alone s"
+check "$clients devices at once, for the time" herd -n "$clients" -d -b "$dir/www/four.bin" 127.0.0.1 "$port" /acme/four.bin
+slowest=$(herd_value .whole_s.max)
+echo "# $clients: first byte $(herd_value .first_byte_s.median) s (median) $(herd_value .first_byte_s.max) s (slowest)," \
+	"whole $(herd_value .whole_s.min) s (fastest) $slowest s (slowest), $(jq -n "$slowest / $alone") x alone"
+check 'one request reached the origin' test "$(requests /four.bin)" == 1
+check 'the slowest took at most 1.1 times what one alone takes' is_at_most "$slowest" "1.1 * $alone"
+
+# And now from the store.
+check 'again, from the store, hashed' herd -n 20 -s -b "$dir/www/two.bin" 127.0.0.1 "$port" /acme/two.bin
+check 'all with the right digest' test "$(herd_value '.sha256 | keys | join(",")')" == "$digest"
+check 'and nothing reached the origin' test "$(requests /two.bin)" == 1
+done_testing
