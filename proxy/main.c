@@ -30,6 +30,7 @@
 #include "proxy/dns/resolve.h"
 #include "proxy/generation.h"
 #include "proxy/heritage_client.h"
+#include "proxy/known.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -54,6 +55,7 @@ struct program {
 	struct proxy proxy;
 	struct heritage heritage;
 	struct admin *admin;
+	struct known *known;
 	struct event term, interrupt, hup, look;
 	struct mail drained;
 	bool draining;
@@ -290,6 +292,14 @@ static void vendor_resolved(void *arg, const struct addr *addr, uint32_t ttl)
 {
 	(void)arg;
 	keeper_vendor(program.proxy.keeper, addr, ttl);
+	known_add(program.known, addr, ttl);
+}
+
+/* From before the restart. */
+static void vendor_known(void *arg, const struct addr *addr, uint32_t ttl)
+{
+	(void)arg;
+	keeper_vendor(program.proxy.keeper, addr, ttl);
 }
 
 static void keeper_stop(void *arg, const char *why)
@@ -301,10 +311,8 @@ static void keeper_stop(void *arg, const char *why)
 
 static void keeper_seen(void *arg, const struct addr *addr, uint32_t ttl)
 {
-	char text[ADDR_TEXT_MAX];
-
 	(void)arg;
-	LOG(LOG_L_DEBUG, "keeper.seen", "address=%s ttl=%u", addr_ip_format(addr, text), ttl);
+	known_add(program.known, addr, ttl);
 }
 
 static void signals_add(struct worker *control)
@@ -465,6 +473,11 @@ static int run(struct config *config)
 			goto no_keeper;
 		}
 	}
+	rc = known_new(control, vendor_known, NULL, &program.known);
+	if (rc < 0) {
+		complain("known addresses", rc);
+		goto no_known;
+	}
 	rc = reach_new(control, reach_changed, vendor_resolved, NULL, &proxy->reach);
 	if (rc < 0) {
 		complain("reach", rc);
@@ -481,6 +494,8 @@ static int run(struct config *config)
 	signals_del();
 	reach_free(&proxy->reach);
 no_reach:
+	known_free(&program.known);
+no_known:
 	keeper_free(&proxy->keeper);
 no_keeper:
 	workers_stop(&proxy->workers);
