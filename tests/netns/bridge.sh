@@ -37,7 +37,8 @@ check 'another address passes' direct dev1 http://198.51.100.20/
 addresses_kept() {
 	local answer
 	answer=$(get dev1 "$1")
-	[[ $answer == "ICPT to=$2 from=$3",* ]] || { echo "$answer"; return 1; }
+	echo "$answer"
+	[[ $answer == *"ICPT to=$2 from=$3",* ]]
 }
 check 'the data plane sees both IPv4 addresses' addresses_kept http://198.51.100.10/ \
 	198.51.100.10,80 10.7.0.11

@@ -13,26 +13,6 @@ export FAKEPROXY=${FAKEPROXY-ballast}
 tarnd_start
 check 'tarnd arms interception' wait_until 10 armed || logs_show
 
-# knocks ADDRESS SIGNAL:PIDS [OPTION...]: the signal 1 s into 3 s of connections; sets `result`.
-knocks() {
-	local to=$1 signal=$2
-	shift 2
-	result=$(in_ns dev1 "$tools/knock" -e 5 -d 3000 -a 1000 -k "$signal" "$@" "$to" 80 \
-		mirror.vendor.example / 2>"$work/knock.log")
-	echo "# $result"
-	sed 's/^/# /' "$work/knock.log" | head -5
-}
-# holds EXPRESSION: true of the result.
-holds() { [[ $(field "$result" "$1") == true ]]; }
-
-# What every sudden death must look like.
-fails_open() {
-	check "$1: intercepted before" holds '.before.failed == 0 and .before.intercepted > 100'
-	check "$1: no connection begun after it fails" holds '.after.failed == 0 and .after.n > 300'
-	check "$1: the first direct one begins within 10 ms" \
-		holds '.first_direct_ms >= 0 and .first_direct_ms <= 10'
-}
-
 for to in 198.51.100.10 2001:db8:51::10; do
 	knocks "$to" "9:$(proxy_pid)" -H 3
 	fails_open "kill -9 of the data plane ($to)"
