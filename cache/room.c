@@ -12,8 +12,11 @@
 
 #include "cache/batch_priv.h"
 
-#define SWEEP_CHUNKS 4096
-#define ROOM_ROUNDS  6
+/* In one transaction: what it dirties has to fit in memory. */
+#define SWEEP_CHUNKS  4096
+#define EVICT_OBJECTS 2048
+/* A limit that was lowered is reached in so many transactions, or by several batches. */
+#define ROOM_ROUNDS 256
 
 struct room {
 	uint64_t live;	 /* pages in use now */
@@ -98,7 +101,10 @@ static int objects_count(struct batch *b, uint64_t *ret_n)
 	return db_error(rc);
 }
 
-/* Evicts until `need` more pages stay under the target, or every object was looked at twice. */
+/*
+ * Evicts until `need` more pages stay under the target, or every object was looked at twice, or it is enough
+ * for one transaction.
+ */
 static int room_evict(struct batch *b, uint64_t need)
 {
 	uint8_t hash[CACHE_KEY_HASH_BYTES];
@@ -112,7 +118,7 @@ static int room_evict(struct batch *b, uint64_t need)
 	if (rc)
 		return rc;
 	rc = room_measure(b, &room);
-	for (looks *= 2; rc == 0 && looks; looks--) {
+	for (looks *= 2; rc == 0 && looks && b->evicted < EVICT_OBJECTS; looks--) {
 		bool taken;
 
 		if (room.live - room.doomed + need <= room.target)
@@ -138,30 +144,39 @@ static void readers_wait(struct store *store)
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 }
 
+/* Begins a transaction, sweeps and evicts in it. */
+static int round_begin(struct batch *b, struct batch_base *base, uint64_t need, struct room *room)
+{
+	int rc = batch_begin(b, base);
+
+	if (rc)
+		return rc;
+	rc = doom_sweep(&base->doom, b->store, b->txn, SWEEP_CHUNKS);
+	if (rc == 0)
+		rc = room_evict(b, need);
+	if (rc == 0)
+		rc = room_measure(b, room);
+	if (rc)
+		batch_abort(b);
+	return rc;
+}
+
 int batch_begin_with_room(struct batch *b, struct batch_base *base, uint64_t need)
 {
-	for (int round = 0; round < ROOM_ROUNDS; round++) {
-		struct room room;
-		int rc = batch_begin(b, base);
+	uint64_t live = UINT64_MAX;
+	int stuck = 0;
+
+	for (int round = 0; round < ROOM_ROUNDS && stuck < 2; round++) {
+		struct room room = { 0 };
+		int rc = round_begin(b, base, need, &room);
 
 		if (rc)
 			return rc;
-		rc = doom_sweep(&base->doom, b->store, b->txn, SWEEP_CHUNKS);
-		if (rc == 0)
-			rc = room_evict(b, need);
-		if (rc == 0)
-			rc = room_measure(b, &room);
-		if (rc) {
-			batch_abort(b);
-			return rc;
-		}
 		if (room.live + need <= room.limit)
 			return 0;
-		/* Nothing on its way out: another round would find the same. */
-		if (room.doomed == 0 || round == ROOM_ROUNDS - 1) {
-			rc = batch_commit(b);
-			return rc ? rc : -ENOBUFS;
-		}
+		/* What is doomed now may be swept by the next round; if that frees nothing it is in use. */
+		stuck = b->evicted || room.live < live ? 0 : stuck + 1;
+		live = room.live;
 		rc = batch_commit(b);
 		if (rc)
 			return rc;

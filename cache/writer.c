@@ -305,6 +305,7 @@ static void room_shrink(struct writer *w, struct now now)
 	w->base.soft_limit = live > FULL_LIMIT_MIN ? live : FULL_LIMIT_MIN;
 	w->full_until = now.mono_ms + HEAL_MS_MAX;
 	STORE_FIGURE_SET(store, limit, w->base.soft_limit);
+	STAT_SET(STAT_STORE_LIMIT_BYTES, w->base.soft_limit);
 	LOG(LOG_L_WARN, "store.full", "limit=%llu live=%llu",
 	    (unsigned long long)w->base.soft_limit, (unsigned long long)STORE_FIGURE(store, live));
 }
@@ -315,6 +316,7 @@ static void room_restore(struct writer *w, struct now now)
 		return;
 	w->base.soft_limit = UINT64_MAX;
 	STORE_FIGURE_SET(w->store, limit, w->store->limit);
+	STAT_SET(STAT_STORE_LIMIT_BYTES, w->store->limit);
 }
 
 /* Something can't be written: no more work until a probe goes through. */

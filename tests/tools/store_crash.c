@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "tests/unit/cache/file.h"
@@ -77,16 +78,17 @@ static void tell(const struct message *message)
 
 struct answer {
 	struct message message;
-	unsigned left; /* answers until it is done */
-	bool failed;
+	_Atomic unsigned left; /* answers until it is done */
+	_Atomic bool failed;
 };
 
 static void answered(void *arg, int rc)
 {
 	struct answer *answer = arg;
 
-	answer->failed |= rc != 0 && rc != -ESTALE && rc != -EBUSY;
-	if (--answer->left)
+	if (rc != 0 && rc != -ESTALE && rc != -EBUSY)
+		atomic_store(&answer->failed, true);
+	if (atomic_fetch_sub(&answer->left, 1) > 1)
 		return;
 	answer->message.done = 1;
 	if (answer->failed)

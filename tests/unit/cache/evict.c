@@ -180,6 +180,27 @@ static void the_limit_may_change(void **state)
 	assert_true(has("big", 0, 4 * RIG_CHUNK));
 }
 
+/* As many small ones as take several transactions to evict. */
+static void a_lower_limit_with_many_objects(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 24000; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "small %u", i);
+		body_put(&rig, key, 1500, i + 1);
+	}
+	assert_int_equal(rig_commit(&rig), 0);
+	assert_true(stat_now().objects > 10000);
+	rig_close(&rig);
+	rig.config.limit = 16 << 20;
+	rig_open(&rig);
+	put("new", 3, 4 * RIG_CHUNK);
+	assert_true(has("new", 3, 4 * RIG_CHUNK));
+	assert_true(stat_now().live <= 16u << 20);
+	assert_in_range(stat_now().objects, 1000, 10000);
+}
+
 /* The eviction order survives a restart: the hand goes on where it was. */
 static void a_restart_keeps_the_order(void **state)
 {
@@ -340,6 +361,7 @@ int main(void)
 		RIGGED(what_is_in_use_is_not_evicted),
 		RIGGED(a_store_full_of_leases_refuses),
 		RIGGED(the_limit_may_change),
+		RIGGED(a_lower_limit_with_many_objects),
 		RIGGED(a_restart_keeps_the_order),
 		cmocka_unit_test(stays_within_its_limit_under_churn),
 	};
