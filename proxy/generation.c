@@ -64,20 +64,14 @@ void generations_free(struct generations **generations)
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
-struct row_name {
-	char text[160];
-	struct span span;
-};
+#define ROW_NAME_MAX 160
 
-/* False if the profile's name is too long for a row: then it is not kept. */
-static bool row_name(const char *profile, struct row_name *ret)
+/* Empty if the profile's name is too long for a row: then it is not kept. */
+static struct span row_name(const char *profile, char buf[ROW_NAME_MAX])
 {
-	int n = snprintf(ret->text, sizeof(ret->text), "generation/%s", profile);
+	int n = snprintf(buf, ROW_NAME_MAX, "generation/%s", profile);
 
-	if (n < 0 || (size_t)n >= sizeof(ret->text))
-		return false;
-	ret->span = span_make(ret->text, (size_t)n);
-	return true;
+	return n > 0 && n < ROW_NAME_MAX ? span_make(buf, (size_t)n) : SPAN("");
 }
 
 static void u64be_write(uint8_t *p, uint64_t value)
@@ -90,13 +84,13 @@ static void u64be_write(uint8_t *p, uint64_t value)
 static void row_read(struct slot *slot, struct store_reader *reader)
 {
 	uint8_t row[ROW_BYTES];
-	struct row_name name;
+	char buf[ROW_NAME_MAX];
+	struct span name = row_name(slot->profile, buf);
 	struct cursor c;
 	uint64_t number;
 	size_t n;
 
-	if (!row_name(slot->profile, &name) ||
-	    store_state_get(reader, name.span, row, sizeof(row), &n) < 0 || n != sizeof(row))
+	if (!name.n || store_state_get(reader, name, row, sizeof(row), &n) < 0 || n != sizeof(row))
 		return;
 	c = cursor_make(row, n);
 	CHECK_OK(cursor_u64be(&c, &number));
@@ -108,13 +102,14 @@ static void row_read(struct slot *slot, struct store_reader *reader)
 static void row_write(struct generations *g, const struct slot *slot)
 {
 	uint8_t row[ROW_BYTES];
-	struct row_name name;
+	char buf[ROW_NAME_MAX];
+	struct span name = row_name(slot->profile, buf);
 
 	u64be_write(row, slot->number);
 	for (unsigned i = 0; i < SEEN; i++)
 		u64be_write(row + 8 + 8 * i, slot->seen[i]);
-	if (!row_name(slot->profile, &name) ||
-	    writer_put_state(g->writer, name.span, span_make(row, sizeof(row)), NULL, NULL) < 0)
+	if (!name.n ||
+	    writer_put_state(g->writer, name, span_make(row, sizeof(row)), NULL, NULL) < 0)
 		STAT_INC(STAT_STORE_DROPPED);
 }
 

@@ -59,7 +59,10 @@ static int read_chunked(struct request *req, struct span *ret_bytes)
 			return rc;
 		req->body_done = rc == 0;
 	}
-	*ret_bytes = req->body_done ? (struct span){ 0 } : req->body_data;
+	if (req->body_done)
+		*ret_bytes = SPAN("");
+	else
+		*ret_bytes = req->body_data;
 	return 0;
 }
 
