@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Ranges of large objects, and origins that die in the middle of one. Every body is compared with the vendor's file.
+#
+# timeout: 180
+#
+#	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN, and its mirror 127.0.0.10:ORIGIN
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-ranges.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+first='' second='' proxy=''
+
+finish() {
+	for pid in $first $second $proxy; do kill "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir "$dir/www"
+file=$dir/www/a
+mib=$((1 << 20))
+head -c $((40 * mib + 12345)) /dev/urandom >"$file"
+size=$(stat -c %s "$file")
+for i in {1..9} b c d e f; do ln "$file" "$dir/www/$i"; done
+
+# start_origin ADDRESS OPTION...: sets `started`.
+start_origin() {
+	local address=$1
+	shift
+	"$build/tests/tools/pace" "$@" "$address" "$origin" "$dir/www" >>"$dir/requests" &
+	started=$!
+	wait_until 10 bash -c "</dev/tcp/$address/$origin" || exit 1
+}
+stop_origins() {
+	for pid in $first $second; do
+		kill "$pid"
+		wait "$pid" 2>/dev/null
+	done
+	first='' second=''
+}
+
+# get NAME [FROM TO]: right bytes, whole or of that range.
+get() {
+	local from=${2:-0} to=${3:-$((size - 1))}
+	curl -sS --max-time 30 ${2:+-r "$2-${3:-}"} -o "$dir/got" "http://127.0.0.1:$port/acme/$1" || return
+	cmp "$dir/got" <(tail -c +$((from + 1)) "$file" | head -c $((to - from + 1)))
+}
+requests() { grep -c "GET /$1 " "$dir/requests"; }
+idle() { BUILD=$build "$here/../tools/wire" idle "$dir"; }
+
+start_origin 127.0.0.9
+first=$started
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o cache.size=2G &
+proxy=$!
+BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+
+# ---- parts of an object that is not stored ------------------------------------------------------------
+check 'a part far inside a cold object' get a $((30 * mib + 5)) $((31 * mib))
+check 'is fetched as a part, in whole chunks' grep -qE 'GET /a .*bytes=[0-9]+-[0-9]+$' "$dir/requests"
+idle
+check 'a part within it needs no fetch' get a $((30 * mib + 100)) $((30 * mib + 200))
+check '... one request so far' test "$(requests a)" == 1
+check 'a part that begins in it and goes beyond' get a $((30 * mib + 500000)) $((33 * mib))
+idle
+check 'a part near the start' get a 1000 2000
+idle
+check 'from somewhere to the end' get a $((39 * mib))
+idle
+check 'the whole, filled up' get a
+idle
+before=$(requests a)
+check 'the whole again' get a
+check '... is stored now' test "$(requests a)" == "$before"
+check 'several parts of it' curl -sSf --max-time 10 -r 0-9,$((20 * mib))-$((20 * mib + 9)) -o "$dir/got" \
+	"http://127.0.0.1:$port/acme/a"
+check '... are in the answer' grep -qF "Content-Range: bytes 0-9/$size" "$dir/got"
+
+# Several devices, parts side by side, at once.
+pids=()
+for i in {0..7}; do
+	curl -sS --max-time 30 -r $((10 * mib + i * mib))-$((11 * mib + i * mib - 1)) -o "$dir/part$i" \
+		"http://127.0.0.1:$port/acme/b" &
+	pids+=($!)
+done
+wait "${pids[@]}"
+check 'parts asked for at once are all right' cmp <(cat "$dir"/part[0-7]) \
+	<(tail -c +$((10 * mib + 1)) "$file" | head -c $((8 * mib)))
+idle
+check 'and the whole of that object' get b
+
+# ---- origins that do not do what they should ------------------------------------------------------------
+stop_origins
+start_origin 127.0.0.9 -i
+first=$started
+check 'an origin that ignores Range: the part all the same' get c $((30 * mib)) $((31 * mib))
+idle
+check '... and the whole' get c
+stop_origins
+start_origin 127.0.0.9 -e '"other"'
+first=$started
+check 'a part of the first version' get d $((30 * mib)) $((31 * mib))
+idle
+stop_origins
+start_origin 127.0.0.9 -e '"newer"'
+first=$started
+check 'the rest has another validator: one version or the other, not both' get d
+idle
+
+# ---- origins that die -----------------------------------------------------------------------------------
+for i in {1..9}; do
+	stop_origins
+	start_origin 127.0.0.9 -k $((10 * i))
+	first=$started
+	check "dies at $((10 * i)) %, and is back for the rest" get "$i"
+done
+check '... resumed at the very byte' grep -qx "GET /5 HTTP/1.1 bytes=$((size * 50 / 100))-" "$dir/requests"
+idle
+stop_origins
+for i in 1 5 9; do check "what died at $((10 * i)) % is stored whole: nobody is asked" get "$i"; done
+
+# It dies for good; the mirror has the same version, or another.
+start_origin 127.0.0.10 -e '"mirror"'
+second=$started
+start_origin 127.0.0.9 -k 50 -i -e '"mirror"'
+first=$started
+check 'dies for good, the mirror goes on' get e
+stop_origins
+start_origin 127.0.0.10 -e '"other"'
+second=$started
+start_origin 127.0.0.9 -k 50 -i -e '"mirror"'
+first=$started
+refuse 'the mirror has another version: the device is cut' get f
+check '... with right bytes up to there' cmp -n "$(stat -c %s "$dir/got")" "$dir/got" "$file"
+done_testing
