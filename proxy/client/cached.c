@@ -222,8 +222,14 @@ static bool lead(struct request *req, struct flight_want want)
 	return false;
 }
 
+static bool has_byte(const struct object *object, uint64_t at)
+{
+	return object_complete(object) ||
+	       object_has_chunk(object, (uint32_t)(at / CONFIG_CHUNK_BYTES));
+}
+
 /* Has another request stored it (or renewed it) between our lookup and our seat? */
-static bool came_meanwhile(struct request *req)
+static bool came_meanwhile(struct request *req, uint64_t hole)
 {
 	const struct object *old = req->stored ? stored_object(req->stored) : NULL;
 	struct stored *stored;
@@ -232,7 +238,8 @@ static bool came_meanwhile(struct request *req)
 	if (look(req, &stored, &variants) < 0)
 		return false;
 	came = !old || stored_object(stored)->id != old->id ||
-	       stored_object(stored)->received != old->received;
+	       stored_object(stored)->received != old->received ||
+	       (req->filling && has_byte(stored_object(stored), hole));
 	stored_free(&stored);
 	return came;
 }
@@ -249,7 +256,7 @@ static void join(struct request *req, struct flight_want want)
 	req->step = REQUEST_FLIGHT;
 	req->joined_new = flight_look(&req->seat) == FLIGHT_NEW;
 	req->collapsed = role == FLIGHT_ROLE_FOLLOWER;
-	if (role == FLIGHT_ROLE_LEADER && !req->filling && came_meanwhile(req)) {
+	if (role == FLIGHT_ROLE_LEADER && came_meanwhile(req, want.from)) {
 		flight_abandon(flight_of(&req->seat));
 		again(req);
 		return;
@@ -384,6 +391,26 @@ static void fill_first(struct request *req, uint64_t hole)
 	join(req, hole_want(object, hole, wanted_end(req, object, hole)));
 }
 
+/* The same for a response that has begun: goes on with the record that has the byte now. */
+static bool filled_meanwhile(struct request *req)
+{
+	struct stored *stored;
+	bool variants;
+
+	if (look(req, &stored, &variants) < 0)
+		return false;
+	if (stored_object(stored)->id != req->out.object->id ||
+	    !has_byte(stored_object(stored), req->out.pos)) {
+		stored_free(&stored);
+		return false;
+	}
+	stored_free(&req->stored);
+	req->stored = stored;
+	req->out.object = stored_object(stored);
+	req->out.has_place = false;
+	return true;
+}
+
 int cached_fill(struct request *req)
 {
 	const struct object *object = stored_object(req->stored);
@@ -401,6 +428,11 @@ int cached_fill(struct request *req)
 	rc = flight_join(flights_of(req), &key, want, request_now(req), &req->seat, &role);
 	if (rc < 0 || role == FLIGHT_ROLE_FOLLOWER)
 		return rc;
+	if (role == FLIGHT_ROLE_LEADER && filled_meanwhile(req)) {
+		flight_abandon(flight_of(&req->seat));
+		cached_leave(req);
+		return -EALREADY;
+	}
 	ask_fill(req, &ask);
 	ask.cond = POLICY_COND_NONE;
 	ask.stored = object;

@@ -241,7 +241,7 @@ void request_timed_out(struct conn *conn);	      /* its head did not come in tim
 /* ---- cached.c */
 void cached_begin(struct request *req);
 void cached_progress(struct request *req); /* the seat was woken, in FLIGHT or SETTLE */
-/* A hole of the stored object at out.pos: 0 a flight will fill it, or -errno. */
+/* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
 MUST_USE int cached_fill(struct request *req);
 void cached_leave(struct request *req);
 

@@ -101,6 +101,22 @@ static bool is_stored_here(const struct deliver *out)
 		object_has_chunk(out->object, (uint32_t)(out->pos / CONFIG_CHUNK_BYTES)));
 }
 
+/* A hole. Once a place: what one fetch did not fill will not be filled by the next. */
+static enum flight_got fill_next(struct request *req, struct piece *ret)
+{
+	struct deliver *out = &req->out;
+	int rc;
+
+	out->gave_up = out->filled_at == out->pos + 1;
+	out->filled_at = out->pos + 1;
+	if (out->gave_up)
+		return FLIGHT_GOT_CUT;
+	rc = cached_fill(req);
+	if (rc == -EALREADY)
+		return stored_next(req, ret);
+	return rc == 0 ? flight_next(req, ret) : FLIGHT_GOT_CUT;
+}
+
 /*
  * BYTES, WAIT, END (the body is over), or CUT (it can't be completed). Never more than what is left of the
  * range or of the frame.
@@ -121,12 +137,8 @@ static enum flight_got piece_next(struct request *req, struct piece *ret)
 		if (got == FLIGHT_GOT_END)
 			got = FLIGHT_GOT_CUT; /* that flight was for another part */
 	}
-	if (got == FLIGHT_GOT_CUT && out->object && !out->gave_up) {
-		/* Once a place: a hole that a fetch did not fill will not be filled by the next. */
-		out->gave_up = out->filled_at == out->pos + 1;
-		out->filled_at = out->pos + 1;
-		got = !out->gave_up && cached_fill(req) == 0 ? flight_next(req, ret) : got;
-	}
+	if (got == FLIGHT_GOT_CUT && out->object && !out->gave_up)
+		got = fill_next(req, ret);
 	if (got == FLIGHT_GOT_BYTES && out->frame_left && out->frame_left < ret->mem.n)
 		ret->mem.n = (size_t)out->frame_left;
 	return got;
