@@ -310,7 +310,7 @@ static void stays_within_its_limit_under_churn(void **state)
 	uint64_t turnover = env_number("CHURN_TURNOVER", 2);
 	uint64_t most = limit / 8 < 64 << 20 ? limit / 8 : 64 << 20;
 	struct commit_times times = { 0 };
-	unsigned n = 0;
+	unsigned n = 0, turns = 0;
 
 	(void)state;
 	rig_new(&rig, limit);
@@ -341,6 +341,12 @@ static void stays_within_its_limit_under_churn(void **state)
 		queued = 0;
 		commit_timed(&times);
 		rig_step(&rig, 200);
+		if (written / limit != turns) {
+			turns = written / limit;
+			print_message("# after %u turnovers: file %llu MiB, live %llu MiB\n", turns,
+				      (unsigned long long)stat_now().file >> 20,
+				      (unsigned long long)stat_now().live >> 20);
+		}
 		if (stat_now().live > most_live)
 			most_live = stat_now().live;
 	}
