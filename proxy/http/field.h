@@ -13,11 +13,9 @@ enum http_field_flag {
 	HTTP_F_HOP = 1 << 0,
 	/* A comma separated list: several lines mean one list (RFC 9110 5.3). */
 	HTTP_F_LIST = 1 << 1,
-	/* A 304 never changes this in a stored response (RFC 9111 3.2). */
-	HTTP_F_NO304 = 1 << 2,
 	/* Connection can't remove this: without it a message means something else to the next
 	 * hop or to a cache (RFC 9110 7.6.1 forbids naming such fields). */
-	HTTP_F_KEEP = 1 << 3,
+	HTTP_F_KEEP = 1 << 2,
 };
 
 /* X(id, name, flags) */
@@ -34,15 +32,15 @@ enum http_field_flag {
 	X(CACHE_CONTROL, "Cache-Control", HTTP_F_LIST | HTTP_F_KEEP)                               \
 	X(CACHE_STATUS, "Cache-Status", HTTP_F_LIST | HTTP_F_KEEP)                                 \
 	X(CDN_CACHE_CONTROL, "CDN-Cache-Control", HTTP_F_LIST | HTTP_F_KEEP)                       \
-	X(CONNECTION, "Connection", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)                       \
+	X(CONNECTION, "Connection", HTTP_F_HOP | HTTP_F_LIST)                                      \
 	X(CONTENT_DISPOSITION, "Content-Disposition", 0)                                           \
-	X(CONTENT_ENCODING, "Content-Encoding", HTTP_F_LIST | HTTP_F_NO304 | HTTP_F_KEEP)          \
+	X(CONTENT_ENCODING, "Content-Encoding", HTTP_F_LIST | HTTP_F_KEEP)                         \
 	X(CONTENT_LANGUAGE, "Content-Language", HTTP_F_LIST)                                       \
-	X(CONTENT_LENGTH, "Content-Length", HTTP_F_NO304 | HTTP_F_KEEP)                            \
+	X(CONTENT_LENGTH, "Content-Length", HTTP_F_KEEP)                                           \
 	X(CONTENT_LOCATION, "Content-Location", HTTP_F_KEEP)                                       \
-	X(CONTENT_MD5, "Content-MD5", HTTP_F_NO304)                                                \
-	X(CONTENT_RANGE, "Content-Range", HTTP_F_NO304 | HTTP_F_KEEP)                              \
-	X(CONTENT_TYPE, "Content-Type", HTTP_F_NO304 | HTTP_F_KEEP)                                \
+	X(CONTENT_MD5, "Content-MD5", 0)                                                           \
+	X(CONTENT_RANGE, "Content-Range", HTTP_F_KEEP)                                             \
+	X(CONTENT_TYPE, "Content-Type", HTTP_F_KEEP)                                               \
 	X(COOKIE, "Cookie", 0)                                                                     \
 	X(DATE, "Date", HTTP_F_KEEP)                                                               \
 	X(ETAG, "ETag", HTTP_F_KEEP)                                                               \
@@ -56,27 +54,27 @@ enum http_field_flag {
 	X(IF_NONE_MATCH, "If-None-Match", HTTP_F_LIST | HTTP_F_KEEP)                               \
 	X(IF_RANGE, "If-Range", HTTP_F_KEEP)                                                       \
 	X(IF_UNMODIFIED_SINCE, "If-Unmodified-Since", HTTP_F_KEEP)                                 \
-	X(KEEP_ALIVE, "Keep-Alive", HTTP_F_HOP | HTTP_F_NO304)                                     \
+	X(KEEP_ALIVE, "Keep-Alive", HTTP_F_HOP)                                                    \
 	X(LAST_MODIFIED, "Last-Modified", HTTP_F_KEEP)                                             \
 	X(LINK, "Link", HTTP_F_LIST)                                                               \
 	X(LOCATION, "Location", HTTP_F_KEEP)                                                       \
 	X(MAX_FORWARDS, "Max-Forwards", HTTP_F_KEEP)                                               \
 	X(ORIGIN, "Origin", 0)                                                                     \
 	X(PRAGMA, "Pragma", HTTP_F_LIST | HTTP_F_KEEP)                                             \
-	X(PROXY_AUTHENTICATE, "Proxy-Authenticate", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)       \
-	X(PROXY_AUTHENTICATION_INFO, "Proxy-Authentication-Info", HTTP_F_HOP | HTTP_F_NO304)       \
-	X(PROXY_AUTHORIZATION, "Proxy-Authorization", HTTP_F_HOP | HTTP_F_NO304)                   \
-	X(PROXY_CONNECTION, "Proxy-Connection", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)           \
+	X(PROXY_AUTHENTICATE, "Proxy-Authenticate", HTTP_F_HOP | HTTP_F_LIST)                      \
+	X(PROXY_AUTHENTICATION_INFO, "Proxy-Authentication-Info", HTTP_F_HOP)                      \
+	X(PROXY_AUTHORIZATION, "Proxy-Authorization", HTTP_F_HOP)                                  \
+	X(PROXY_CONNECTION, "Proxy-Connection", HTTP_F_HOP | HTTP_F_LIST)                          \
 	X(RANGE, "Range", HTTP_F_KEEP)                                                             \
 	X(REFERER, "Referer", 0)                                                                   \
 	X(RETRY_AFTER, "Retry-After", 0)                                                           \
 	X(SERVER, "Server", 0)                                                                     \
 	X(SET_COOKIE, "Set-Cookie", 0)                                                             \
 	X(STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security", 0)                               \
-	X(TE, "TE", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)                                       \
-	X(TRAILER, "Trailer", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)                             \
-	X(TRANSFER_ENCODING, "Transfer-Encoding", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)         \
-	X(UPGRADE, "Upgrade", HTTP_F_HOP | HTTP_F_LIST | HTTP_F_NO304)                             \
+	X(TE, "TE", HTTP_F_HOP | HTTP_F_LIST)                                                      \
+	X(TRAILER, "Trailer", HTTP_F_HOP | HTTP_F_LIST)                                            \
+	X(TRANSFER_ENCODING, "Transfer-Encoding", HTTP_F_HOP | HTTP_F_LIST)                        \
+	X(UPGRADE, "Upgrade", HTTP_F_HOP | HTTP_F_LIST)                                            \
 	X(USER_AGENT, "User-Agent", 0)                                                             \
 	X(VARY, "Vary", HTTP_F_LIST | HTTP_F_KEEP)                                                 \
 	X(VIA, "Via", HTTP_F_LIST | HTTP_F_KEEP)                                                   \

@@ -260,6 +260,8 @@ static const struct validation head_rows[] = {
 	  "changed|X: 2|!X: 1" },
 	{ "RFC 9111 4.3.5: another tag makes it stale", TAGGED, 200, "ETag: \"b\"\n",
 	  "changed|lifetime=0 |etag=\"a\" " },
+	{ "RFC 9111 4.3.5: a weak tag is not the strong one's value", TAGGED, 200,
+	  "ETag: W/\"a\"\n", "changed|lifetime=0 " },
 	{ "RFC 9111 4.3.5: another Last-Modified makes it stale", DATED, 200,
 	  "Last-Modified: {-4000}\n", "changed|lifetime=0 " },
 	{ "RFC 9111 4.3.5: another length makes it stale", TAGGED "Content-Length: 50\n", 200,
