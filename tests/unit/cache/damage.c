@@ -14,6 +14,9 @@
 
 #include "tests/unit/cache/rig.h"
 
+/* A chunk of the default size. */
+#define BLOCK UINT64_C(262128)
+
 static struct rig rig;
 
 static int setup(void **state)
@@ -85,7 +88,7 @@ static void a_flipped_bit_of_a_chunk_is_found(void **state)
 	(void)state;
 	id = body_put(&rig, "a", length, 1);
 	assert_int_equal(rig_commit(&rig), 0);
-	flip(chunk_at("a", 1) + 77777);
+	flip(chunk_at("a", 1) + (off_t)(RIG_CHUNK / 3));
 	stored = lookup("a");
 	assert_non_null(stored);
 	assert_true(object_complete(stored_object(stored)));
@@ -177,17 +180,17 @@ static void chunks_of_a_lost_record_go(void **state)
 	uint64_t empty = stat_now().live;
 
 	(void)state;
-	body_put(&rig, "the only key", 40 * RIG_CHUNK, 1);
+	body_put(&rig, "the only key", 40 * BLOCK, 1);
 	assert_int_equal(rig_commit(&rig), 0);
 	flip(file_find(SPAN("the only key")));
-	assert_int_equal(body_check(rig.reader, "the only key", 40 * RIG_CHUNK, 1), -ENOENT);
+	assert_int_equal(body_check(rig.reader, "the only key", 40 * BLOCK, 1), -ENOENT);
 	rig_step(&rig, 1);
 	/* Fills the store up to its limit. */
 	for (uint64_t i = 0; i < 14; i++) {
 		char key[16];
 
 		(void)snprintf(key, sizeof(key), "%d", (int)i);
-		body_put(&rig, key, 16 * RIG_CHUNK, i);
+		body_put(&rig, key, 16 * BLOCK, i);
 		assert_int_equal(rig_commit(&rig), 0);
 		rig_sweep(&rig);
 	}

@@ -17,6 +17,9 @@
 #include "tests/unit/cache/file.h"
 #include "tests/unit/cache/rig.h"
 
+/* Four chunks of the default size. */
+#define MIB (UINT64_C(4) * 262128)
+
 static struct rig rig;
 
 static int setup(void **state)
@@ -82,12 +85,12 @@ static void the_oldest_unused_goes_first(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 80; i++) /* 80 MiB into 64 */
-		put("k", i, 4 * RIG_CHUNK);
+		put("k", i, MIB);
 	assert_true(stat_now().evicted > 0);
-	assert_false(has("k", 0, 4 * RIG_CHUNK));
-	assert_true(has("k", 79, 4 * RIG_CHUNK));
+	assert_false(has("k", 0, MIB));
+	assert_true(has("k", 79, MIB));
 	for (unsigned i = 0; i < 80; i++)
-		kept += has("k", i, 4 * RIG_CHUNK);
+		kept += has("k", i, MIB);
 	assert_in_range(kept, 45, 63);
 	assert_true(stat_now().live <= RIG_LIMIT);
 }
@@ -97,13 +100,13 @@ static void a_scan_does_not_push_out_what_is_used(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 20; i++)
-		put("hot", i, 4 * RIG_CHUNK);
+		put("hot", i, MIB);
 	for (unsigned i = 0; i < 200; i++) {
-		put("scan", i, 4 * RIG_CHUNK);
+		put("scan", i, MIB);
 		for (unsigned hot = i % 4; hot < 20; hot += 4)
-			assert_true(has("hot", hot, 4 * RIG_CHUNK));
+			assert_true(has("hot", hot, MIB));
 	}
-	assert_false(has("scan", 10, 4 * RIG_CHUNK));
+	assert_false(has("scan", 10, MIB));
 }
 
 static void what_is_in_use_is_not_evicted(void **state)
@@ -114,17 +117,17 @@ static void what_is_in_use_is_not_evicted(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		put("held", i, 4 * RIG_CHUNK);
+		put("held", i, MIB);
 	assert_int_equal(store_lookup(rig.reader, &key, &stored), 0);
 	for (unsigned i = 0; i < 200; i++)
-		put("k", i, 4 * RIG_CHUNK);
-	assert_false(has("held", 2, 4 * RIG_CHUNK));
-	for (uint32_t i = 0; i < 4; i++) {
+		put("k", i, MIB);
+	assert_false(has("held", 2, MIB));
+	for (uint32_t i = 0; i * RIG_CHUNK < MIB; i++) {
 		assert_int_equal(stored_chunk(rig.reader, stored, i, &place), 0);
 		assert_true(body_is(4, i * RIG_CHUNK, place.bytes));
 	}
 	stored_free(&stored);
-	assert_true(has("held", 3, 4 * RIG_CHUNK));
+	assert_true(has("held", 3, MIB));
 }
 
 /* All is in use: what comes is refused, and the store is well; when it is given back there is room. */
@@ -139,7 +142,7 @@ static void a_store_full_of_leases_refuses(void **state)
 		struct cache_key key;
 
 		(void)snprintf(text, sizeof(text), "k %u", i);
-		body_put(&rig, text, 4 * RIG_CHUNK, i + 1);
+		body_put(&rig, text, MIB, i + 1);
 		(void)!rig_commit(&rig);
 		rig_sweep(&rig);
 		key = key_of(span_of(text));
@@ -152,8 +155,8 @@ static void a_store_full_of_leases_refuses(void **state)
 	assert_true(stat_now().live <= RIG_LIMIT);
 	for (unsigned i = 0; i < 80; i++)
 		stored_free(&stored[i]);
-	put("new", 3, 40 * RIG_CHUNK);
-	assert_true(has("new", 3, 40 * RIG_CHUNK));
+	put("new", 3, 10 * MIB);
+	assert_true(has("new", 3, 10 * MIB));
 }
 
 /* The limit may change at any opening; a smaller one is reached with the next writes. */
@@ -161,23 +164,23 @@ static void the_limit_may_change(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 40; i++)
-		put("k", i, 4 * RIG_CHUNK);
+		put("k", i, MIB);
 	assert_true(stat_now().live > 38u << 20);
 	rig_close(&rig);
 	rig.config.limit = 16 << 20;
 	rig_open(&rig);
-	assert_true(has("k", 0, 4 * RIG_CHUNK));
+	assert_true(has("k", 0, MIB));
 	for (unsigned i = 0; i < 12; i++)
-		put("new", i, 4 * RIG_CHUNK);
+		put("new", i, MIB);
 	assert_true(stat_now().live <= 16u << 20);
-	assert_true(has("new", 11, 4 * RIG_CHUNK));
+	assert_true(has("new", 11, MIB));
 	rig_close(&rig);
 	rig.config.limit = 128 << 20;
 	rig_open(&rig);
 	for (unsigned i = 0; i < 100; i++)
-		put("big", i, 4 * RIG_CHUNK);
+		put("big", i, MIB);
 	assert_true(stat_now().live > 90u << 20);
-	assert_true(has("big", 0, 4 * RIG_CHUNK));
+	assert_true(has("big", 0, MIB));
 }
 
 /* As many small ones as take several transactions to evict. */
@@ -195,8 +198,8 @@ static void a_lower_limit_with_many_objects(void **state)
 	rig_close(&rig);
 	rig.config.limit = 16 << 20;
 	rig_open(&rig);
-	put("new", 3, 4 * RIG_CHUNK);
-	assert_true(has("new", 3, 4 * RIG_CHUNK));
+	put("new", 3, MIB);
+	assert_true(has("new", 3, MIB));
 	assert_true(stat_now().live <= 16u << 20);
 	assert_in_range(stat_now().objects, 1000, 10000);
 }
@@ -206,14 +209,14 @@ static void a_restart_keeps_the_order(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 56; i++)
-		put("k", i, 4 * RIG_CHUNK);
+		put("k", i, MIB);
 	rig_close(&rig);
 	rig_open(&rig);
 	for (unsigned i = 0; i < 20; i++)
-		put("n", i, 4 * RIG_CHUNK);
-	assert_false(has("k", 0, 4 * RIG_CHUNK));
-	assert_true(has("k", 55, 4 * RIG_CHUNK));
-	assert_true(has("n", 0, 4 * RIG_CHUNK));
+		put("n", i, MIB);
+	assert_false(has("k", 0, MIB));
+	assert_true(has("k", 55, MIB));
+	assert_true(has("n", 0, MIB));
 }
 
 /* ---- churn ----------------------------------------------------------------------------------- */

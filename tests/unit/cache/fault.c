@@ -17,7 +17,8 @@
 #include "tests/unit/cache/file.h"
 #include "tests/unit/cache/rig.h"
 
-#define KEYS 5
+#define KEYS	  5
+#define ROOM_BODY (768u << 10)
 
 static struct rig rig;
 
@@ -278,13 +279,13 @@ static void lives_in_the_room_there_is(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	memset(keys, 0, sizeof(keys));
 	for (uint64_t i = 1; i < 120; i++) {
-		put((unsigned)i % KEYS, i, 3 * RIG_CHUNK);
+		put((unsigned)i % KEYS, i, ROOM_BODY);
 		char text[32];
 
 		(void)snprintf(text, sizeof(text), "more %d", (int)i);
-		body_put(&rig, text, 3 * RIG_CHUNK, i);
+		body_put(&rig, text, ROOM_BODY, i);
 		(void)!rig_commit(&rig);
-		stored += i >= 80 && body_check(rig.reader, text, 3 * RIG_CHUNK, i) == 0;
+		stored += i >= 80 && body_check(rig.reader, text, ROOM_BODY, i) == 0;
 		rig_step(&rig, 1000);
 		/* Some of the keys may be evicted: absent is right for all. */
 		memset(keys, 0, sizeof(keys));
