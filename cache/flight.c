@@ -206,6 +206,9 @@ static bool flight_covers(const struct flight *f, struct flight_want want)
 		return false;
 	if (f->state != FLIGHT_NEW && !f->shared)
 		return false;
+	/* A confirmed object is no bytes: it is for those who ask whether theirs holds, not for a part. */
+	if (f->state != FLIGHT_NEW && f->verdict == FLIGHT_REFRESHED && want.to != UINT64_MAX)
+		return false;
 	if (want.from < f->want.from || want.to > f->want.to || want.from < f->floor)
 		return false;
 	return f->state == FLIGHT_DONE || want.from <= f->published + f->all->limits.reach;

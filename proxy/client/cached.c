@@ -249,6 +249,7 @@ static void join(struct request *req, struct flight_want want)
 	struct cache_key key = flight_key(req);
 	enum flight_role role;
 
+	cached_leave(req); /* a confirmed object with holes comes here from its flight */
 	if (flight_join(flights_of(req), &key, want, request_now(req), &req->seat, &role) < 0) {
 		respond_error(req, 503, "no memory to fetch this now");
 		return;
