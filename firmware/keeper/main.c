@@ -12,6 +12,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/keeper/keeper.h"
+#include "firmware/keeper/only.h"
 
 static const char help[] =
 	"tarnd [--config FILE] [--check]\n"
@@ -22,8 +23,11 @@ static const char help[] =
 	"  -h, --help         this\n"
 	"\n"
 	"SIGHUP reads the configuration again, SIGTERM ends and removes everything made.\n"
-	"Exit status: 0, 64 wrong arguments, 71 the system refused, 77 not root, 78 wrong "
-	"configuration.\n";
+	"Exit status: 0, 64 wrong arguments, 71 the system refused, 75 another tarnd keeps this network,\n"
+	"77 not root, 78 wrong configuration.\n";
+
+/* A killed predecessor may take this long to be gone. */
+#define PREDECESSOR_MS 2000
 
 /* What net_check() and the readers give for a configuration that is wrong, not for a system that fails. */
 static int exit_status(int rc)
@@ -44,11 +48,13 @@ static int run(struct tarnd_config *config)
 {
 	char why[TARND_WHY_MAX] = "out of memory";
 	struct event_base *base = event_base_new();
+	int rc, claim = only_claim(PREDECESSOR_MS);
 	struct tarnd *tarnd;
-	int rc;
 
-	if (!base)
-		return EX_OSERR;
+	if (claim == -EADDRINUSE)
+		fprintf(stderr, "tarnd: another tarnd keeps this network\n");
+	if (claim < 0 || !base)
+		return claim == -EADDRINUSE ? EX_TEMPFAIL : EX_OSERR;
 	rc = tarnd_new(base, config, &tarnd, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s\n", why);

@@ -106,6 +106,12 @@ only_heritage() {
 }
 check 'it inherited nothing but its heritage' only_heritage "$(proxy_pid)"
 
+second_refused() {
+	in_ns box timeout 10 "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>&1
+	[[ $? == 75 ]] && intercepted dev1 http://198.51.100.10/
+}
+check 'a second tarnd is refused and disturbs nothing' second_refused
+
 # Reload.
 hup_kept() {
 	local pid

@@ -71,6 +71,24 @@ for to in 198.51.100.10 2001:db8:51::10; do
 done
 check 'what was stored is still there' hit
 
+# A long download lives through the keeper's death and its successor's start.
+long_download() {
+	in_ns dev1 curl -sS --max-time 20 --limit-rate 1M -H 'Host: mirror.vendor.example' \
+		-o "$work/long" "$1/files/object" &
+	local curl=$!
+	some_came() { [[ -s $work/long ]]; }
+	wait_until 5 some_came
+	kill -KILL "$tarnd"
+	tarnd_start
+	wait "$curl" && cmp "$work/long" "$work/files/object"
+}
+for url in "$v4" "$v6"; do
+	long_download "$url" 2>"$work/long.log"
+	check "a download in service outlives kill -9 of tarnd ($url)" test $? = 0
+	rm -f "$work/long"
+	check 'a new tarnd takes over what is there' wait_until 20 armed
+done
+
 for to in 198.51.100.10 2001:db8:51::10; do
 	knocks "$to" "9:$tarnd"
 	check "kill -9 of tarnd ($to): no connection fails" \
