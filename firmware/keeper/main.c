@@ -23,7 +23,8 @@ static const char help[] =
 	"  -h, --help         this\n"
 	"\n"
 	"SIGHUP reads the configuration again, SIGTERM ends and removes everything made.\n"
-	"Exit status: 0, 64 wrong arguments, 71 the system refused, 75 another tarnd keeps this network,\n"
+	"Exit status: 0, 64 wrong arguments, 71 the system refused, 75 another tarnd keeps this "
+	"network,\n"
 	"77 not root, 78 wrong configuration.\n";
 
 /* A killed predecessor may take this long to be gone. */
