@@ -74,7 +74,6 @@ struct tarn_settings {
 		char *user;
 		char *proxy; /* the program that tarnd starts */
 		int64_t hang_limit;
-		char *state; /* directory of what must survive a restart of tarnd */
 		int64_t vendor_max;
 	} keeper;
 	struct {
