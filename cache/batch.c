@@ -11,8 +11,13 @@
 
 int batch_begin(struct batch *b, struct batch_base *base)
 {
+	int rc;
+
 	*b = (struct batch){ .base = base, .store = base->store, .hand_before = base->hand };
-	return db_error(mdb_txn_begin(base->store->db.env, NULL, 0, &b->txn));
+	base->inside = true;
+	rc = mdb_txn_begin(base->store->db.env, NULL, 0, &b->txn);
+	base->inside = rc == 0;
+	return db_error(rc);
 }
 
 void batch_abort(struct batch *b)
@@ -22,6 +27,7 @@ void batch_abort(struct batch *b)
 	b->txn = NULL;
 	free(b->touched);
 	b->touched = NULL;
+	b->base->inside = false;
 	b->base->hand = b->hand_before;
 	doom_aborted(&b->base->doom);
 }
@@ -75,6 +81,7 @@ int batch_commit(struct batch *b)
 	}
 	free(b->touched);
 	b->touched = NULL;
+	b->base->inside = false;
 	doom_committed(&b->base->doom, store_epoch_next(store));
 	figures_add(b);
 	STORE_FIGURE_SET(store, live, live * DB_PAGE);

@@ -46,8 +46,9 @@ STAILQ_HEAD(op_list, op);
 struct batch_base {
 	struct store *store;
 	struct doom_set doom;
-	uint64_t hand;	     /* id at which eviction goes on */
-	uint64_t soft_limit; /* bytes; below the store's limit when the disk is full */
+	uint64_t hand;	      /* id at which eviction goes on */
+	uint64_t soft_limit;  /* bytes; below the store's limit when the disk is full */
+	volatile bool inside; /* a transaction is open: read by a crash report */
 };
 
 /* Reads the hand and the doomed rows after the environment was opened. 0 or -errno. */

@@ -89,6 +89,12 @@ void store_leave(struct store_reader *reader)
 	atomic_store_explicit(&reader->epoch, 0, memory_order_release);
 }
 
+void store_reader_crashed(struct store_reader *reader)
+{
+	if (reader && atomic_load(&reader->epoch))
+		store_note_crash(reader->store);
+}
+
 uint64_t store_epoch_next(struct store *store)
 {
 	return atomic_fetch_add(&store->epoch, 1) + 1;

@@ -175,6 +175,27 @@ static int lock_take(struct store *store)
 	return rc;
 }
 
+/* The note is a byte in the lock file, whose descriptor is at hand in a signal handler. */
+void store_note_crash(struct store *store)
+{
+	(void)!pwrite(store->lock_fd, "x", 1, 0);
+}
+
+/* Did the process before crash inside the tree? The note is gone when its file is. */
+static int crash_clear(struct store *store, struct now now)
+{
+	char note;
+	int rc;
+
+	if (pread(store->lock_fd, &note, 1, 0) != 1)
+		return 0;
+	rc = db_set_aside(store->path, now.wall_ms / 1000);
+	if (rc && rc != -ENOENT)
+		return rc;
+	STORE_FIGURE_ADD(store, set_aside, 1);
+	return ftruncate(store->lock_fd, 0) < 0 ? -errno : 0;
+}
+
 static void lock_give(struct store *store)
 {
 	if (store->lock_fd >= 0)
@@ -239,6 +260,8 @@ int store_online(struct store *store, struct now now)
 	int rc = store->lock_fd >= 0 ? 0 : lock_take(store);
 
 	CHECK(!store->opened);
+	if (rc == 0)
+		rc = crash_clear(store, now);
 	if (rc == 0)
 		rc = sizes_choose(store, &map);
 	if (rc == 0)

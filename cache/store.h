@@ -67,6 +67,13 @@ MUST_USE int store_reader_new(struct store *store, struct store_reader **ret_rea
 void store_reader_free(struct store_reader **reader);
 
 /*
+ * For the crash report of the reader's thread (check_context_f): a crash inside LMDB's tree means that the file
+ * is damaged where no checksum sees it. Leaves a note, by which the next start sets the file aside instead of
+ * crashing again. Nothing happens if the thread was elsewhere. Async-signal-safe; NULL is nothing.
+ */
+void store_reader_crashed(struct store_reader *reader);
+
+/*
  * Finds what is stored under a key: a copy of its record and a lease on its chunks. An unreadable
  * record or another key's text counts as absent. 0 or -ENOENT, -ENOMEM.
  */

@@ -97,6 +97,9 @@ void store_damaged(struct store *store, const struct store_damage *damage);
 /* An LMDB call of a reader failed with `mdb_rc`. Gives -errno. */
 int store_read_failed(struct store *store, int mdb_rc);
 
+/* Leaves the note of store_reader_crashed(). Async-signal-safe. */
+void store_note_crash(struct store *store);
+
 /* ---- for the writer's thread ----------------------------------------------------------------- */
 
 /* Readers that go in from now on are beyond the returned epoch; older ones may still be inside. */

@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -315,11 +316,22 @@ static void wake_wait(struct writer *w, uint32_t ms)
 	pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
+/* A crash inside LMDB: the next start must not meet the same page again. */
+static void writer_context(int fd, void *arg)
+{
+	struct writer *w = arg;
+
+	dprintf(fd, "writer: inside=%d\n", w->base.inside);
+	if (w->base.inside)
+		store_note_crash(w->store);
+}
+
 static void *writer_thread(void *arg)
 {
 	struct writer *w = arg;
 	bool stop;
 
+	check_context_set(writer_context, w);
 	do {
 		uint32_t ms = writer_step(w, clock_read());
 
@@ -330,6 +342,7 @@ static void *writer_thread(void *arg)
 			wake_wait(w, ms);
 		pthread_mutex_unlock(&w->lock);
 	} while (!stop);
+	check_context_set(NULL, NULL);
 	return NULL;
 }
 

@@ -20,6 +20,7 @@
  *    the list after it, so no mail is left lying without a wake-up.
  * 4. The heartbeat is written from the loop alone, and is 0 when no new connection is wanted.
  */
+#include "cache/store.h"
 #include "proxy/loop.h"
 
 #include <errno.h>
@@ -348,6 +349,7 @@ static void worker_context(int fd, void *arg)
 
 	dprintf(fd, "worker %u: held=%u draining=%d turn=%llu\n", worker->index, worker->held,
 		worker->draining, (unsigned long long)worker->turn);
+	store_reader_crashed(worker->reader);
 }
 
 static void *worker_main(void *arg)

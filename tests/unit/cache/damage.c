@@ -11,7 +11,10 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 
+#include "cache/store_priv.h"
 #include "tests/unit/cache/rig.h"
 
 /* A chunk of the default size. */
@@ -246,6 +249,62 @@ static void a_broken_tree_is_set_aside(void **state)
 	assert_int_equal(body_check(rig.reader, "k1", 900, 5), 0);
 }
 
+static struct rig *crash_rig;
+
+static void crash_context(int fd, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	store_reader_crashed(crash_rig->reader);
+}
+
+/* A process that dies with this signal, inside a lookup or not, as a process of its own would. */
+static void die(bool inside, int signal_number)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(2); /* the report is not of interest */
+		check_install("damage");
+		rig_open(&rig);
+		crash_rig = &rig;
+		check_context_set(crash_context, NULL);
+		if (inside)
+			CHECK_OK(store_enter(rig.reader));
+		(void)raise(signal_number);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+/* Only a crash in the tree says that it is damaged; being killed there, or crashing elsewhere, does not. */
+static void a_crash_in_the_tree_sets_it_aside(void **state)
+{
+	(void)state;
+	body_put(&rig, "a", 5000, 1);
+	assert_int_equal(rig_commit(&rig), 0);
+	rig_close(&rig);
+	die(true, SIGKILL);
+	die(false, SIGSEGV);
+	rig_open(&rig);
+	assert_int_equal(body_check(rig.reader, "a", 5000, 1), 0);
+	rig_close(&rig);
+	die(true, SIGSEGV);
+	rig_open(&rig);
+	assert_int_equal(stat_now().set_aside, 1);
+	assert_int_equal(rig_files(&rig, "store.mdb.broken-"), 1);
+	assert_int_equal(body_check(rig.reader, "a", 5000, 1), -ENOENT);
+	body_put(&rig, "a", 5000, 2);
+	assert_int_equal(rig_commit(&rig), 0);
+	rig_close(&rig);
+	rig_open(&rig); /* once */
+	assert_int_equal(stat_now().set_aside, 0);
+	assert_int_equal(body_check(rig.reader, "a", 5000, 2), 0);
+}
+
 #define RIGGED(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -256,6 +315,7 @@ int main(void)
 		RIGGED(a_flipped_bit_of_a_record_is_found),
 		RIGGED(chunks_of_a_lost_record_go),
 		RIGGED(a_broken_tree_is_set_aside),
+		RIGGED(a_crash_in_the_tree_sets_it_aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
