@@ -66,7 +66,7 @@ start() { # NAME NS COMMAND...: a process of the demo's, ended by its own id
 	local name=$1 netns=$2
 	shift 2
 	ip netns exec "$PREFIX-$netns" "$@" >"$WORK/$name.log" 2>&1 &
-	PIDS[$name]=$!
+	PIDS["$name"]=$!
 }
 
 stop() { # NAME [SIGNAL]
