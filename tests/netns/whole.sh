@@ -56,6 +56,27 @@ foreign() {
 }
 check 'a foreign host on the same address is carried through' foreign
 
+# A device behind a router in the LAN whose link to it is narrow: the ICMP errors about our packets go to the
+# vendor's address and have to reach our stack.
+space lr
+space dev4
+wire lr out0 switch q4
+wire dev4 eth0 lr in0
+ip -n "$(ns switch)" link set q4 master sw
+forwards lr
+addr lr out0 10.7.0.21/24 2001:db8:7::21/64
+addr lr in0 10.17.0.1/24 2001:db8:17::1/64
+addr dev4 eth0 10.17.0.2/24 2001:db8:17::2/64
+via lr 10.7.0.1 2001:db8:7::1
+via dev4 10.17.0.1 2001:db8:17::1
+ip -n "$(ns lr)" link set in0 mtu 1300
+icmp_steered() { [[ $(status .counters.icmp_steered) -gt $1 ]]; }
+for url in "$v4" "$v6"; do
+	icmp=$(status .counters.icmp_steered)
+	check "a device behind a narrow link gets an object whole ($url)" same_bytes dev4 "$url"
+	check 'because ICMP errors reach our stack' icmp_steered "$icmp"
+done
+
 powerless() {
 	grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp)' "/proc/$1/status"
 	! grep -qE '^[UG]id:.*\b0\b' "/proc/$1/status" &&
