@@ -25,6 +25,7 @@
 #define BACKLOG	     16
 #define TIMEOUT_S    5
 #define HEAD_MAX     8192
+#define BODY_MAX     4096 /* of a request that will be refused, so that 405 can be said */
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct admin {
@@ -183,7 +184,7 @@ static int http_make(struct admin *admin, int fd)
 		return -ENOMEM;
 	evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_max_headers_size(admin->http, HEAD_MAX);
-	evhttp_set_max_body_size(admin->http, 0);
+	evhttp_set_max_body_size(admin->http, BODY_MAX);
 	evhttp_set_timeout(admin->http, TIMEOUT_S);
 	rc |= evhttp_set_cb(admin->http, "/api/v1/status", on_status, admin);
 	rc |= evhttp_set_cb(admin->http, "/api/v1/stat", on_stat, admin);
