@@ -397,82 +397,52 @@ static int complain(const char *what, int rc)
 	return rc;
 }
 
-static int run(struct config *config)
+/* What has no thread and no socket of its own yet. Freed by rooms_free(), whatever of it was made. */
+static int rooms_make(struct proxy *proxy, const struct config *config)
+{
+	struct store_config store = { .path = config->settings.cache.path,
+				      .limit = (uint64_t)config->settings.cache.size };
+	int rc = store_open(&store, clock_read(), &proxy->store);
+
+	if (rc < 0)
+		return complain("store", rc);
+	rc = writer_new(proxy->store, &proxy->writer);
+	if (rc < 0)
+		return complain("writer", rc);
+	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
+	if (rc < 0)
+		return complain("flights", rc);
+	rc = balance_new(&proxy->balance);
+	if (rc < 0)
+		return complain("balance", rc);
+	rc = resolver_new(proxy->control, &proxy->resolver);
+	return rc < 0 ? complain("resolver", rc) : 0;
+}
+
+static void rooms_free(struct proxy *proxy)
+{
+	resolver_free(&proxy->resolver);
+	balance_free(&proxy->balance);
+	/* The writer's last callbacks are about flights: it goes first. */
+	if (proxy->writer)
+		writer_stop(&proxy->writer);
+	if (proxy->flights)
+		flights_free(&proxy->flights);
+	if (proxy->store)
+		store_close(&proxy->store);
+}
+
+/* Serves until it is told to end. The threads run; everything is confined. */
+static int serve(struct worker *control, unsigned workers)
 {
 	const struct keeper_calls calls = { keeper_stop, keeper_seen };
 	struct proxy *proxy = &program.proxy;
-	struct store_config store = { .path = config->settings.cache.path,
-				      .limit = (uint64_t)config->settings.cache.size };
-	struct worker *control;
-	unsigned workers;
-	int rc;
+	int rc = 0;
 
-	rc = control_new(proxy, &control);
-	if (rc < 0)
-		return complain("control loop", rc);
-	proxy->control = control;
-	control->config = config_ref(config);
-	mail_init(&program.drained, drained);
-
-	rc = store_open(&store, clock_read(), &proxy->store);
-	if (rc < 0) {
-		complain("store", rc);
-		goto no_store;
-	}
-	rc = writer_new(proxy->store, &proxy->writer);
-	if (rc < 0) {
-		complain("writer", rc);
-		goto no_writer;
-	}
-	rc = generations_new(proxy->writer, &proxy->generations);
-	if (rc < 0) {
-		complain("generations", rc);
-		goto no_flights;
-	}
-	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
-	if (rc < 0) {
-		complain("flights", rc);
-		goto no_flights;
-	}
-	rc = balance_new(&proxy->balance);
-	if (rc < 0) {
-		complain("balance", rc);
-		goto no_balance;
-	}
-	rc = resolver_new(control, &proxy->resolver);
-	if (rc < 0) {
-		complain("resolver", rc);
-		goto no_resolver;
-	}
-	rc = admin_new(control, program.heritage.admin_fd, config->settings.proxy.admin_socket,
-		       &program.admin);
-	if (rc < 0) {
-		complain("admin socket", rc);
-		goto no_admin;
-	}
-	rc = give_up_rest(config);
-	if (rc < 0)
-		goto no_writer_thread;
-
-	/* From here on there are threads. */
-	rc = writer_start(proxy->writer);
-	if (rc < 0) {
-		complain("writer's thread", rc);
-		goto no_writer_thread;
-	}
-	workers = workers_wanted(config);
-	rc = workers_start(workers, proxy, config, &hooks, program.heritage.beats, &proxy->workers);
-	if (rc < 0) {
-		complain("workers", rc);
-		goto no_workers;
-	}
-	if (program.heritage.given) {
+	if (program.heritage.given)
 		rc = keeper_new(control, &calls, NULL, &proxy->keeper);
-		if (rc < 0) {
-			complain("keeper", rc);
-			goto no_keeper;
-		}
-	}
+	if (rc < 0)
+		return complain("keeper", rc);
 	rc = known_new(control, vendor_known, NULL, &program.known);
 	if (rc < 0) {
 		complain("known addresses", rc);
@@ -486,7 +456,8 @@ static int run(struct config *config)
 	signals_add(control);
 	keeper_ready(proxy->keeper, workers);
 	LOG(LOG_L_NOTICE, "proxy.ready", "version=%s workers=%u vendors=%zu heritage=%d",
-	    TARN_VERSION, workers, profiles_count(config->profiles), program.heritage.given);
+	    TARN_VERSION, workers, profiles_count(control->config->profiles),
+	    program.heritage.given);
 
 	control_run(control);
 
@@ -497,26 +468,50 @@ no_reach:
 	known_free(&program.known);
 no_known:
 	keeper_free(&proxy->keeper);
-no_keeper:
+	return rc;
+}
+
+static int run(struct config *config)
+{
+	struct proxy *proxy = &program.proxy;
+	unsigned workers = workers_wanted(config);
+	int rc;
+
+	rc = control_new(proxy, &proxy->control);
+	if (rc < 0)
+		return complain("control loop", rc);
+	proxy->control->config = config_ref(config);
+	mail_init(&program.drained, drained);
+	rc = rooms_make(proxy, config);
+	if (rc < 0)
+		goto no_rooms;
+	rc = admin_new(proxy->control, program.heritage.admin_fd,
+		       config->settings.proxy.admin_socket, &program.admin);
+	if (rc < 0) {
+		complain("admin socket", rc);
+		goto no_rooms;
+	}
+	rc = give_up_rest(config);
+	if (rc < 0)
+		goto no_threads;
+
+	/* From here on there are threads. */
+	rc = writer_start(proxy->writer);
+	if (rc < 0) {
+		complain("writer's thread", rc);
+		goto no_threads;
+	}
+	rc = workers_start(workers, proxy, config, &hooks, program.heritage.beats, &proxy->workers);
+	if (rc < 0) {
+		complain("workers", rc);
+		goto no_threads;
+	}
+	rc = serve(proxy->control, workers);
 	workers_stop(&proxy->workers);
-no_workers:
-no_writer_thread:
+no_threads:
 	admin_free(&program.admin);
-no_admin:
-	resolver_free(&proxy->resolver);
-no_resolver:
-	balance_free(&proxy->balance);
-no_balance:
-	/* The writer's last callbacks are about flights: it goes first. */
-	writer_stop(&proxy->writer);
-	flights_free(&proxy->flights);
-no_flights:
-	generations_free(&proxy->generations);
-	if (proxy->writer)
-		writer_stop(&proxy->writer);
-no_writer:
-	store_close(&proxy->store);
-no_store:
+no_rooms:
+	rooms_free(proxy);
 	control_free(&proxy->control);
 	return rc;
 }

@@ -251,7 +251,7 @@ static void test_heartbeat(void **state)
 
 struct holder {
 	struct mail mail;
-	bool release;
+	_Atomic bool release;
 };
 
 static void hold(struct worker *worker, struct mail *mail)
