@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the admin API says: shapes of the JSON documents, Prometheus text, escaping.
+ */
+#include "tests/unit/proxy/rig.h"
+
+#include "proxy/admin/report.h"
+
+static char *text_of(struct evbuffer *buffer)
+{
+	evbuffer_add(buffer, "", 1);
+	return (char *)evbuffer_pullup(buffer, -1);
+}
+
+static void metric_is(const struct stat_view *view, const char *named, const char *want)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	report_metric(out, view, named);
+	assert_string_equal(text_of(out), want);
+	evbuffer_free(out);
+}
+
+static void test_one_metric(void **state)
+{
+	struct stat_view counter = { "a.b-c", NULL, "help", STAT_KIND_COUNTER, 7 };
+	struct stat_view gauge = { "a.b", NULL, "one\ntwo \\ \"three\"", STAT_KIND_GAUGE, -7 };
+	struct stat_view labelled = { "a.b", "x\"y\\z\n", "help", STAT_KIND_COUNTER, 1 };
+
+	(void)state;
+	metric_is(&counter, NULL,
+		  "# HELP tarn_a_b_c_total help\n# TYPE tarn_a_b_c_total counter\n"
+		  "tarn_a_b_c_total 7\n");
+	metric_is(&gauge, NULL,
+		  "# HELP tarn_a_b one\\ntwo \\\\ \"three\"\n# TYPE tarn_a_b gauge\ntarn_a_b -7\n");
+	metric_is(&labelled, "a.b", "tarn_a_b_total{reason=\"x\\\"y\\\\z\\n\"} 1\n");
+}
+
+/* HELP and TYPE stand once for all of a range. */
+static void test_all_metrics(void **state)
+{
+	struct evbuffer *out = evbuffer_new();
+	unsigned types = 0;
+	char *text;
+
+	(void)state;
+	stat_label(STAT_HTTP_REFUSED_FIRST, 0, "one", "help");
+	stat_label(STAT_HTTP_REFUSED_FIRST, 1, "two", "help");
+	STAT_ADD(STAT_REQUESTS, 3);
+	report_metrics(out);
+	text = text_of(out);
+	assert_non_null(strstr(text, "\ntarn_requests_total 3\n"));
+	assert_non_null(strstr(text, "\ntarn_http_refused_total{reason=\"one\"} 0\n"));
+	assert_non_null(strstr(text, "\ntarn_http_refused_total{reason=\"two\"} 0\n"));
+	for (char *at = text; (at = strstr(at, "# TYPE tarn_http_refused_total ")); at++)
+		types++;
+	assert_int_equal(types, 1);
+	evbuffer_free(out);
+}
+
+static void test_stat(void **state)
+{
+	json_t *stat = report_stat(), *rows, *row;
+	bool found = false;
+	size_t i;
+
+	(void)state;
+	rows = json_object_get(stat, "counters");
+	assert_true(json_is_array(rows) && json_array_size(rows) > 50);
+	json_array_foreach(rows, i, row)
+	{
+		assert_true(json_is_string(json_object_get(row, "name")));
+		assert_true(json_is_string(json_object_get(row, "help")));
+		assert_true(json_is_integer(json_object_get(row, "value")));
+		if (strcmp(json_string_value(json_object_get(row, "name")), "conn.open") == 0) {
+			assert_string_equal(json_string_value(json_object_get(row, "kind")),
+					    "gauge");
+			found = true;
+		}
+	}
+	assert_true(found);
+	json_decref(stat);
+}
+
+/* Alone, without store, reach and keeper, it still says what it is. */
+static void test_status(void **state)
+{
+	struct rig rig;
+	json_t *status, *saved;
+
+	(void)state;
+	rig_make(&rig, NULL, NULL);
+	STAT_ADD(STAT_BYTES_TO_DEVICES, 4000);
+	STAT_ADD(STAT_BYTES_FROM_VENDOR, 1000);
+	status = report_status(rig.worker, worker_now(rig.worker)->mono_ms - 5300);
+	assert_non_null(status);
+	assert_int_equal(json_integer_value(json_object_get(status, "uptime_s")), 5);
+	assert_string_equal(json_string_value(json_object_get(status, "state")), "uncached");
+	saved = json_object_get(status, "saved");
+	assert_true(json_real_value(json_object_get(saved, "percent")) == 75.0);
+	assert_true(json_is_false(json_object_get(json_object_get(status, "intercept"), "armed")));
+	assert_true(json_is_array(json_object_get(status, "reach")));
+	json_decref(status);
+	rig_end(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_metric),
+		cmocka_unit_test(test_all_metrics),
+		cmocka_unit_test(test_stat),
+		cmocka_unit_test(test_status),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
