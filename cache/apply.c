@@ -16,19 +16,34 @@
 
 /* ---- small steps ----------------------------------------------------------------------------- */
 
+/* May the value that is there be freed? 0, or -EBADMSG: the tree is damaged. */
+static int table_old_sound(struct batch *b, enum db_table table, MDB_val *key)
+{
+	MDB_val old;
+	int rc = mdb_get(b->txn, b->store->db.dbi[table], key, &old);
+
+	if (rc == 0 && !db_value_sound(&b->store->db, &old))
+		rc = MDB_CORRUPTED;
+	return rc == MDB_NOTFOUND ? 0 : db_error(rc);
+}
+
 static int table_put(struct batch *b, enum db_table table, struct span key, struct span value)
 {
 	MDB_val k = db_val(key.p, key.n), v = db_val(value.p, value.n);
+	int rc = table_old_sound(b, table, &k);
 
-	return db_error(mdb_put(b->txn, b->store->db.dbi[table], &k, &v, 0));
+	return rc ? rc : db_error(mdb_put(b->txn, b->store->db.dbi[table], &k, &v, 0));
 }
 
 /* Absent is fine. */
 static int table_del(struct batch *b, enum db_table table, struct span key)
 {
 	MDB_val k = db_val(key.p, key.n);
-	int rc = mdb_del(b->txn, b->store->db.dbi[table], &k, NULL);
+	int rc = table_old_sound(b, table, &k);
 
+	if (rc)
+		return rc;
+	rc = mdb_del(b->txn, b->store->db.dbi[table], &k, NULL);
 	return rc == MDB_NOTFOUND ? 0 : db_error(rc);
 }
 
@@ -136,6 +151,8 @@ static int chunk_write(struct batch *b, const struct op *op)
 	rc = db_error(mdb_put(b->txn, b->store->db.dbi[DB_CHUNKS], &k, &v, MDB_RESERVE));
 	if (rc)
 		return rc;
+	if (store_verified_within(b->store, db_value_page(&v), db_class_pages(n)))
+		return -EBADMSG; /* a page of a chunk that is in use was on the free list */
 	memcpy(v.mv_data, op->chunk->data, n);
 	memset((uint8_t *)v.mv_data + n, 0, size - n);
 	b->padding += size - n;

@@ -394,6 +394,43 @@ int db_pages(const struct db *db, MDB_txn *txn, uint64_t *ret_live, uint64_t *re
 	return 0;
 }
 
+/* LMDB's page header (its MDB_page): number, padding, flags, and for large values how many pages. */
+struct page_header {
+	uint64_t number;
+	uint16_t pad, flags;
+	uint32_t pages;
+};
+_Static_assert(sizeof(struct page_header) == DB_PAGE_HEADER, "as in mdb.c");
+#define PAGE_OVERFLOW 0x04
+
+static struct page_header value_header(const MDB_val *value)
+{
+	struct page_header header;
+
+	memcpy(&header, (const uint8_t *)value->mv_data - sizeof(header), sizeof(header));
+	return header;
+}
+
+uint64_t db_value_page(const MDB_val *value)
+{
+	return value_header(value).number;
+}
+
+bool db_value_sound(const struct db *db, const MDB_val *value)
+{
+	const uint8_t *at = value->mv_data;
+	struct page_header header;
+
+	if (value->mv_size <= DB_PAGE / 2)
+		return true;
+	header = value_header(value);
+	if (at >= db->base && at < db->base + db->map &&
+	    header.number != (uint64_t)(at - db->base) / DB_PAGE)
+		return false;
+	return header.flags & PAGE_OVERFLOW &&
+	       header.pages == (value->mv_size + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE;
+}
+
 static int table_last_id(const struct db *db, MDB_txn *txn, enum db_table table, uint64_t *id)
 {
 	MDB_cursor *cursor;

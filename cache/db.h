@@ -73,6 +73,14 @@ int db_error(int mdb_rc);
 /* Pages in use, all tables together, and pages of the file. */
 MUST_USE int db_pages(const struct db *db, MDB_txn *txn, uint64_t *ret_live, uint64_t *ret_file);
 
+/*
+ * Is the header of a value with pages of its own what it must be? LMDB believes it when it frees the value: a
+ * wrong count would free the pages of others. True for small values, which have none.
+ */
+bool db_value_sound(const struct db *db, const MDB_val *value);
+/* The number of such a value's first page. */
+uint64_t db_value_page(const MDB_val *value);
+
 /* The highest id in any table, 0 if there is none. */
 MUST_USE int db_last_id(const struct db *db, MDB_txn *txn, uint64_t *ret_id);
 

@@ -248,6 +248,10 @@ static int rows_delete(struct store *store, MDB_txn *txn, const struct doom *doo
 		if (rc || key.mv_size != DB_CHUNK_BYTES ||
 		    memcmp(key.mv_data, bytes, all ? 8 : 12) != 0)
 			break;
+		if (!db_value_sound(&store->db, &value)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
 		store_unverify(store, value.mv_data);
 		rc = mdb_cursor_del(cursor, 0);
 		if (rc)

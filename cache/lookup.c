@@ -68,6 +68,18 @@ void store_unverify(struct store *store, const void *bytes)
 	atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
 }
 
+bool store_verified_within(struct store *store, uint64_t page, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages && page + i < store->db.map / DB_PAGE; i++) {
+		uint64_t bit;
+		_Atomic uint64_t *word = verified_word(store, page + i, &bit);
+
+		if (atomic_load_explicit(word, memory_order_relaxed) & bit)
+			return true;
+	}
+	return false;
+}
+
 /* XXH3-64 of n bytes of the file. 0 or -errno; -EIO also for a file that ends too early. */
 static int file_sum(int fd, off_t from, size_t n, uint8_t *scratch, uint64_t *ret_sum)
 {

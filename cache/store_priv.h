@@ -122,6 +122,9 @@ void store_state_enter(struct store *store, enum store_state state, int error);
 /* A page run is free or used for something else: what is there is not checked. */
 void store_unverify(struct store *store, const void *bytes);
 
+/* Does a checked chunk start in these pages? */
+bool store_verified_within(struct store *store, uint64_t page, uint32_t pages);
+
 /* Takes the damage that was reported, at most `max`. */
 unsigned store_damage_take(struct store *store, struct store_damage *ret_damage, unsigned max);
 
