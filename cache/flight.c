@@ -175,6 +175,7 @@ void flight_unref(struct flight **flight)
 	flight_slots_free(f);
 	lease_unref(&f->lease);
 	object_free(&f->object);
+	free(f->extra);
 	pthread_mutex_destroy(&f->lock);
 	STAT_DEC(STAT_FLIGHT_OPEN);
 	atomic_fetch_sub(&f->all->count, 1);
@@ -386,10 +387,17 @@ const struct object *flight_object(const struct flight_reader *reader)
 	return object;
 }
 
-/* These two are fixed before the caller could see that there is a head. */
+/* These are fixed before the caller could see that there is a head. */
 enum flight_verdict flight_verdict(const struct flight_reader *reader)
 {
 	return reader->flight->verdict;
+}
+
+struct span flight_extra(const struct flight_reader *reader)
+{
+	const struct flight *f = reader->flight;
+
+	return reader->leader ? span_make(f->extra, f->extra_n) : (struct span){ 0 };
 }
 
 struct lease *flight_lease(const struct flight_reader *reader)

@@ -135,6 +135,8 @@ int flight_error(const struct flight_reader *reader);
 const struct object *flight_object(const struct flight_reader *reader);
 /* Once there is a head. */
 enum flight_verdict flight_verdict(const struct flight_reader *reader);
+/* What the head has for the leader alone; empty for the others. */
+struct span flight_extra(const struct flight_reader *reader);
 /* On the chunks that GOT_STORED speaks of; borrowed. NULL if this flight stores nothing. */
 struct lease *flight_lease(const struct flight_reader *reader);
 
@@ -205,6 +207,7 @@ struct flight_head {
 	 */
 	uint64_t store_id;
 	bool uncollapsed; /* LEADER: nor will later responses be: begin no flight in common for a while */
+	struct span extra; /* for the leader alone: lines that are not stored; copied */
 	/* STORE: what is whole may be kept if the flight fails (there is a strong validator). */
 	bool partial;
 };

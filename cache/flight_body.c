@@ -222,6 +222,10 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	f->first = f->published = f->floor = head->first;
 	f->partial = head->partial;
 	f->length = head->length;
+	if (head->extra.n && (f->extra = malloc(head->extra.n))) {
+		memcpy(f->extra, head->extra.p, head->extra.n);
+		f->extra_n = head->extra.n;
+	}
 	pthread_mutex_unlock(&f->lock);
 	if (keep)
 		flight_keep_begin(f, head->store_id);
@@ -329,6 +333,8 @@ int flight_buffer(struct flight *f, struct now now, uint8_t **ret_room, size_t *
 	pthread_mutex_unlock(&f->lock);
 	if (rc != -ENOBUFS)
 		return rc;
+	if (f->all->writer)
+		writer_hurry(f->all->writer); /* many small flights may wait for their commit */
 	/* Queue up first, then look again: a chunk may have come back in between. */
 	chunk_wait(f->all->pool, &f->chunk_waiter);
 	pthread_mutex_lock(&f->lock);

@@ -60,6 +60,8 @@ struct flight {
 	/* Fixed once state is not NEW. */
 	enum flight_verdict verdict;
 	struct object *object;
+	char *extra; /* head.extra, or NULL */
+	size_t extra_n;
 	uint64_t first; /* offset of the first slot's first byte, a multiple of the chunk size */
 	bool partial;
 

@@ -266,7 +266,7 @@ void respond_stored(struct request *req, const struct object *object);
 void respond_flight(struct request *req);
 void respond_relayed(struct request *req);
 void respond_error(struct request *req, unsigned status, const char *text);
-void respond_options(struct request *req);
+void respond_here(struct request *req);
 /* The head of a part of a multipart body, or for part == n its end. */
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size);
 

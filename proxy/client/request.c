@@ -186,7 +186,7 @@ static void classify(struct request *req)
 	policy_request(&req->head, class, &req->policy, NULL);
 	switch (req->policy.route) {
 	case POLICY_ROUTE_ANSWER:
-		respond_options(req);
+		respond_here(req);
 		break;
 	case POLICY_ROUTE_CACHE:
 		cached_begin(req);
@@ -243,7 +243,7 @@ static void from_origin_form(struct request *req)
 	bool never;
 
 	if (req->head.form == HTTP_TARGET_ASTERISK) {
-		respond_options(req);
+		respond_here(req);
 	} else if (match_host(req, &never)) {
 		classify(req);
 	} else if (match_source(req)) {

@@ -230,6 +230,8 @@ static void send_whole(struct request *req, const struct object *fields, int64_t
 	struct head_out o = head_begin(req, fields->status);
 
 	head_out_raw(&o, fields->fields);
+	if (flight_of(&req->seat) && !req->filling)
+		head_out_raw(&o, flight_extra(&req->seat));
 	put_age(req, &o, fields);
 	put_ours(req, &o);
 	put_framing(req, &o, fields->status, length);
@@ -294,6 +296,14 @@ void respond_relayed(struct request *req)
 	send_whole(req, object, object->length);
 }
 
+/* Head and body are both in `o`. */
+static void send_all(struct request *req, struct head_out *o)
+{
+	req->out.head_only = true;
+	req->step = REQUEST_DELIVER;
+	deliver_begin(req, span_make(o->buf, o->len));
+}
+
 /* ---- our own ------------------------------------------------------------------------------------- */
 
 void respond_error(struct request *req, unsigned status, const char *text)
@@ -314,21 +324,53 @@ void respond_error(struct request *req, unsigned status, const char *text)
 		conn_cut(req->conn, true);
 		return;
 	}
-	/* The text goes with the head. */
 	if (!req->out.head_only && o.cap - o.len >= n) {
 		memcpy(o.buf + o.len, text, n - 1);
 		o.buf[o.len + n - 1] = '\n';
 		o.len += n;
 	}
-	req->out.head_only = true;
-	req->step = REQUEST_DELIVER;
-	deliver_begin(req, span_make(o.buf, o.len));
+	send_all(req, &o);
 }
 
-void respond_options(struct request *req)
+/* As its final recipient: what came, but for what is secret (RFC 9110 9.3.8). */
+static void respond_trace(struct request *req)
 {
+	static const enum http_field_id secret[] = { HTTP_FIELD_AUTHORIZATION, HTTP_FIELD_COOKIE,
+						     HTTP_FIELD_PROXY_AUTHORIZATION };
 	struct head_out o = head_begin(req, 200);
+	struct http_field_set drop = { 0 };
+	struct head_out echo = head_out_init(client_of(req)->text, sizeof(client_of(req)->text));
 
+	for (unsigned i = 0; i < ARRAY_LEN(secret); i++)
+		http_field_set_add(&drop, secret[i]);
+	head_out_request(&echo, req->head.method_name, req->head.target);
+	head_out_copy(&echo, &req->head, &drop);
+	if (head_out_end(&echo) < 0) {
+		respond_error(req, 431, "too long to be traced");
+		return;
+	}
+	head_out_date(&o, HTTP_FIELD_DATE, request_wall(req));
+	head_out_text(&o, HTTP_FIELD_CONTENT_TYPE, "message/http");
+	put_framing(req, &o, 200, (int64_t)echo.len);
+	put_connection(req, &o);
+	if (head_out_end(&o) < 0 || o.cap - o.len < echo.len) {
+		conn_cut(req->conn, true);
+		return;
+	}
+	memcpy(o.buf + o.len, echo.buf, echo.len);
+	o.len += echo.len;
+	send_all(req, &o);
+}
+
+void respond_here(struct request *req)
+{
+	struct head_out o;
+
+	if (req->head.method == HTTP_METHOD_TRACE) {
+		respond_trace(req);
+		return;
+	}
+	o = head_begin(req, 200);
 	head_out_date(&o, HTTP_FIELD_DATE, request_wall(req));
 	head_out_text(&o, HTTP_FIELD_ALLOW, "GET, HEAD, OPTIONS");
 	put_framing(req, &o, 200, 0);

@@ -258,7 +258,7 @@ static void index_came(const struct fetch *f, enum flight_verdict verdict,
 
 static void whole_head(struct fetch *f, struct policy_stored *stored)
 {
-	struct flight_head head = { 0 };
+	struct flight_head head = { .extra = stored->private_fields };
 
 	choose_verdict(f, stored, &head);
 	if (choose_key(f, stored, &stored->object) < 0)

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Devices that leave in the middle, and slow ones beside fast ones.
+#
+# timeout: 120
+#
+#	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN, 20 MiB a second
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-leave.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+
+finish() {
+	for pid in ${pace:-} ${proxy:-} ${slow:-}; do kill "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir "$dir/www"
+file=$dir/www/a
+head -c 40M /dev/urandom >"$file"
+for name in b c d; do ln "$file" "$dir/www/$name"; done
+
+"$build/tests/tools/pace" -r $((20 << 20)) 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
+pace=$!
+wait_until 10 grep -q ready "$dir/requests" || exit 1
+wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o proxy.workers=2 &
+proxy=$!
+wire ready || exit 1
+
+url=http://127.0.0.1:$port/acme
+requests() { grep -c "GET /$1 " "$dir/requests"; }
+# leave NAME BYTES: a device that closes its connection after so many bytes.
+leave() { curl -sN --max-time 20 "$url/$1" | head -c "$2" | cmp -n "$2" - "$file"; }
+get() { curl -sS --max-time 20 "$url/$1" | cmp - "$file"; }
+
+# ---- the leader leaves, another goes on ----------------------------------------------------------------
+leave a 8000000 &
+leader=$!
+wait_until 10 grep -q 'GET /a ' "$dir/requests"
+check 'one that follows gets the whole, though the leader left' get a
+wait "$leader"
+check '... which had right bytes, too' test $? == 0
+check 'by one request' test "$(requests a)" == 1
+check 'it is counted' test "$(wire stat flight.leader_left)" == 1
+
+# ---- all leave early: the fetch is given up, what is whole is kept ------------------------------------------
+check 'one takes a part of it' leave b 4000000
+check 'the fetch is given up' wire count flight.abandoned 1
+wire idle
+check 'the next gets it whole' get b
+check '... from where the first had come' grep -qE '^GET /b .* bytes=[1-9][0-9]+-[0-9]*$' "$dir/requests"
+
+# ---- all leave late: finishing is the cheaper end ------------------------------------------------------------
+check 'one takes most of it' leave c 30000000
+check 'the fetch goes on to its end' wire count flight.open 0
+check '... and nothing was given up' test "$(wire stat flight.abandoned)" == 1
+check 'the next gets it from the store' get c
+check '... one request in all' test "$(requests c)" == 1
+
+# ---- a slow one holds nobody up --------------------------------------------------------------------------------
+curl -sN --limit-rate 500k --max-time 60 "$url/d" >"$dir/slow" &
+slow=$!
+wait_until 10 grep -q 'GET /d ' "$dir/requests"
+start=${EPOCHREALTIME/./}
+check 'a fast device beside a slow one' get d
+took=$(((${EPOCHREALTIME/./} - start) / 1000))
+echo "# took $took ms of 2000 that the origin needs"
+check '... is not held up by it' test "$took" -le 3000
+check 'the slow one has right bytes so far' cmp -n "$(stat -c %s "$dir/slow")" "$dir/slow" "$file"
+done_testing
