@@ -29,6 +29,7 @@
 #include "proxy/dns/reach.h"
 #include "proxy/dns/resolve.h"
 #include "proxy/generation.h"
+#include "proxy/generation.h"
 #include "proxy/heritage_client.h"
 #include "proxy/known.h"
 #include "proxy/listen.h"
@@ -409,6 +410,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = writer_new(proxy->store, &proxy->writer);
 	if (rc < 0)
 		return complain("writer", rc);
+	rc = generations_new(proxy->writer, &proxy->generations);
+	if (rc < 0)
+		return complain("generations", rc);
 	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
 	if (rc < 0)
 		return complain("flights", rc);
@@ -428,6 +432,8 @@ static void rooms_free(struct proxy *proxy)
 		writer_stop(&proxy->writer);
 	if (proxy->flights)
 		flights_free(&proxy->flights);
+	if (proxy->generations)
+		generations_free(&proxy->generations);
 	if (proxy->store)
 		store_close(&proxy->store);
 }
