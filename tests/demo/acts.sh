@@ -104,7 +104,6 @@ act_start() {
 		bridge = br0
 		[keeper]
 		socket = $WORK/run/keeper.sock
-		state = $WORK/run
 		user = nobody
 		proxy = $PWD/$BUILD/bin/tarn-proxy
 	CONF

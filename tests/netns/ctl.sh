@@ -27,7 +27,6 @@ conf() {
 		allow_private_vendor = yes
 		[keeper]
 		socket = $work/run/keeper.sock
-		state = $work/state
 		user = nobody
 		proxy = $BUILD/bin/tarn-proxy
 		[proxy]
