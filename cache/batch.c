@@ -180,6 +180,7 @@ int batch_load(struct batch_base *base)
 
 	if (rc)
 		return rc;
+	base->inside = true;
 	base->hand = 0;
 	base->soft_limit = UINT64_MAX;
 	if (mdb_get(txn, store->db.dbi[DB_META], &key, &value) == 0)
@@ -192,6 +193,7 @@ int batch_load(struct batch_base *base)
 		STAT_SET(STAT_STORE_OBJECTS, objects.ms_entries);
 	}
 	mdb_txn_abort(txn);
+	base->inside = false;
 	return rc;
 }
 

@@ -175,25 +175,41 @@ static int lock_take(struct store *store)
 	return rc;
 }
 
-/* The note is a byte in the lock file, whose descriptor is at hand in a signal handler. */
+/*
+ * Two bytes in the lock file, whose descriptor is at hand in a signal handler: an 'x' if the process crashed inside
+ * the tree, and how many processes in a row did not come out of opening it. One that was killed just then
+ * says nothing about the file, three of them do.
+ */
+#define OPENINGS_LOST 3
+
 void store_note_crash(struct store *store)
 {
 	(void)!pwrite(store->lock_fd, "x", 1, 0);
 }
 
-/* Did the process before crash inside the tree? The note is gone when its file is. */
-static int crash_clear(struct store *store, struct now now)
+static int opening_begin(struct store *store, struct now now)
 {
-	char note;
-	int rc;
+	uint8_t note[2] = { 0 };
+	int rc = 0;
 
-	if (pread(store->lock_fd, &note, 1, 0) != 1)
-		return 0;
-	rc = db_set_aside(store->path, now.wall_ms / 1000);
-	if (rc && rc != -ENOENT)
-		return rc;
-	STORE_FIGURE_ADD(store, set_aside, 1);
-	return ftruncate(store->lock_fd, 0) < 0 ? -errno : 0;
+	(void)!pread(store->lock_fd, note, sizeof(note), 0);
+	if (note[0] == 'x' || note[1] >= OPENINGS_LOST) {
+		rc = db_set_aside(store->path, now.wall_ms / 1000);
+		if (rc && rc != -ENOENT)
+			return rc;
+		STORE_FIGURE_ADD(store, set_aside, 1);
+		note[1] = 0;
+	}
+	note[0] = 0;
+	note[1]++;
+	(void)!pwrite(store->lock_fd, note, sizeof(note),
+		      0); /* a full disk is no reason not to open */
+	return 0;
+}
+
+static void opening_end(struct store *store)
+{
+	(void)!ftruncate(store->lock_fd, 0);
 }
 
 static void lock_give(struct store *store)
@@ -261,7 +277,7 @@ int store_online(struct store *store, struct now now)
 
 	CHECK(!store->opened);
 	if (rc == 0)
-		rc = crash_clear(store, now);
+		rc = opening_begin(store, now);
 	if (rc == 0)
 		rc = sizes_choose(store, &map);
 	if (rc == 0)
@@ -272,6 +288,8 @@ int store_online(struct store *store, struct now now)
 		if (rc == 0)
 			rc = env_start(store, map);
 	}
+	if (store->lock_fd >= 0)
+		opening_end(store);
 	if (rc) {
 		lock_give(store);
 		atomic_store(&store->last_error, rc);
