@@ -45,26 +45,25 @@ static int exit_status(int rc)
 	}
 }
 
-static int run(struct tarnd_config *config)
+static int run(struct event_base *base, struct tarnd_config *config)
 {
 	char why[TARND_WHY_MAX] = "out of memory";
-	struct event_base *base = event_base_new();
-	int rc, claim = only_claim(PREDECESSOR_MS);
+	int claim = only_claim(PREDECESSOR_MS), rc;
 	struct tarnd *tarnd;
 
-	if (claim == -EADDRINUSE)
-		fprintf(stderr, "tarnd: another tarnd keeps this network\n");
-	if (claim < 0 || !base)
+	if (claim < 0) {
+		fprintf(stderr, "tarnd: %s\n",
+			claim == -EADDRINUSE ? "another tarnd keeps this network"
+					     : strerror(-claim));
 		return claim == -EADDRINUSE ? EX_TEMPFAIL : EX_OSERR;
+	}
 	rc = tarnd_new(base, config, &tarnd, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s\n", why);
-		event_base_free(base);
 		return EX_OSERR;
 	}
 	rc = event_base_dispatch(base);
 	tarnd_free(&tarnd);
-	event_base_free(base);
 	return rc < 0 ? EX_SOFTWARE : 0;
 }
 
@@ -76,6 +75,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct event_base *base;
 	struct tarnd_config config;
 	char why[TARND_WHY_MAX] = "";
 	const char *path = NULL;
@@ -113,7 +113,10 @@ int main(int argc, char **argv)
 		rc = EX_NOPERM;
 	} else {
 		signal(SIGPIPE, SIG_IGN);
-		rc = run(&config);
+		base = event_base_new();
+		rc = base ? run(base, &config) : EX_OSERR;
+		if (base)
+			event_base_free(base);
 	}
 	tarnd_config_free(&config);
 	return rc;

@@ -885,7 +885,7 @@ static void an_answer_needs_a_question(void **state)
 	/* Asked of another, from another port, with another id. */
 	lan_in(udp(DEVICE, 5353, OTHER, 53, d.b, 12));
 	lan_in(udp(DEVICE, 5354, RESOLVER, 53, d.b, 12));
-	lan_in(udp(DEVICE, 5353, RESOLVER, 53, "\0\0", 12));
+	lan_in(udp(DEVICE, 5353, RESOLVER, 53, "\0\0\0\0\0\0\0\0\0\0\0", 12));
 	wan_in(udp(RESOLVER, 53, DEVICE, 5353, d.b, d.n));
 	assert_false(vendor_known(VENDOR));
 	/* An answer counts once. */

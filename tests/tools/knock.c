@@ -338,5 +338,7 @@ int main(int argc, char **argv)
 	while (turn(10) > 0)
 		;
 	report(held);
+	free(held);
+	free(all);
 	return 0;
 }
