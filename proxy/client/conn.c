@@ -323,7 +323,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if (!conn->req) {
-		read_heads(conn); /* conn_answered() put it off */
+		if (conn->in_n)
+			read_heads(conn); /* conn_answered() put it off */
 	} else if (what & EV_TIMEOUT) {
 		STAT_INC(STAT_CONN_ABORTED);
 		conn_cut(conn, true);

@@ -24,7 +24,8 @@
  * What may be tried again: a GET for the cache always, in the middle of its body if what came has a strong
  * validator; a relayed request only if nothing of it can have had an effect. Each host gets
  * FETCH_TRIES_PER_HOST connections without progress (balance.h rests addresses that failed, so the second
- * goes elsewhere), then comes the next mirror of its group.
+ * goes elsewhere), then comes the next mirror of its group, FETCH_MIRRORS at most. Before there is a head, tries are
+ * begun for as long as one connection and one response may take together: then the device has its answer.
  *
  * Invariants: `fd` is ours or -1; `event` is only added while fd >= 0 or a pause is being waited out; after
  * flight_end() nobody posts `mail`, so it can be taken back and the fetch freed.
@@ -210,7 +211,8 @@ static bool next_mirror(struct fetch *f)
 	const char *const *mirrors;
 	size_t n = 0;
 
-	if (f->kind != FETCH_CACHE || !f->profile || !f->group[0])
+	if (f->kind != FETCH_CACHE || !f->profile || !f->group[0] ||
+	    f->mirrors_tried == FETCH_MIRRORS)
 		return false;
 	mirrors = profile_mirrors(f->profile, f->group, &n);
 	while (f->mirror < n) {
@@ -218,6 +220,7 @@ static bool next_mirror(struct fetch *f)
 
 		if (strcmp(host, f->host) != 0) {
 			f->at = host;
+			f->mirrors_tried++;
 			return true;
 		}
 	}
@@ -229,8 +232,10 @@ static bool next_try(struct fetch *f)
 	if (f->headed && flight_published(f->flight) > f->progress_at) {
 		f->progress_at = flight_published(f->flight);
 		f->tries = 0;
-		f->mirror = 0;
+		f->mirror = f->mirrors_tried = 0;
 	}
+	if (!f->headed && worker_now(f->worker)->mono_ms >= f->head_due)
+		return false; /* the device will not wait for ever */
 	if (++f->tries % FETCH_TRIES_PER_HOST != 0)
 		return true;
 	return next_mirror(f);
@@ -254,6 +259,17 @@ void fetch_failed(struct fetch *f, int rc)
 	if (!stale)
 		STAT_INC(STAT_UPSTREAM_RETRIES);
 	fetch_try(f);
+}
+
+bool fetch_elsewhere(struct fetch *f)
+{
+	if (f->headed || worker_now(f->worker)->mono_ms >= f->head_due || !next_mirror(f))
+		return false;
+	STAT_INC(STAT_UPSTREAM_RETRIES);
+	f->tries = 0;
+	fetch_release(f, false);
+	fetch_try(f);
+	return true;
 }
 
 void fetch_again(struct fetch *f)
@@ -391,6 +407,9 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 		return rc;
 	}
 	f->at = f->host;
+	f->head_due = worker_now(worker)->mono_ms +
+		      (uint64_t)(f->config->settings.upstream.connect_timeout +
+				 f->config->settings.upstream.first_byte_timeout);
 	if (f->profile)
 		f->generation = generation_of(worker->proxy->generations, worker->reader,
 					      profile_name(f->profile));

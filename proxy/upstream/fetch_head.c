@@ -310,12 +310,20 @@ static bool validated(struct fetch *f, const struct policy_times *times,
 	}
 }
 
+static bool is_server_error(unsigned status)
+{
+	return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
 static void cache_head(struct fetch *f)
 {
 	struct policy_env env = env_of(f);
 	struct policy_times times = times_of(f);
 	struct policy_stored stored;
 
+	/* An error of one mirror's is not the vendor's. */
+	if (is_server_error(f->response->status) && fetch_elsewhere(f))
+		return;
 	if (validated(f, &times, &env))
 		return;
 	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,

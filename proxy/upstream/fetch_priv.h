@@ -22,6 +22,7 @@
 #include "proxy/upstream/pool.h"
 
 #define FETCH_TRIES_PER_HOST 2
+#define FETCH_MIRRORS	     4		 /* beside the host itself, without progress */
 #define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
 
 struct fetch {
@@ -58,9 +59,11 @@ struct fetch {
 	uint64_t generation;
 
 	/* tries */
-	unsigned mirror; /* 0: the host itself; i: the i-th mirror of the group */
-	unsigned tries;	 /* begun at this host without progress */
-	bool no_pool;	 /* the last pooled connection was stale */
+	unsigned mirror; /* of the group's list: the next to look at */
+	unsigned mirrors_tried;
+	uint64_t head_due; /* mono_ms: after it no further try is begun for a head */
+	unsigned tries;	   /* begun at this host without progress */
+	bool no_pool;	   /* the last pooled connection was stale */
 	uint64_t progress_at;
 	int last_error;
 
@@ -103,7 +106,9 @@ struct fetch {
 /* fetch.c */
 void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
 void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
-void fetch_again(struct fetch *fetch);		/* the same host once more, by our own wish */
+/* At the next mirror, if there is one; false: nothing was done. */
+bool fetch_elsewhere(struct fetch *fetch);
+void fetch_again(struct fetch *fetch); /* the same host once more, by our own wish */
 void fetch_release(struct fetch *fetch, bool reusable); /* the connection */
 void fetch_finish(struct fetch *fetch, int rc);		/* ends the flight; frees the fetch */
 
