@@ -31,6 +31,7 @@
 #include "proxy/generation.h"
 #include "proxy/generation.h"
 #include "proxy/heritage_client.h"
+#include "proxy/http/refusal.h"
 #include "proxy/known.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
@@ -530,6 +531,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	check_install("tarn-proxy");
+	http_refusal_label_counters();
 	log_open("tarn-proxy", LOG_L_INFO);
 	rc = options_parse(argc, argv, &program.options);
 	if (rc >= 0)

@@ -178,11 +178,29 @@ static bool match_host(struct request *req, bool *ret_never)
 	return true;
 }
 
+/* Can what it expects be met? If not, it is refused. */
+static bool demands_met(struct request *req)
+{
+	uint64_t left;
+	int rc = http_expects_continue(&req->head);
+
+	req->expects_continue = rc == 1;
+	if (rc >= 0)
+		rc = http_max_forwards(&req->head, &left);
+	if (rc == 0)
+		return true;
+	http_refusal_count(rc);
+	deny(req, (unsigned)http_refusal_info(rc)->status, http_refusal_info(rc)->text);
+	return false;
+}
+
 static void classify(struct request *req)
 {
 	const struct profile_class *class =
 		req->profile ? profile_classify(req->profile, req->path) : NULL;
 
+	if (!demands_met(req))
+		return;
 	policy_request(&req->head, class, &req->policy, NULL);
 	switch (req->policy.route) {
 	case POLICY_ROUTE_ANSWER:
@@ -276,14 +294,6 @@ static void from_absolute_form(struct request *req)
 
 void request_begin(struct request *req)
 {
-	int expects = http_expects_continue(&req->head);
-
-	if (expects < 0) {
-		deny(req, (unsigned)http_refusal_info(expects)->status,
-		     http_refusal_info(expects)->text);
-		return;
-	}
-	req->expects_continue = expects == 1;
 	req->path = req->head.path.n ? req->head.path : SPAN("/");
 	req->port = req->head.port ? req->head.port : 80;
 	if (req->conn->mode == CONN_INTERCEPTED)

@@ -66,7 +66,8 @@ static int unexpected(char c, enum http_refusal otherwise)
 static int step_size(struct chunk_dec *d, char c)
 {
 	if (http_char_is(c, HTTP_C_HEX)) {
-		if (d->digits == DIGITS_MAX)
+		/* A size is an offset elsewhere: what no signed 64-bit number holds is none. */
+		if (d->digits == DIGITS_MAX || d->left > INT64_MAX >> 4)
 			return -HTTP_REFUSED_CHUNK_SIZE_INVALID;
 		d->digits++;
 		d->left = d->left << 4 | http_hex_value(c);
