@@ -25,7 +25,7 @@ struct {
 } ours SEC(".maps");
 
 /* By number, as asm-generic/signal.h and x86 agree: those that end a process unless handled. */
-#define FATAL (1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9 | 1u << 11 | 1u << 31)
+#define FATAL (1u << 4 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 9 | 1u << 11 | 1u << 31)
 
 static __always_inline void doomed(struct task_struct *task)
 {
@@ -38,7 +38,7 @@ static __always_inline void doomed(struct task_struct *task)
 		*flag = 1;
 }
 
-/* ILL, TRAP, ABRT, BUS, FPE, KILL, SEGV, SYS. */
+/* ILL, ABRT, BUS, FPE, KILL, SEGV, SYS; not TRAP, which debuggers use. */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, void *info, struct task_struct *task)
 {
