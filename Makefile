@@ -14,7 +14,7 @@ SHELL := /bin/bash
 
 BUILD  ?= build
 CONFIG ?= .config
-PREFIX ?= /usr/local
+PREFIX ?= /usr
 CC     := gcc
 CLANG  := clang-14
 AR     := ar
