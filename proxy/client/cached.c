@@ -62,124 +62,9 @@ static void again(struct request *req)
 		lookup(req);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------- */
-
-static int text_set(char **text, size_t *n, struct span value)
-{
-	char *copy = malloc(value.n + 1);
-
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, value.p, value.n);
-	copy[value.n] = 0;
-	free(*text);
-	*text = copy;
-	*n = value.n;
-	return 0;
-}
-
-static struct cache_key primary_key(const struct request *req)
-{
-	return key_of(span_make(req->key, req->key_n));
-}
-
-/* The key of the variant that this request selects, in client->text. */
-static int variant_key(struct request *req, struct span names, struct cache_key *ret_key)
-{
-	struct client *client = worker_of(req)->client;
-
-	memcpy(client->text, req->key, req->key_n);
-	*ret_key = key_of(span_make(client->text, req->key_n));
-	return policy_vary_key(names, &req->head, client->text, sizeof(client->text), ret_key);
-}
-
-/* The key under which this request's flights are. */
-static struct cache_key flight_key(const struct request *req)
-{
-	return req->variant ? key_of(span_make(req->variant, req->variant_n)) : primary_key(req);
-}
-
-/* The names in a variant's key: its lines behind the primary, "\n<name>:<value>". */
-static int names_of(struct span lines, char *buf, size_t size, struct span *ret_names)
-{
-	struct span line;
-	size_t n = 0;
-
-	while (span_cut(&lines, '\n', &line)) {
-		size_t name = span_find(line, ':');
-
-		if (!line.n)
-			continue;
-		if (n + name + 1 > size)
-			return -ENOSPC;
-		if (n)
-			buf[n++] = ',';
-		memcpy(buf + n, line.p, name);
-		n += name;
-	}
-	*ret_names = span_make(buf, n);
-	return 0;
-}
-
-/* Does this request select the response that another's fetch brought? */
-static bool selects(struct request *req, const struct object *object)
-{
-	struct span primary = span_make(req->key, req->key_n);
-	char names_buf[POLICY_VARY_MAX + POLICY_VARY_FIELDS_MAX];
-	struct span names;
-	struct cache_key key;
-
-	if (span_eq(object->key, primary))
-		return true;
-	return span_starts(object->key, primary) &&
-	       names_of(span_drop(object->key, primary.n), names_buf, sizeof(names_buf), &names) ==
-		       0 &&
-	       variant_key(req, names, &key) == 0 && span_eq(key.text, object->key);
-}
-
-/* ---- looking up ---------------------------------------------------------------------------------- */
-
-/* What lies behind a marker. */
-static int look_variant(struct request *req, const struct object *marker,
-			struct stored **ret_stored)
-{
-	struct cache_key key;
-	size_t n;
-	int rc = text_set(&req->vary, &n, marker->fields);
-
-	if (rc == 0)
-		rc = variant_key(req, marker->fields, &key);
-	if (rc == 0)
-		rc = text_set(&req->variant, &req->variant_n, key.text);
-	return rc == 0 ? store_lookup(worker_of(req)->reader, &key, ret_stored) : rc;
-}
-
-/* 0, -ENOENT or -errno. */
-static int look(struct request *req, struct stored **ret_stored, bool *ret_variants)
-{
-	struct cache_key key = primary_key(req);
-	struct stored *stored;
-	int rc;
-
-	*ret_variants = false;
-	rc = store_lookup(worker_of(req)->reader, &key, &stored);
-	if (rc < 0)
-		return rc;
-	if (stored_object(stored)->kind == OBJECT_VARY) {
-		struct stored *marker = stored;
-
-		*ret_variants = true;
-		rc = look_variant(req, stored_object(marker), &stored);
-		stored_free(&marker);
-	}
-	if (rc == 0)
-		*ret_stored = stored;
-	return rc;
-}
-
 /* ---- fetching ------------------------------------------------------------------------------------ */
 
-static void ask_fill(struct request *req, struct fetch_ask *ask)
+void cached_ask(struct request *req, struct fetch_ask *ask)
 {
 	*ask = (struct fetch_ask){
 		.kind = FETCH_CACHE,
@@ -204,7 +89,7 @@ static bool lead(struct request *req, struct flight_want want)
 	struct fetch_ask ask;
 	int rc;
 
-	ask_fill(req, &ask);
+	cached_ask(req, &ask);
 	if (req->filling)
 		ask.stored = stored_object(req->stored);
 	if (want.from > 0 || want.to != UINT64_MAX) {
@@ -222,12 +107,6 @@ static bool lead(struct request *req, struct flight_want want)
 	return false;
 }
 
-static bool has_byte(const struct object *object, uint64_t at)
-{
-	return object_complete(object) ||
-	       object_has_chunk(object, (uint32_t)(at / CONFIG_CHUNK_BYTES));
-}
-
 /* Has another request stored it (or renewed it) between our lookup and our seat? */
 static bool came_meanwhile(struct request *req, uint64_t hole)
 {
@@ -235,18 +114,18 @@ static bool came_meanwhile(struct request *req, uint64_t hole)
 	struct stored *stored;
 	bool variants, came;
 
-	if (look(req, &stored, &variants) < 0)
+	if (request_look(req, &stored, &variants) < 0)
 		return false;
 	came = !old || stored_object(stored)->id != old->id ||
 	       stored_object(stored)->received != old->received ||
-	       (req->filling && has_byte(stored_object(stored), hole));
+	       (req->filling && fill_has(stored_object(stored), hole));
 	stored_free(&stored);
 	return came;
 }
 
-static void join(struct request *req, struct flight_want want)
+void cached_join(struct request *req, struct flight_want want)
 {
-	struct cache_key key = flight_key(req);
+	struct cache_key key = request_flight_key(req);
 	enum flight_role role;
 
 	cached_leave(req); /* a confirmed object with holes comes here from its flight */
@@ -267,14 +146,9 @@ static void join(struct request *req, struct flight_want want)
 	cached_progress(req);
 }
 
-static uint64_t chunk_down(uint64_t at)
-{
-	return at - at % CONFIG_CHUNK_BYTES;
-}
-
 static uint64_t chunk_up(uint64_t at)
 {
-	return chunk_down(at + CONFIG_CHUNK_BYTES - 1);
+	return fill_chunk(at + CONFIG_CHUNK_BYTES - 1);
 }
 
 /* The whole, or if the device wants a part that begins far inside, that part in whole chunks. */
@@ -291,7 +165,7 @@ static struct flight_want want_of(struct request *req)
 		return all;
 	if (http_has(&req->head, HTTP_FIELD_IF_RANGE))
 		return all; /* only who has the whole can tell which answer it is */
-	all.from = chunk_down(spec->first);
+	all.from = fill_chunk(spec->first);
 	if (spec->last < INT64_MAX / 2)
 		all.to = chunk_up(spec->last + 1);
 	return all;
@@ -300,151 +174,19 @@ static struct flight_want want_of(struct request *req)
 /* A stale response is being used: ask meanwhile whether it still holds. */
 static void refresh(struct request *req)
 {
-	struct cache_key key = flight_key(req);
+	struct cache_key key = request_flight_key(req);
 	struct flight_want all = { 0, UINT64_MAX };
 	struct fetch_ask ask;
 	struct flight *flight;
 
 	if (flight_begin(flights_of(req), &key, all, request_now(req), &flight) < 0)
 		return;
-	ask_fill(req, &ask);
+	cached_ask(req, &ask);
 	ask.cond = POLICY_COND_OURS;
 	ask.stored = stored_object(req->stored);
 	if (fetch_start(worker_of(req), flight, &ask, NULL) < 0)
 		flight_abandon(flight);
 	flight_unref(&flight);
-}
-
-/* ---- holes --------------------------------------------------------------------------------------- */
-
-/* The first byte of [from, to) that is not stored, or `to`. */
-static uint64_t hole_in(const struct object *object, uint64_t from, uint64_t to)
-{
-	uint64_t until = object_complete(object) ? to : object_stored_until(object, from);
-
-	return until < to ? until : to;
-}
-
-/* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
-static uint64_t hole_of(const struct request *req, const struct object *object)
-{
-	uint64_t length = (uint64_t)object->length;
-	uint64_t hole;
-
-	if (req->head.method == HTTP_METHOD_HEAD || object->length <= 0)
-		return UINT64_MAX;
-	if (req->answer.kind == POLICY_ANSWER_WHOLE) {
-		hole = hole_in(object, 0, length);
-		return hole < length ? hole : UINT64_MAX;
-	}
-	if (req->answer.kind != POLICY_ANSWER_PARTIAL)
-		return UINT64_MAX;
-	for (unsigned i = 0; i < req->answer.ranges.n; i++) {
-		const struct byte_range *range = &req->answer.ranges.range[i];
-
-		hole = hole_in(object, range->first, range->last + 1);
-		if (hole <= range->last)
-			return hole;
-	}
-	return UINT64_MAX;
-}
-
-/* From the hole to the next chunk that is stored, but not further than is wanted. */
-static struct flight_want hole_want(const struct object *object, uint64_t hole, uint64_t end)
-{
-	struct flight_want want = { .from = chunk_down(hole) };
-	uint64_t length = (uint64_t)object->length;
-	uint64_t to = want.from + CONFIG_CHUNK_BYTES;
-
-	while (to < end && !object_has_chunk(object, (uint32_t)(to / CONFIG_CHUNK_BYTES)))
-		to += CONFIG_CHUNK_BYTES;
-	want.to = to < length ? to : length;
-	return want;
-}
-
-static uint64_t wanted_end(const struct request *req, const struct object *object, uint64_t at)
-{
-	if (req->answer.kind == POLICY_ANSWER_PARTIAL)
-		for (unsigned i = 0; i < req->answer.ranges.n; i++)
-			if (req->answer.ranges.range[i].last >= at &&
-			    req->answer.ranges.range[i].first <= at)
-				return req->answer.ranges.range[i].last + 1;
-	return (uint64_t)object->length;
-}
-
-/* Before anything was said: the hole's fetch also confirms that the object is still the vendor's. */
-static void fill_first(struct request *req, uint64_t hole)
-{
-	const struct object *object = stored_object(req->stored);
-
-	cached_leave(req); /* the flight that confirmed it */
-	if (!policy_strong(object)) {
-		/* Parts of it can't be joined with others: it is as good as absent. */
-		stored_free(&req->stored);
-		req->verdict.use = POLICY_USE_FETCH;
-		req->verdict.cond = POLICY_COND_NONE;
-		req->verdict.fwd = CACHE_FWD_URI_MISS;
-		join(req, (struct flight_want){ 0, UINT64_MAX });
-		return;
-	}
-	req->filling = true;
-	req->verdict.fwd = CACHE_FWD_PARTIAL;
-	join(req, hole_want(object, hole, wanted_end(req, object, hole)));
-}
-
-/* The same for a response that has begun: goes on with the record that has the byte now. */
-static bool filled_meanwhile(struct request *req)
-{
-	struct stored *stored;
-	bool variants;
-
-	if (look(req, &stored, &variants) < 0)
-		return false;
-	if (stored_object(stored)->id != req->out.object->id ||
-	    !has_byte(stored_object(stored), req->out.pos)) {
-		stored_free(&stored);
-		return false;
-	}
-	stored_free(&req->stored);
-	req->stored = stored;
-	req->out.object = stored_object(stored);
-	req->out.has_place = false;
-	return true;
-}
-
-int cached_fill(struct request *req)
-{
-	const struct object *object = stored_object(req->stored);
-	struct cache_key key = flight_key(req);
-	struct flight_want want =
-		hole_want(object, req->out.pos, wanted_end(req, object, req->out.pos));
-	enum flight_role role;
-	struct fetch_ask ask;
-	int rc;
-
-	if (!policy_strong(object))
-		return -ESTALE;
-	cached_leave(req);
-	req->filling = true;
-	rc = flight_join(flights_of(req), &key, want, request_now(req), &req->seat, &role);
-	if (rc < 0 || role == FLIGHT_ROLE_FOLLOWER)
-		return rc;
-	if (role == FLIGHT_ROLE_LEADER && filled_meanwhile(req)) {
-		flight_abandon(flight_of(&req->seat));
-		cached_leave(req);
-		return -EALREADY;
-	}
-	ask_fill(req, &ask);
-	ask.cond = POLICY_COND_NONE;
-	ask.stored = object;
-	ask.has_range = true;
-	ask.range = (struct byte_range){ want.from, want.to - 1 };
-	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, NULL);
-	if (rc < 0) {
-		flight_abandon(flight_of(&req->seat));
-		cached_leave(req);
-	}
-	return rc;
 }
 
 /* ---- serving ------------------------------------------------------------------------------------- */
@@ -456,7 +198,7 @@ static void serve_as(struct request *req, const struct object *fields)
 	uint64_t hole;
 
 	policy_answer(&req->head, fields, object->length, request_wall(req), &req->answer);
-	hole = hole_of(req, object);
+	hole = fill_hole(req, object);
 	if (hole != UINT64_MAX && !req->filling)
 		fill_first(req, hole);
 	else
@@ -474,7 +216,7 @@ static void lookup(struct request *req)
 	bool variants = false;
 
 	stored_free(&req->stored);
-	if (look(req, &req->stored, &variants) < 0)
+	if (request_look(req, &req->stored, &variants) < 0)
 		req->stored = NULL;
 	policy_lookup(&req->policy, req->stored ? stored_object(req->stored) : NULL, variants, &env,
 		      &req->verdict, NULL);
@@ -486,10 +228,10 @@ static void lookup(struct request *req)
 		serve(req);
 		break;
 	case POLICY_USE_VALIDATE:
-		join(req, (struct flight_want){ 0, UINT64_MAX });
+		cached_join(req, (struct flight_want){ 0, UINT64_MAX });
 		break;
 	case POLICY_USE_FETCH:
-		join(req, want_of(req));
+		cached_join(req, want_of(req));
 		break;
 	case POLICY_USE_RELAY:
 		relay_begin(req, req->verdict.cond);
@@ -502,19 +244,7 @@ static void lookup(struct request *req)
 
 void cached_begin(struct request *req)
 {
-	struct client *client = worker_of(req)->client;
-	struct policy_target target = {
-		.profile = req->profile,
-		.group = req->match.group,
-		.port = req->port == 80 ? 0 : req->port,
-		.path = req->path,
-		.has_query = req->head.has_query,
-		.query = req->head.query,
-	};
-	struct cache_key key;
-
-	if (policy_key(&target, client->text, sizeof(client->text), &key) < 0 ||
-	    text_set(&req->key, &req->key_n, key.text) < 0) {
+	if (request_key_make(req) < 0) {
 		relay_begin(req, POLICY_COND_DEVICE);
 		return;
 	}
@@ -561,7 +291,7 @@ static void headed(struct request *req)
 {
 	const struct object *object = flight_object(&req->seat);
 
-	if (req->collapsed && (!selects(req, object) || !usable(req, object))) {
+	if (req->collapsed && (!request_selects(req, object) || !usable(req, object))) {
 		settle(req);
 	} else if (flight_verdict(&req->seat) == FLIGHT_REFRESHED) {
 		refreshed(req, object);

@@ -5,7 +5,9 @@
  *	conn.c	   the connection: reading heads, keep-alive, its end
  *	linger.c   what remains of a connection that is over: unread input, leases of unacknowledged bytes
  *	request.c  a request: whose it is, and where it goes
+ *	lookup.c   ... its keys, and what is stored under them
  *	cached.c   ... through the store and flights
+ *	fill.c	   ... through objects of which only a part is stored
  *	invalidate.c what unsafe requests make worthless
  *	relay.c	   ... through to the origin and back, tunnels, splices
  *	respond.c  heads of responses
@@ -238,11 +240,29 @@ struct span request_target(struct request *req);
 void request_refused(struct conn *conn, int refusal); /* no request could be made of it */
 void request_timed_out(struct conn *conn);	      /* its head did not come in time */
 
+/* ---- lookup.c */
+MUST_USE int request_key_make(struct request *req); /* -errno: it can't have one */
+/* The key under which this request's flights are; borrows from the request. */
+struct cache_key request_flight_key(const struct request *req);
+/* What is stored for this request: 0 or -errno; *ret_variants: there is something for others. */
+MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants);
+/* Does this request select the response that another's fetch brought? */
+bool request_selects(struct request *req, const struct object *object);
+
+/* ---- fill.c */
+bool fill_has(const struct object *object, uint64_t at); /* is that byte stored? */
+uint64_t fill_chunk(uint64_t at);			 /* where its chunk begins */
+/* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
+uint64_t fill_hole(const struct request *req, const struct object *object);
+void fill_first(struct request *req, uint64_t hole); /* nothing was said yet */
+/* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
+MUST_USE int fill_next_hole(struct request *req);
+
 /* ---- cached.c */
+void cached_ask(struct request *req, struct fetch_ask *ask);
+void cached_join(struct request *req, struct flight_want want);
 void cached_begin(struct request *req);
 void cached_progress(struct request *req); /* the seat was woken, in FLIGHT or SETTLE */
-/* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
-MUST_USE int cached_fill(struct request *req);
 void cached_leave(struct request *req);
 
 /* ---- relay.c */

@@ -4,7 +4,7 @@
  * large chunks of the store by sendfile from its data file.
  *
  * Before each send: which bytes come next (piece_next)? From the stored object where it has them, else from
- * the flight; a hole in the middle starts a flight (cached_fill). Three things leave in order: the head, a frame
+ * the flight; a hole in the middle starts a flight (fill_next_hole). Three things leave in order: the head, a frame
  * (a chunk's size line, a part's head), and body bytes. A chunk of the chunked coding is as long as the piece
  * that was at hand when its size line was written, so the rest of it must go out before the next.
  *
@@ -111,7 +111,7 @@ static enum flight_got fill_next(struct request *req, struct piece *ret)
 	out->filled_at = out->pos + 1;
 	if (out->gave_up)
 		return FLIGHT_GOT_CUT;
-	rc = cached_fill(req);
+	rc = fill_next_hole(req);
 	if (rc == -EALREADY)
 		return stored_next(req, ret);
 	return rc == 0 ? flight_next(req, ret) : FLIGHT_GOT_CUT;

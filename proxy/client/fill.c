@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Holes: stored objects of which only a part is there. The fetch of a hole asks for whole chunks, guarded by the
+ * object's strong validator (If-Range), and adds them to the stored object. Before anything was said to the device
+ * it waits for that fetch's head (fill_first), which so confirms that the object is still the vendor's; a hole
+ * that shows up in the middle (a damaged chunk) can only end in right bytes or a cut (fill_next_hole).
+ */
+#include "proxy/client/client_priv.h"
+
+static struct worker *worker_of(const struct request *req)
+{
+	return req->conn->worker;
+}
+
+bool fill_has(const struct object *object, uint64_t at)
+{
+	return object_complete(object) ||
+	       object_has_chunk(object, (uint32_t)(at / CONFIG_CHUNK_BYTES));
+}
+
+uint64_t fill_chunk(uint64_t at)
+{
+	return at - at % CONFIG_CHUNK_BYTES;
+}
+
+/* The first byte of [from, to) that is not stored, or `to`. */
+static uint64_t hole_in(const struct object *object, uint64_t from, uint64_t to)
+{
+	uint64_t until = object_complete(object) ? to : object_stored_until(object, from);
+
+	return until < to ? until : to;
+}
+
+/* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
+uint64_t fill_hole(const struct request *req, const struct object *object)
+{
+	uint64_t length = (uint64_t)object->length;
+	uint64_t hole;
+
+	if (req->head.method == HTTP_METHOD_HEAD || object->length <= 0)
+		return UINT64_MAX;
+	if (req->answer.kind == POLICY_ANSWER_WHOLE) {
+		hole = hole_in(object, 0, length);
+		return hole < length ? hole : UINT64_MAX;
+	}
+	if (req->answer.kind != POLICY_ANSWER_PARTIAL)
+		return UINT64_MAX;
+	for (unsigned i = 0; i < req->answer.ranges.n; i++) {
+		const struct byte_range *range = &req->answer.ranges.range[i];
+
+		hole = hole_in(object, range->first, range->last + 1);
+		if (hole <= range->last)
+			return hole;
+	}
+	return UINT64_MAX;
+}
+
+/* From the hole to the next chunk that is stored, but not further than is wanted. */
+static struct flight_want hole_want(const struct object *object, uint64_t hole, uint64_t end)
+{
+	struct flight_want want = { .from = fill_chunk(hole) };
+	uint64_t length = (uint64_t)object->length;
+	uint64_t to = want.from + CONFIG_CHUNK_BYTES;
+
+	while (to < end && !object_has_chunk(object, (uint32_t)(to / CONFIG_CHUNK_BYTES)))
+		to += CONFIG_CHUNK_BYTES;
+	want.to = to < length ? to : length;
+	return want;
+}
+
+static uint64_t wanted_end(const struct request *req, const struct object *object, uint64_t at)
+{
+	if (req->answer.kind == POLICY_ANSWER_PARTIAL)
+		for (unsigned i = 0; i < req->answer.ranges.n; i++)
+			if (req->answer.ranges.range[i].last >= at &&
+			    req->answer.ranges.range[i].first <= at)
+				return req->answer.ranges.range[i].last + 1;
+	return (uint64_t)object->length;
+}
+
+/* Before anything was said: the hole's fetch also confirms that the object is still the vendor's. */
+void fill_first(struct request *req, uint64_t hole)
+{
+	const struct object *object = stored_object(req->stored);
+
+	cached_leave(req); /* the flight that confirmed it */
+	if (!policy_strong(object)) {
+		/* Parts of it can't be joined with others: it is as good as absent. */
+		stored_free(&req->stored);
+		req->verdict.use = POLICY_USE_FETCH;
+		req->verdict.cond = POLICY_COND_NONE;
+		req->verdict.fwd = CACHE_FWD_URI_MISS;
+		cached_join(req, (struct flight_want){ 0, UINT64_MAX });
+		return;
+	}
+	req->filling = true;
+	req->verdict.fwd = CACHE_FWD_PARTIAL;
+	cached_join(req, hole_want(object, hole, wanted_end(req, object, hole)));
+}
+
+/* The same for a response that has begun: goes on with the record that has the byte now. */
+static bool filled_meanwhile(struct request *req)
+{
+	struct stored *stored;
+	bool variants;
+
+	if (request_look(req, &stored, &variants) < 0)
+		return false;
+	if (stored_object(stored)->id != req->out.object->id ||
+	    !fill_has(stored_object(stored), req->out.pos)) {
+		stored_free(&stored);
+		return false;
+	}
+	stored_free(&req->stored);
+	req->stored = stored;
+	req->out.object = stored_object(stored);
+	req->out.has_place = false;
+	return true;
+}
+
+int fill_next_hole(struct request *req)
+{
+	const struct object *object = stored_object(req->stored);
+	struct cache_key key = request_flight_key(req);
+	struct flight_want want =
+		hole_want(object, req->out.pos, wanted_end(req, object, req->out.pos));
+	enum flight_role role;
+	struct fetch_ask ask;
+	int rc;
+
+	if (!policy_strong(object))
+		return -ESTALE;
+	cached_leave(req);
+	req->filling = true;
+	rc = flight_join(worker_of(req)->proxy->flights, &key, want, request_now(req), &req->seat,
+			 &role);
+	if (rc < 0 || role == FLIGHT_ROLE_FOLLOWER)
+		return rc;
+	if (role == FLIGHT_ROLE_LEADER && filled_meanwhile(req)) {
+		flight_abandon(flight_of(&req->seat));
+		cached_leave(req);
+		return -EALREADY;
+	}
+	cached_ask(req, &ask);
+	ask.cond = POLICY_COND_NONE;
+	ask.stored = object;
+	ask.has_range = true;
+	ask.range = (struct byte_range){ want.from, want.to - 1 };
+	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, NULL);
+	if (rc < 0) {
+		flight_abandon(flight_of(&req->seat));
+		cached_leave(req);
+	}
+	return rc;
+}

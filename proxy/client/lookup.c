@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys of a request, and what the store has under them. A URI whose responses vary has a marker under its primary
+ * key, which names the request fields that select; the response is under the key of the variant.
+ */
+#include "proxy/client/client_priv.h"
+
+static struct worker *worker_of(const struct request *req)
+{
+	return req->conn->worker;
+}
+
+static int text_set(char **text, size_t *n, struct span value)
+{
+	char *copy = malloc(value.n + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, value.p, value.n);
+	copy[value.n] = 0;
+	free(*text);
+	*text = copy;
+	*n = value.n;
+	return 0;
+}
+
+static struct cache_key primary_key(const struct request *req)
+{
+	return key_of(span_make(req->key, req->key_n));
+}
+
+/* The key of the variant that this request selects, in client->text. */
+static int variant_key(struct request *req, struct span names, struct cache_key *ret_key)
+{
+	struct client *client = worker_of(req)->client;
+
+	memcpy(client->text, req->key, req->key_n);
+	*ret_key = key_of(span_make(client->text, req->key_n));
+	return policy_vary_key(names, &req->head, client->text, sizeof(client->text), ret_key);
+}
+
+/* The key under which this request's flights are. */
+struct cache_key request_flight_key(const struct request *req)
+{
+	return req->variant ? key_of(span_make(req->variant, req->variant_n)) : primary_key(req);
+}
+
+/* The names in a variant's key: its lines behind the primary, "\n<name>:<value>". */
+static int names_of(struct span lines, char *buf, size_t size, struct span *ret_names)
+{
+	struct span line;
+	size_t n = 0;
+
+	while (span_cut(&lines, '\n', &line)) {
+		size_t name = span_find(line, ':');
+
+		if (!line.n)
+			continue;
+		if (n + name + 1 > size)
+			return -ENOSPC;
+		if (n)
+			buf[n++] = ',';
+		memcpy(buf + n, line.p, name);
+		n += name;
+	}
+	*ret_names = span_make(buf, n);
+	return 0;
+}
+
+/* Does this request select the response that another's fetch brought? */
+bool request_selects(struct request *req, const struct object *object)
+{
+	struct span primary = span_make(req->key, req->key_n);
+	char names_buf[POLICY_VARY_MAX + POLICY_VARY_FIELDS_MAX];
+	struct span names;
+	struct cache_key key;
+
+	if (span_eq(object->key, primary))
+		return true;
+	return span_starts(object->key, primary) &&
+	       names_of(span_drop(object->key, primary.n), names_buf, sizeof(names_buf), &names) ==
+		       0 &&
+	       variant_key(req, names, &key) == 0 && span_eq(key.text, object->key);
+}
+
+/* ---- looking up ---------------------------------------------------------------------------------- */
+
+/* What lies behind a marker. */
+static int look_variant(struct request *req, const struct object *marker,
+			struct stored **ret_stored)
+{
+	struct cache_key key;
+	size_t n;
+	int rc = text_set(&req->vary, &n, marker->fields);
+
+	if (rc == 0)
+		rc = variant_key(req, marker->fields, &key);
+	if (rc == 0)
+		rc = text_set(&req->variant, &req->variant_n, key.text);
+	return rc == 0 ? store_lookup(worker_of(req)->reader, &key, ret_stored) : rc;
+}
+
+/* 0, -ENOENT or -errno. */
+int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants)
+{
+	struct cache_key key = primary_key(req);
+	struct stored *stored;
+	int rc;
+
+	*ret_variants = false;
+	rc = store_lookup(worker_of(req)->reader, &key, &stored);
+	if (rc < 0)
+		return rc;
+	if (stored_object(stored)->kind == OBJECT_VARY) {
+		struct stored *marker = stored;
+
+		*ret_variants = true;
+		rc = look_variant(req, stored_object(marker), &stored);
+		stored_free(&marker);
+	}
+	if (rc == 0)
+		*ret_stored = stored;
+	return rc;
+}
+
+int request_key_make(struct request *req)
+{
+	struct client *client = worker_of(req)->client;
+	struct policy_target target = {
+		.profile = req->profile,
+		.group = req->match.group,
+		.port = req->port == 80 ? 0 : req->port,
+		.path = req->path,
+		.has_query = req->head.has_query,
+		.query = req->head.query,
+	};
+	struct cache_key key;
+
+	if (policy_key(&target, client->text, sizeof(client->text), &key) < 0)
+		return -EINVAL;
+	return text_set(&req->key, &req->key_n, key.text);
+}
