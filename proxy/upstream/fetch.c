@@ -63,10 +63,16 @@ static void timed_out(struct fetch *f)
 		fetch_read_body(f); /* a pause: the flight's window was full */
 		return;
 	}
+	if (f->step == FETCH_START) {
+		fetch_finish(f, -ETIMEDOUT); /* all connections of the host were busy */
+		return;
+	}
 	STAT_INC(f->step == FETCH_BODY ? STAT_UPSTREAM_TIMEOUT_IDLE
 				       : STAT_UPSTREAM_TIMEOUT_FIRST_BYTE);
 	fetch_failed(f, -ETIMEDOUT);
 }
+
+static void fetch_try(struct fetch *f);
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -75,6 +81,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if (what & EV_TIMEOUT)
 		timed_out(f);
+	else if (f->step == FETCH_START)
+		fetch_try(f);
 	else if (f->step == FETCH_BODY)
 		fetch_read_body(f);
 	else if (what & EV_READ)
@@ -125,12 +133,53 @@ static void on_mail(struct worker *worker, struct mail *mail)
 		fetch_read_body(f);
 }
 
+/* ---- the queue of a host ----------------------------------------------------------------------- */
+
+/* Among the connections of its host, or in their queue: false. */
+static bool queue_enter(struct fetch *f)
+{
+	int64_t most = f->config->settings.upstream.max_per_host;
+	uint64_t now = worker_now(f->worker)->mono_ms;
+	const struct fetch *other;
+	int64_t n = 0;
+
+	LIST_FOREACH(other, &running, link)
+	n += other->counted && other->port == f->port && !strcmp(other->counted, f->at);
+	f->counted = n < most ? f->at : NULL;
+	f->queued = !f->counted;
+	if (f->queued) {
+		f->step = FETCH_START;
+		fetch_watch(f, 0, f->head_due > now ? (unsigned)(f->head_due - now) : 1);
+	}
+	return f->counted != NULL;
+}
+
+/* Its place is another's: the one that has waited longest, the last of those in the list. */
+static void queue_leave(struct fetch *f)
+{
+	struct fetch *other, *next = NULL;
+	const char *host = f->counted;
+
+	f->counted = NULL;
+	if (!host)
+		return;
+	LIST_FOREACH(other, &running, link)
+	if (other->queued && other->port == f->port && !strcmp(other->at, host))
+		next = other;
+	if (!next)
+		return;
+	next->queued = false;
+	event_active(&next->event, EV_WRITE, 0);
+}
+
 /* ---- the connection ------------------------------------------------------------------------------ */
 
 void fetch_release(struct fetch *f, bool reusable)
 {
 	connect_cancel(&f->connect);
 	unwatch(f);
+	f->queued = false;
+	queue_leave(f);
 	if (f->fd < 0)
 		return;
 	if (reusable) {
@@ -175,6 +224,8 @@ static void fetch_try(struct fetch *f)
 	int fd;
 	int rc;
 
+	if (!queue_enter(f))
+		return;
 	f->step = FETCH_CONNECT;
 	f->response_began = false;
 	f->in_n = f->in_at = 0;

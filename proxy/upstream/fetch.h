@@ -17,7 +17,7 @@ struct fetch;
 
 /* X(NAME, "name", what it waits for) */
 #define FETCH_STEPS(X)                                                                             \
-	X(START, "start", "the turn of the loop")                                                  \
+	X(START, "start", "its turn: a place among the connections of its host")                   \
 	X(CONNECT, "connect", "an address, and a connection to it")                                \
 	X(SEND, "send", "the socket to take the request and its body")                             \
 	X(HEAD, "head", "the response's head")                                                     \

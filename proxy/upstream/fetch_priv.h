@@ -61,9 +61,11 @@ struct fetch {
 	/* tries */
 	unsigned mirror; /* of the group's list: the next to look at */
 	unsigned mirrors_tried;
-	uint64_t head_due; /* mono_ms: after it no further try is begun for a head */
-	unsigned tries;	   /* begun at this host without progress */
-	bool no_pool;	   /* the last pooled connection was stale */
+	uint64_t head_due;   /* mono_ms: after it no further try is begun for a head */
+	unsigned tries;	     /* begun at this host without progress */
+	const char *counted; /* the host among whose connections it is, or NULL */
+	bool queued;	     /* waits until it may be among those of `at` */
+	bool no_pool;	     /* the last pooled connection was stale */
 	uint64_t progress_at;
 	int last_error;
 
