@@ -37,6 +37,8 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
+#include "proxy/tls/decide.h"
+#include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
 
@@ -420,6 +422,12 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
+	rc = hellos_new(&proxy->hellos);
+	if (rc < 0)
+		return complain("TLS", rc);
+	rc = tally_new(&proxy->tally);
+	if (rc < 0)
+		return complain("tally", rc);
 	rc = resolver_new(proxy->control, &proxy->resolver);
 	return rc < 0 ? complain("resolver", rc) : 0;
 }
@@ -427,6 +435,8 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 static void rooms_free(struct proxy *proxy)
 {
 	resolver_free(&proxy->resolver);
+	tally_free(&proxy->tally);
+	hellos_free(&proxy->hellos);
 	balance_free(&proxy->balance);
 	/* The writer's last callbacks are about flights: it goes first. */
 	if (proxy->writer)
@@ -548,6 +558,8 @@ int main(int argc, char **argv)
 	}
 	log_level_set((enum log_level)config->settings.log.level);
 	signal(SIGPIPE, SIG_IGN);
+	http_refusal_label_counters();
+	tls_reason_label_counters();
 	descriptors_raise();
 	rc = heritage_take(&program.heritage);
 	if (rc == 0)

@@ -17,6 +17,8 @@ struct proxy {
 	struct generations *generations; /* proxy/generation.h; NULL: objects have none */
 	struct resolver *resolver;	 /* proxy/dns/resolve.h */
 	struct reach *reach;		 /* proxy/dns/reach.h; control loop's alone */
+	struct hellos *hellos;		 /* proxy/tls/hello.h */
+	struct tally *tally;		 /* proxy/tls/tally.h */
 	struct balance *balance;	 /* proxy/upstream/balance.h */
 	struct keeper
 		*keeper; /* proxy/heritage_client.h; control loop's alone; NULL: we run alone */

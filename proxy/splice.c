@@ -29,6 +29,8 @@
 #include "proxy/config.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/tls/tally.h"
 #include "proxy/upstream/connect.h"
 
 #define PORTION	     65536 /* a pipe's usual size */
@@ -61,6 +63,7 @@ struct splice {
 	int client, server;
 	enum splice_reason reason;
 	bool answer_connect;
+	struct tally_row *tally;
 	struct connect *connect;
 	struct pump up, down;
 	struct event idle;
@@ -148,6 +151,7 @@ static void over(struct splice *splice, bool reset)
 	if (splice->server >= 0)
 		close(splice->server);
 	LIST_REMOVE(splice, link);
+	tally_close(worker->proxy->tally, &splice->tally);
 	free(splice);
 	STAT_DEC(STAT_SPLICE_OPEN);
 	worker_release(worker);
@@ -212,6 +216,16 @@ static int pump_read(struct pump *pump)
 	return read_pipe(pump);
 }
 
+static void pump_count(const struct pump *pump, uint64_t n)
+{
+	struct splice *splice = pump->splice;
+	bool up = pump == &splice->up;
+
+	STAT_ADD(pump->bytes, n);
+	if (splice->tally)
+		tally_bytes(splice->tally, up ? n : 0, up ? 0 : n);
+}
+
 /* Writes what it holds. 0 when nothing is left, -EAGAIN, or another -errno. */
 static int pump_write(struct pump *pump)
 {
@@ -223,7 +237,7 @@ static int pump_write(struct pump *pump)
 		if (n < 0)
 			return -errno;
 		pump->buf_at += (size_t)n;
-		STAT_ADD(pump->bytes, n);
+		pump_count(pump, (uint64_t)n);
 	}
 	free(pump->buf);
 	pump->buf = NULL;
@@ -234,7 +248,7 @@ static int pump_write(struct pump *pump)
 		if (n < 0)
 			return -errno;
 		pump->in_pipe -= (size_t)n;
-		STAT_ADD(pump->bytes, n);
+		pump_count(pump, (uint64_t)n);
 	}
 	return 0;
 }
@@ -400,6 +414,7 @@ static struct splice *splice_new(struct worker *worker, const struct splice_plan
 	splice->server = -1;
 	splice->reason = plan->reason;
 	splice->answer_connect = plan->answer_connect;
+	splice->tally = plan->tally;
 	CHECK_OK(evtimer_assign(&splice->idle, worker->base, idle_over, splice));
 	LIST_INSERT_HEAD(&worker->splices->open, splice, link);
 	return splice;
@@ -412,7 +427,10 @@ void splice_start(struct worker *worker, const struct splice_plan *plan)
 
 	STAT_INC(reasons[plan->reason].stat);
 	if (!splice) {
+		struct tally_row *tally = plan->tally;
+
 		STAT_INC(STAT_SPLICE_FAILED);
+		tally_close(worker->proxy->tally, &tally);
 		close(plan->fd);
 		return;
 	}

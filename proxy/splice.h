@@ -9,6 +9,7 @@
 #include "firmware/base/addr.h"
 
 struct worker;
+struct tally_row;
 
 /* X(NAME, counter, text for logs) */
 #define SPLICE_REASONS(X)                                                                          \
@@ -34,6 +35,7 @@ struct splice_plan {
 	const char *host; /* connect to this name (copied) ... */
 	uint16_t port;
 	struct addr addr; /* ... or, if host is NULL, to this address: the original destination */
+	struct tally_row *tally; /* its bytes are counted there, too; taken; or NULL */
 	bool answer_connect; /* the device waits for the answer to CONNECT: 200, or 502/504 and close */
 };
 

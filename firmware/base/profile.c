@@ -20,10 +20,11 @@
 #define CLASS_AT(member) offsetof(struct class_values, member)
 #define GROUP_AT(member) offsetof(struct group, member)
 
-static const char *const tls_modes[] = { "splice", NULL };
+static const char *const tls_modes[] = { "splice", "refuse", NULL };
 static const char *const class_names[] = { "object", "index", "pass", NULL };
 
 _Static_assert(PROFILE_OBJECT == 0 && PROFILE_INDEX == 1 && PROFILE_PASS == 2, "class_names");
+_Static_assert(PROFILE_TLS_SPLICE == 0 && PROFILE_TLS_REFUSE == 1, "tls_modes");
 
 /* clang-format off */
 static const struct setting profile_rows[] = {
@@ -518,6 +519,16 @@ const char *profile_reach_host(const struct profile *profile, uint16_t *ret_port
 		return NULL;
 	*ret_port = (uint16_t)profile->reach_port;
 	return profile->reach_host;
+}
+
+enum profile_tls profile_tls(const struct profile *profile)
+{
+	return (enum profile_tls)profile->tls_mode;
+}
+
+const char *profile_tls_name(const struct profile *profile)
+{
+	return tls_modes[profile->tls_mode];
 }
 
 const struct addr_list *profile_resolvers(const struct profile *profile)

@@ -22,6 +22,12 @@ enum profile_kind {
 	PROFILE_PASS
 };
 
+/* What becomes of TLS to the profile's hosts. */
+enum profile_tls {
+	PROFILE_TLS_SPLICE,
+	PROFILE_TLS_REFUSE
+};
+
 /* How responses of one class are kept. Milliseconds; -1 is "not set". */
 struct profile_class {
 	enum profile_kind kind;
@@ -64,6 +70,9 @@ bool profile_match_host(const struct profiles *profiles, struct span host,
 const char *profile_name(const struct profile *profile);
 const char *profile_title(const struct profile *profile);
 const char *profile_file(const struct profile *profile);
+enum profile_tls profile_tls(const struct profile *profile);
+/* As in the file: "splice". */
+const char *profile_tls_name(const struct profile *profile);
 
 /*
  * The class of a path (no query, starts with '/'): the first pattern in the file's order that

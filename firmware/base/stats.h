@@ -27,6 +27,7 @@
 	ONE(SNIFF_TLS, COUNTER, "sniff.tls", "connections that began with a TLS hello") \
 	ONE(SNIFF_OTHER, COUNTER, "sniff.other", "connections that began with something else") \
 	ONE(SNIFF_SILENT, COUNTER, "sniff.silent", "connections on which the device said nothing within sniff_wait") \
+	MANY(TLS_DECIDED, 32, COUNTER, "tls.decided", "intercepted TLS connections, by what became of them and why") \
 	/* connections carried through whole */ \
 	ONE(SPLICE_OPEN, GAUGE, "splice.open", "spliced connections that are open now") \
 	ONE(SPLICE_TLS, COUNTER, "splice.tls", "connections spliced because they are TLS") \

@@ -19,6 +19,8 @@
 #include "firmware/base/span.h"
 #include "firmware/ctl/ask.h"
 
+#define TLS_HOSTS_SHOWN 3
+
 struct status {
 	json_t *keeper, *proxy, *counters; /* NULL: no answer */
 	int keeper_rc, proxy_rc;
@@ -255,6 +257,38 @@ static void print_saved(const struct status *s)
 	line("Saved", text);
 }
 
+/* What HTTPS keeps from the cache, and where most of it comes from. */
+static void print_tls(const struct status *s)
+{
+	const json_t *tls = json_object_get(s->proxy, "tls"),
+		     *hosts = json_object_get(tls, "hosts");
+	double down = number_of(tls, "bytes_down"), connections = number_of(tls, "connections");
+	double refused = number_of(tls, "refused");
+	char bytes[32], text[400];
+	json_t *row;
+	size_t i;
+
+	if (connections <= 0 && refused <= 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "%s from vendors uncached in %.0f connections; %.0f refused",
+		       ctl_bytes(down > 0 ? down : 0, bytes), connections > 0 ? connections : 0,
+		       refused > 0 ? refused : 0);
+	line("HTTPS", text);
+	json_array_foreach(hosts, i, row)
+	{
+		if (i == TLS_HOSTS_SHOWN)
+			break;
+		down = number_of(row, "bytes_down");
+		refused = number_of(row, "refused");
+		(void)snprintf(text, sizeof(text), "%.253s: %s, %.0f refused, mode %.20s",
+			       text_of(row, "host"), ctl_bytes(down > 0 ? down : 0, bytes),
+			       refused > 0 ? refused : 0,
+			       text_of(row, "mode")[0] ? text_of(row, "mode") : "-");
+		line("", text);
+	}
+}
+
 static void print_cache(const struct status *s)
 {
 	const json_t *cache = json_object_get(s->proxy, "cache");
@@ -317,6 +351,7 @@ static void print_words(const struct status *s)
 		return;
 	print_proxy(s);
 	print_saved(s);
+	print_tls(s);
 	print_cache(s);
 	print_reach(s);
 }

@@ -17,6 +17,9 @@
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
+#include "proxy/tls/tally.h"
+
+#define TLS_HOSTS_SHOWN 32
 
 /* An object under construction; `bad` once anything could not be made. */
 struct builder {
@@ -150,6 +153,46 @@ static json_t *intercept_json(struct worker *control)
 	return finish(&intercept);
 }
 
+static json_t *tls_row(struct worker *control, const struct tally_view *view)
+{
+	struct builder row = { .object = json_object() };
+	struct profile_match match;
+	/* A reload may have taken the host from its profile. */
+	bool known = profile_match_host(control->config->profiles, span_of(view->host), &match);
+
+	put(&row, "host", json_string(view->host));
+	put(&row, "vendor", known ? json_string(profile_name(match.profile)) : json_null());
+	put(&row, "mode",
+	    known && !match.never ? json_string(profile_tls_name(match.profile)) : json_null());
+	put(&row, "connections", json_integer((json_int_t)view->connections));
+	put(&row, "open", json_integer((json_int_t)view->open));
+	put(&row, "refused", json_integer((json_int_t)view->refused));
+	put(&row, "bytes_up", json_integer((json_int_t)view->bytes_up));
+	put(&row, "bytes_down", json_integer((json_int_t)view->bytes_down));
+	return finish(&row);
+}
+
+/* What of the vendors' went through encrypted, and so uncached. */
+static json_t *tls_json(struct worker *control)
+{
+	struct builder tls = { .object = json_object() }, hosts = { .object = json_array() };
+	struct tally_view views[TLS_HOSTS_SHOWN], sum = { 0 };
+	size_t n = 0;
+
+	if (control->proxy->tally)
+		n = tally_top(control->proxy->tally, views, TLS_HOSTS_SHOWN, &sum);
+	for (size_t i = 0; i < n; i++)
+		if (json_array_append_new(hosts.object, tls_row(control, &views[i])) < 0)
+			hosts.bad = true;
+	put(&tls, "connections", json_integer((json_int_t)sum.connections));
+	put(&tls, "open", json_integer((json_int_t)sum.open));
+	put(&tls, "refused", json_integer((json_int_t)sum.refused));
+	put(&tls, "bytes_up", json_integer((json_int_t)sum.bytes_up));
+	put(&tls, "bytes_down", json_integer((json_int_t)sum.bytes_down));
+	put(&tls, "hosts", finish(&hosts));
+	return finish(&tls);
+}
+
 /* One word that answers "is it working?". */
 static const char *state_word(struct worker *control)
 {
@@ -178,6 +221,7 @@ json_t *report_status(struct worker *control, uint64_t started_ms)
 	put(&top, "cache", cache_json(control));
 	put(&top, "saved", saved_json());
 	put(&top, "intercept", intercept_json(control));
+	put(&top, "tls", tls_json(control));
 	put(&top, "flights", json_integer(stat_read(STAT_FLIGHT_OPEN)));
 	put(&top, "connections", json_integer(stat_read(STAT_CONN_OPEN)));
 	put(&top, "requests", json_integer(stat_read(STAT_REQUESTS)));

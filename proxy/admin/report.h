@@ -17,7 +17,7 @@ json_t *report_stat(void);
 
 /*
  * {"version", "uptime_s", "state", "workers", "reach": [...], "cache": {...}, "saved": {...}, "intercept": {...},
- * "flights", "connections", "requests"}; `started_ms` of CLOCK_MONOTONIC. NULL: no memory.
+ * "tls": {...}, "flights", "connections", "requests"}; `started_ms` of CLOCK_MONOTONIC. NULL: no memory.
  */
 json_t *report_status(struct worker *control, uint64_t started_ms);
 

@@ -9,6 +9,7 @@
  *	cached.c   ... through the store and flights
  *	fill.c	   ... through objects of which only a part is stored
  *	invalidate.c what unsafe requests make worthless
+ *	secure.c   what becomes of TLS
  *	relay.c	   ... through to the origin and back, tunnels, splices
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
@@ -36,6 +37,7 @@
 
 #define CONN_READ_BYTES	 4096  /* of an input buffer at first */
 #define REQUEST_SPARES	 64    /* kept by a worker for the next requests */
+#define HELLOS_MAX	 128   /* incomplete TLS hellos of a worker: some 5 MiB */
 #define RELAY_READ_BYTES 16384 /* of a request's body at once */
 #define REQUEST_REDOS	 3     /* lookups again before a request goes its own way */
 
@@ -71,6 +73,10 @@ struct conn {
 	size_t in_room, in_n;
 	struct head_scan scan;
 	uint64_t head_due; /* mono_ms: the head that began must be complete */
+
+	uint64_t sniff_due; /* mono_ms: what began must say by then what it speaks; 0: not begun */
+	struct hello_reader *hello; /* of a TLS hello that is not whole yet */
+	size_t hello_fed;	    /* bytes of `in` that it has */
 
 	struct request *req; /* NULL: idle */
 	bool sniffed;	     /* it speaks HTTP */
@@ -175,6 +181,7 @@ struct client {
 	struct removals removals;
 	SLIST_HEAD(, request) spares;
 	unsigned spares_n;
+	unsigned hellos_n; /* connections with a hello_reader */
 	/* For heads and keys that are being put together; nothing in it outlives a callback. */
 	char scratch[POLICY_HEAD_MAX + 8192];
 	char text[CACHE_KEY_TEXT_MAX];
@@ -274,6 +281,18 @@ void relay_tunnel(struct request *req);
 void relay_splice(struct request *req, bool never);		     /* intercepted, not ours */
 void relay_splice_raw(struct conn *conn, enum splice_reason reason); /* no request yet */
 bool relay_fail_open(struct request *req, int error);
+
+/* The same for a host of a profile whose bytes are to be counted. */
+void relay_splice_host(struct conn *conn, enum splice_reason reason,
+		       const struct profile_match *match);
+
+/* ---- secure.c */
+/*
+ * Looks at the hello in conn->in. False: more is needed; true: the connection is somebody else's, or over, and
+ * freed. `waited`: no more will come in time.
+ */
+bool secure_look(struct conn *conn, bool waited);
+void secure_forget(struct conn *conn);
 
 /* ---- invalidate.c */
 /* Removes what the response to an unsafe request made invalid. Until it is gone, req->removal is set. */

@@ -61,6 +61,7 @@ static void conn_free(struct conn *conn)
 	struct worker *worker = conn->worker;
 
 	request_free(&conn->req);
+	secure_forget(conn);
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
 	TAILQ_REMOVE(&worker->client->conns, conn, link);
@@ -172,16 +173,15 @@ static void take_head(struct conn *conn, size_t n)
 	request_begin(req);
 }
 
-/* The head is not complete yet: it has until head_due. */
-static void await_head(struct conn *conn)
+/* Reads on until `*due`, which is set to `limit_ms` from now if it is not yet: what drips in does not move it. */
+static void await_until(struct conn *conn, uint64_t *due, int64_t limit_ms)
 {
-	const struct now *now = worker_now(conn->worker);
+	uint64_t now = worker_now(conn->worker)->mono_ms;
 	uint64_t left;
 
-	if (!conn->head_due)
-		conn->head_due =
-			now->mono_ms + (uint64_t)conn->worker->config->settings.proxy.head_timeout;
-	left = conn->head_due > now->mono_ms ? conn->head_due - now->mono_ms : 1;
+	if (!*due)
+		*due = now + (uint64_t)limit_ms;
+	left = *due > now ? *due - now : 1;
 	conn_unwatch_read(conn);
 	CHECK_OK(event_add(&conn->read_event,
 			   &(struct timeval){ .tv_sec = (time_t)(left / 1000),
@@ -189,8 +189,20 @@ static void await_head(struct conn *conn)
 	conn->reading = true;
 }
 
+/* The head is not complete yet: it has until head_due. */
+static void await_head(struct conn *conn)
+{
+	await_until(conn, &conn->head_due, conn->worker->config->settings.proxy.head_timeout);
+}
+
 /* Whatever has come by then decides. */
 static void await_sniff(struct conn *conn)
+{
+	await_until(conn, &conn->sniff_due, conn->worker->config->settings.proxy.sniff_wait);
+}
+
+/* The device has time to say something, in which most do. */
+static void await_first(struct conn *conn)
 {
 	unsigned wait = (unsigned)conn->worker->config->settings.proxy.sniff_wait;
 
@@ -214,9 +226,7 @@ static bool is_spliced(struct conn *conn, bool waited)
 		conn->sniffed = true;
 		return false;
 	case SNIFF_TLS:
-		STAT_INC(STAT_SNIFF_TLS);
-		relay_splice_raw(conn, SPLICE_TLS);
-		return true;
+		return secure_look(conn, waited);
 	case SNIFF_OTHER:
 		STAT_INC(STAT_SNIFF_OTHER);
 		relay_splice_raw(conn, SPLICE_NOT_HTTP);
@@ -406,7 +416,7 @@ int conn_start(struct worker *worker, const struct conn_from *from)
 	conn->sniffed = conn->mode != CONN_INTERCEPTED;
 	conn_rest(conn);
 	if (!conn->sniffed)
-		await_sniff(conn);
+		await_first(conn);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "proxy/client/client_priv.h"
+#include "proxy/tls/tally.h"
 
 /* ---- the request's body -------------------------------------------------------------------------- */
 
@@ -314,6 +315,7 @@ void relay_tunnel(struct request *req)
 		.port = req->head.port,
 		.answer_connect = true,
 	};
+	struct profile_match match;
 
 	if (!request_device_allowed(req) || !connect_port_allowed(req) ||
 	    host_normalise(req->head.host, req->match.host) < 0) {
@@ -322,16 +324,19 @@ void relay_tunnel(struct request *req)
 		respond_error(req, 403, "no tunnel to there from here");
 		return;
 	}
+	if (profile_match_host(req->config->profiles, req->head.host, &match) && !match.never)
+		plan.tally = tally_open(conn->worker->proxy->tally, &match);
 	conn_hand_over(conn, &plan);
 }
 
 /* All that came, from the request's first byte on, to where the device meant to go. */
-static void splice_to_origin(struct conn *conn, enum splice_reason reason)
+static void splice_to_origin(struct conn *conn, enum splice_reason reason, struct tally_row *tally)
 {
 	struct splice_plan plan = {
 		.reason = reason,
 		.head = span_make(conn->in, conn->in_n),
 		.addr = conn->origin,
+		.tally = tally,
 	};
 
 	conn_hand_over(conn, &plan);
@@ -339,14 +344,22 @@ static void splice_to_origin(struct conn *conn, enum splice_reason reason)
 
 void relay_splice(struct request *req, bool never)
 {
-	splice_to_origin(req->conn, never	   ? SPLICE_NEVER
-				    : req->profile ? SPLICE_NOT_HTTP
-						   : SPLICE_FOREIGN);
+	splice_to_origin(req->conn,
+			 never		? SPLICE_NEVER
+			 : req->profile ? SPLICE_NOT_HTTP
+					: SPLICE_FOREIGN,
+			 NULL);
 }
 
 void relay_splice_raw(struct conn *conn, enum splice_reason reason)
 {
-	splice_to_origin(conn, reason);
+	splice_to_origin(conn, reason, NULL);
+}
+
+void relay_splice_host(struct conn *conn, enum splice_reason reason,
+		       const struct profile_match *match)
+{
+	splice_to_origin(conn, reason, tally_open(conn->worker->proxy->tally, match));
 }
 
 /* Can't we connect (rather than: did the vendor answer badly)? */
@@ -369,6 +382,6 @@ bool relay_fail_open(struct request *req, int error)
 {
 	if (req->conn->mode != CONN_INTERCEPTED || !is_unreachable(error) || req->relaying)
 		return false;
-	splice_to_origin(req->conn, SPLICE_UNREACHABLE);
+	splice_to_origin(req->conn, SPLICE_UNREACHABLE, NULL);
 	return true;
 }

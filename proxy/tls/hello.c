@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 /* Extensions that this OpenSSL may not know: encrypted_client_hello, and its draft encrypted_server_name. */
-#define EXT_ECH	 0xfe0d
-#define EXT_ESNI 0xffce
+#define EXT_ECH	       0xfe0d
+#define EXT_ESNI       0xffce
 
 #define NAME_TYPE_HOST 0 /* RFC 6066, 3 */
 

@@ -23,9 +23,9 @@ enum hello_name {
 struct hello {
 	enum hello_name name;
 	char host[PROFILE_HOST_MAX]; /* NAME_HOST: lower case, no trailing dot; else "" */
-	bool hidden;		     /* the true name may be encrypted (ECH, or what looks like it) */
-	bool tls12, tls13;	     /* versions offered */
-	bool http1;		     /* would speak http/1.1: it says so, or has no ALPN at all */
+	bool hidden;	   /* the true name may be encrypted (ECH, or what looks like it) */
+	bool tls12, tls13; /* versions offered */
+	bool http1;	   /* would speak http/1.1: it says so, or has no ALPN at all */
 };
 
 /* 0 or -ENOMEM. */

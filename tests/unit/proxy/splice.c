@@ -13,6 +13,7 @@
 
 #include "firmware/base/stat.h"
 #include "proxy/splice.h"
+#include "proxy/tls/tally.h"
 
 /* A device, the worker's end of its connection, and a server. */
 struct scene {
@@ -123,6 +124,39 @@ static void stream_step(struct stream *stream, int from, int to, size_t most)
 		if (most < sizeof(bytes))
 			break;
 	}
+}
+
+/* What it carries is counted by host, too, until its end. */
+static void test_tally(void **state)
+{
+	struct profile_match match = { .host = "a.example" };
+	struct tally_view top, sum;
+	struct scene scene;
+	struct splice_plan plan;
+	char buf[8];
+
+	(void)state;
+	scene_make(&scene);
+	assert_int_equal(tally_new(&scene.rig.proxy.tally), 0);
+	plan = plan_of(&scene);
+	plan.head = SPAN("hello");
+	plan.tally = tally_open(scene.rig.proxy.tally, &match);
+	splice_start(scene.rig.worker, &plan);
+	RIG_UNTIL(&scene.rig, came(&scene));
+	assert_int_equal(send(scene.server, "answer", 6, 0), 6);
+	shutdown(scene.server, SHUT_WR);
+	RIG_UNTIL(&scene.rig, recv(scene.device, buf, sizeof(buf), MSG_PEEK) == 6);
+	assert_int_equal(tally_top(scene.rig.proxy.tally, &top, 1, &sum), 1);
+	assert_string_equal(top.host, "a.example");
+	assert_int_equal(top.bytes_up, 5);
+	assert_int_equal(top.bytes_down, 6);
+	assert_int_equal(top.open, 1);
+	shutdown(scene.device, SHUT_WR);
+	RIG_UNTIL(&scene.rig, stat_read(STAT_SPLICE_OPEN) == 0);
+	assert_int_equal(tally_top(scene.rig.proxy.tally, &top, 1, &sum), 1);
+	assert_int_equal(top.open, 0);
+	tally_free(&scene.rig.proxy.tally);
+	scene_end(&scene);
 }
 
 static void carry(struct scene *scene, size_t up_bytes, size_t down_bytes)
@@ -363,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_without_pipes),
 		cmocka_unit_test(test_head_goes_first),
 		cmocka_unit_test(test_back_pressure),

@@ -373,7 +373,8 @@ static void refuses_wrong_files(void **state)
 	refuse(V "[hosts]\nexact = a.example.com\n[class object]\nmax_ttl = 5s\nforce_ttl = 1s\n",
 	       0, "force_ttl and another");
 	refuse(V "[hosts]\nexact = a.example.com\n[query]\nkeep = a\ndrop = b\n", 0, "contradicts");
-	refuse(V "[hosts]\nexact = a.example.com\n[tls]\nmode = terminate\n", 6, "allowed: splice");
+	refuse(V "[hosts]\nexact = a.example.com\n[tls]\nmode = terminate\n", 6,
+	       "allowed: splice, refuse");
 	refuse(V "[hosts]\nexact = a.example.com\n[reach]\nhost = a b\n", 0, "[reach] host");
 	refuse(V "[hosts]\nexact = a.example.com\n[reach]\nresolvers = dns.example\n", 6,
 	       "IP addresses");

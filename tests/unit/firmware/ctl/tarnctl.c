@@ -237,6 +237,31 @@ static void all_is_well(void **state)
 		     "Vendors       v: reachable, DNS: public resolver 192.0.2.53:53\n");
 }
 
+/* What HTTPS keeps from the cache: the sum, and the first three hosts. */
+static void https(void **state)
+{
+	(void)state;
+	proxy(HTTP_OK "{\"state\":\"ok\",\"tls\":{\"connections\":0,\"refused\":0,"
+		      "\"bytes_down\":0,\"hosts\":[]}}");
+	(void)run("status");
+	assert_null(strstr(out, "HTTPS"));
+	(void)end(state);
+	proxy(HTTP_OK
+	      "{\"state\":\"ok\",\"tls\":{\"connections\":7,\"refused\":2,"
+	      "\"bytes_down\":3072,\"hosts\":["
+	      "{\"host\":\"a.example\",\"mode\":\"splice\",\"bytes_down\":2048,\"refused\":0},"
+	      "{\"host\":\"b.example\",\"mode\":null,\"bytes_down\":1024},"
+	      "{\"host\":\"c\\nd\",\"mode\":\"refuse\",\"bytes_down\":0,\"refused\":2},"
+	      "{\"host\":\"fourth.example\",\"bytes_down\":0}]}}");
+	(void)run("status");
+	expect(out, "HTTPS         3.0 KiB from vendors uncached in 7 connections; 2 refused\n"
+		    "              a.example: 2.0 KiB, 0 refused, mode splice\n"
+		    "              b.example: 1.0 KiB, 0 refused, mode -\n");
+	expect(out, ", 2 refused, mode refuse\n");
+	assert_null(strstr(out, "c\nd"));
+	assert_null(strstr(out, "fourth"));
+}
+
 static void status_as_json(void **state)
 {
 	json_t *document;
@@ -478,6 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(nothing_runs),
 		T(all_is_well),
+		T(https),
 		T(status_as_json),
 		T(the_proxy_alone_works),
 		T(steering_off_is_a_choice),

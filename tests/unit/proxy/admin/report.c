@@ -5,6 +5,7 @@
 #include "tests/unit/proxy/rig.h"
 
 #include "proxy/admin/report.h"
+#include "proxy/tls/tally.h"
 
 static char *text_of(struct evbuffer *buffer)
 {
@@ -104,13 +105,46 @@ static void test_status(void **state)
 	rig_end(&rig);
 }
 
+/* Hosts that TLS was carried to, with the profile's word about them now. */
+static void test_tls(void **state)
+{
+	struct profile_match known = { .host = "a.v.example" }, gone = { .host = "b.example" };
+	struct tally_row *row;
+	struct rig rig;
+	json_t *status, *tls, *hosts;
+
+	(void)state;
+	rig_make(&rig, "[vendor]\nname = v\n[hosts]\nexact = a.v.example\n[tls]\nmode = refuse\n",
+		 NULL);
+	assert_int_equal(tally_new(&rig.proxy.tally), 0);
+	row = tally_open(rig.proxy.tally, &known);
+	tally_bytes(row, 3, 500);
+	tally_close(rig.proxy.tally, &row);
+	tally_refused(rig.proxy.tally, &gone);
+	status = report_status(rig.worker, worker_now(rig.worker)->mono_ms);
+	assert_non_null(status);
+	tls = json_object_get(status, "tls");
+	assert_int_equal(json_integer_value(json_object_get(tls, "bytes_down")), 500);
+	assert_int_equal(json_integer_value(json_object_get(tls, "refused")), 1);
+	hosts = json_object_get(tls, "hosts");
+	assert_int_equal(json_array_size(hosts), 2);
+	assert_true(json_equal(json_array_get(hosts, 0),
+			       json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i}", "host", "a.v.example",
+					 "vendor", "v", "mode", "refuse", "connections", 1, "open",
+					 0, "refused", 0, "bytes_up", 3, "bytes_down", 500)));
+	assert_true(json_is_null(json_object_get(json_array_get(hosts, 1), "vendor")));
+	assert_true(json_is_null(json_object_get(json_array_get(hosts, 1), "mode")));
+	json_decref(status);
+	tally_free(&rig.proxy.tally);
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_metric),
-		cmocka_unit_test(test_all_metrics),
-		cmocka_unit_test(test_stat),
-		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_one_metric), cmocka_unit_test(test_all_metrics),
+		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_status),
+		cmocka_unit_test(test_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,9 +303,9 @@ static void too_large(void **state)
 	put_hello(&said, &extensions, 16384);
 	assert_int_equal(hello_read(hellos, all(&said), said.n, 1, &hello), -EMSGSIZE);
 	assert_int_equal(hello_read(hellos, all(&said), HELLO_BYTES_MAX - 1, 1, &hello), -EMSGSIZE);
-	assert_int_equal(hello_read(hellos, span_head(all(&said), HELLO_BYTES_MAX - 1), 1000, 1000,
-				    &hello),
-			 -EAGAIN);
+	assert_int_equal(
+		hello_read(hellos, span_head(all(&said), HELLO_BYTES_MAX - 1), 1000, 1000, &hello),
+		-EAGAIN);
 }
 
 /* No byte that is wrong, and no cut, does worse than to be refused. */
@@ -333,7 +333,7 @@ static void broken(void **state)
 
 static void no_hello(void **state)
 {
-	static const struct span not[] = {
+	static const struct span not [] = {
 		SPAN("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"),
 		SPAN("\x16\x03\x01\x00\x04\x02\x00\x00\x00"),
 		SPAN("\x15\x03\x01\x00\x02\x01\x00"),
@@ -343,8 +343,8 @@ static void no_hello(void **state)
 	struct hello hello;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(not); i++)
-		assert_int_equal(hello_read(hellos, not[i], not[i].n, 1, &hello), -EBADMSG);
+	for (size_t i = 0; i < ARRAY_LEN(not ); i++)
+		assert_int_equal(hello_read(hellos, not [i], not [i].n, 1, &hello), -EBADMSG);
 }
 
 /* ---- programs ----------------------------------------------------------------------------------- */
@@ -431,7 +431,8 @@ static void gnutls_program(void **state)
 static void curl_program(void **state)
 {
 	(void)state;
-	capture("curl -sk --noproxy '*' --resolve " HOST ":$port:127.0.0.1 https://" HOST ":$port/");
+	capture("curl -sk --noproxy '*' --resolve " HOST ":$port:127.0.0.1 https://" HOST
+		":$port/");
 }
 
 static void python_program(void **state)
@@ -445,14 +446,14 @@ static void python_program(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(openssl_says),	   cmocka_unit_test(versions),
-		cmocka_unit_test(alpn),		   cmocka_unit_test(no_name),
-		cmocka_unit_test(more_behind_it),  cmocka_unit_test(hostile_names),
-		cmocka_unit_test(good_names),	   cmocka_unit_test(odd_lists),
-		cmocka_unit_test(encrypted_name),  cmocka_unit_test(sizes),
-		cmocka_unit_test(too_large),	   cmocka_unit_test(broken),
-		cmocka_unit_test(no_hello),	   cmocka_unit_test(openssl_program),
-		cmocka_unit_test(gnutls_program),  cmocka_unit_test(curl_program),
+		cmocka_unit_test(openssl_says),	  cmocka_unit_test(versions),
+		cmocka_unit_test(alpn),		  cmocka_unit_test(no_name),
+		cmocka_unit_test(more_behind_it), cmocka_unit_test(hostile_names),
+		cmocka_unit_test(good_names),	  cmocka_unit_test(odd_lists),
+		cmocka_unit_test(encrypted_name), cmocka_unit_test(sizes),
+		cmocka_unit_test(too_large),	  cmocka_unit_test(broken),
+		cmocka_unit_test(no_hello),	  cmocka_unit_test(openssl_program),
+		cmocka_unit_test(gnutls_program), cmocka_unit_test(curl_program),
 		cmocka_unit_test(python_program),
 	};
 

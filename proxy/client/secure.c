@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An intercepted connection that begins with TLS: its hello is looked at, and what was decided is done.
+ *
+ * The hello is nearly always in the first segment, so that a decision costs no waiting. When it is not, a reader
+ * is kept with the connection until the hello is whole, it can't be one, or sniff_wait is over (conn.c): then
+ * the connection is carried through, as it is when too many wait already.
+ */
+#include "firmware/base/log.h"
+#include "proxy/client/client_priv.h"
+#include "proxy/tls/decide.h"
+#include "proxy/tls/tally.h"
+
+void secure_forget(struct conn *conn)
+{
+	if (conn->hello)
+		conn->worker->client->hellos_n--;
+	hello_reader_free(&conn->hello);
+}
+
+static int reader_begin(struct conn *conn)
+{
+	struct client *client = conn->worker->client;
+	int rc;
+
+	if (conn->hello)
+		return 0;
+	if (client->hellos_n >= HELLOS_MAX)
+		return -EBUSY;
+	rc = hello_reader_new(conn->worker->proxy->hellos, &conn->hello);
+	if (rc == 0)
+		client->hellos_n++;
+	return rc;
+}
+
+/* As hello_feed(). */
+static int look(struct conn *conn, struct hello *ret_hello)
+{
+	struct span news;
+	int rc = reader_begin(conn);
+
+	if (rc < 0)
+		return rc;
+	news = span_drop(span_make(conn->in, conn->in_n), conn->hello_fed);
+	conn->hello_fed = conn->in_n;
+	rc = hello_feed(conn->hello, news, ret_hello);
+	if (rc != -EAGAIN)
+		secure_forget(conn);
+	return rc;
+}
+
+/* Names of others are nobody's business: only a vendor's is logged. */
+static void note(const struct tls_verdict *verdict)
+{
+	STAT_INC(STAT_SNIFF_TLS);
+	tls_reason_count(verdict->reason);
+	LOG(verdict->action == TLS_REFUSE ? LOG_L_INFO : LOG_L_DEBUG, "tls.decided",
+	    "why=%s host=%s", tls_reason_name(verdict->reason),
+	    verdict->ours ? verdict->match.host : "-");
+}
+
+bool secure_look(struct conn *conn, bool waited)
+{
+	struct tls_verdict verdict;
+	struct hello hello;
+	int rc = look(conn, &hello);
+
+	if (rc == -EAGAIN && !waited)
+		return false;
+	if (rc == 0)
+		tls_decide(conn->worker->config->profiles, &hello, &verdict);
+	else
+		tls_decide_unread(rc, &verdict);
+	note(&verdict);
+	if (verdict.action == TLS_REFUSE) {
+		tally_refused(conn->worker->proxy->tally, &verdict.match);
+		conn_cut(conn, true);
+	} else if (verdict.ours) {
+		relay_splice_host(conn, SPLICE_TLS, &verdict.match);
+	} else {
+		relay_splice_raw(conn,
+				 verdict.reason == TLS_NEVER_HOST ? SPLICE_NEVER : SPLICE_TLS);
+	}
+	return true;
+}
