@@ -48,7 +48,7 @@ struct db {
 	MDB_dbi dbi[DB_TABLES];
 	const uint8_t *base; /* of the map: page n is at base + n * DB_PAGE */
 	size_t map;	     /* bytes of it */
-	int fd;		     /* of the file, for pread and sendfile; LMDB's own, not to be closed */
+	int fd;		     /* of the file, for pread; LMDB's own, not to be closed */
 };
 
 /*

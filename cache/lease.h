@@ -3,9 +3,8 @@
  * Leases: ids whose bytes somebody uses. While an id is leased its chunks are neither freed nor
  * moved, so spans and file offsets from store_chunk() stay what they are, with no transaction open.
  *
- * Hold one until the last byte is *acknowledged*: what went to a socket by sendfile is read again for a
- * retransmission (the socket's queue is empty, or the connection has been gone for TCP_USER_TIMEOUT).
- * Any thread.
+ * Hold one until the last byte has been copied into its socket. (What would go there by sendfile would have to be
+ * leased until it is *acknowledged*: a retransmission reads it again.) Any thread.
  */
 #ifndef CACHE_LEASE_H
 #define CACHE_LEASE_H

@@ -9,7 +9,9 @@
  * A chunk is checked by reading it through the descriptor: that has readahead, which the map has not, and a
  * bad sector is an error there instead of a SIGBUS.
  */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY /* the size of XXH3_state_t */
 #include <xxhash.h>
@@ -17,7 +19,8 @@
 #include "cache/store_priv.h"
 #include "firmware/base/stat.h"
 
-#define SCRATCH_BYTES 65536
+#define SCRATCH_BYTES	 65536
+#define READ_AHEAD_PAGES 8 /* fewer are not worth a question */
 
 /* Where a chunk's bytes are, and what they must add up to. */
 struct found_chunk {
@@ -102,6 +105,28 @@ static int file_sum(int fd, off_t from, size_t n, uint8_t *scratch, uint64_t *re
 	return 0;
 }
 
+/*
+ * The map has no readahead (it would cost lookups too much): a chunk that fell out of the page cache would be
+ * read page by page, by whoever copies it. So it is asked for as a whole, which that one then waits for.
+ */
+static void chunk_read_ahead(const struct store *store, const struct store_place *place)
+{
+	size_t pages = (place->bytes.n + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE;
+	unsigned char resident[(CONFIG_CHUNK_BYTES + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE];
+	const uint8_t *first = store->db.base + (place->offset & ~(off_t)(DB_PAGE - 1));
+
+	if (pages < READ_AHEAD_PAGES || pages > sizeof(resident) ||
+	    mincore((void *)(uintptr_t)first, pages * DB_PAGE, resident) < 0)
+		return;
+	for (size_t i = 0; i < pages; i++) {
+		if (resident[i] & 1)
+			continue;
+		(void)!posix_fadvise(store->db.fd, place->offset, (off_t)place->bytes.n,
+				     POSIX_FADV_WILLNEED);
+		return;
+	}
+}
+
 /* The id is leased: nothing about the chunk changes meanwhile. */
 static int chunk_verify(struct store_reader *reader, const struct found_chunk *chunk)
 {
@@ -109,8 +134,10 @@ static int chunk_verify(struct store_reader *reader, const struct found_chunk *c
 	uint64_t sum = 0;
 	int rc;
 
-	if (LIKELY(chunk_verified(store, chunk)))
+	if (LIKELY(chunk_verified(store, chunk))) {
+		chunk_read_ahead(store, &chunk->place);
 		return 0;
+	}
 	if (!reader->scratch)
 		reader->scratch = malloc(SCRATCH_BYTES);
 	if (!reader->scratch)

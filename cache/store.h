@@ -57,7 +57,7 @@ enum store_state store_state(const struct store *store);
 /* An id that no object had before. */
 uint64_t store_id_new(struct store *store);
 
-/* For sendfile: the descriptor of the data file. Valid while a lease is held. -1 if offline. */
+/* The descriptor of the data file. Valid while a lease is held. -1 if offline. */
 int store_fd(const struct store *store);
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -89,7 +89,7 @@ void stored_free(struct stored **stored);
 /* Where the bytes of a chunk are: in memory, and in the file of store_fd(). */
 struct store_place {
 	struct span bytes;
-	off_t offset; /* -1: not by sendfile */
+	off_t offset;
 };
 
 /*

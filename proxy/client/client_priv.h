@@ -3,7 +3,7 @@
  * What the rooms of the client side share:
  *
  *	conn.c	   the connection: reading heads, keep-alive, its end
- *	linger.c   what remains of a connection that is over: unread input, leases of unacknowledged bytes
+ *	linger.c   what remains of a connection that is over: unread input
  *	request.c  a request: whose it is, and where it goes
  *	lookup.c   ... its keys, and what is stored under them
  *	cached.c   ... through the store and flights
@@ -55,9 +55,6 @@ enum request_step {
 #undef X
 };
 
-struct tail; /* a lease on bytes that may be sent again */
-SLIST_HEAD(tails, tail);
-
 struct request;
 
 struct conn {
@@ -83,7 +80,6 @@ struct conn {
 	bool served;	     /* at least one response was begun */
 	bool last;	     /* no request after this one */
 	bool broken;	     /* half a message is on the wire: nothing may follow */
-	struct tails tails;
 };
 
 TAILQ_HEAD(conns, conn);
@@ -101,14 +97,10 @@ struct deliver {
 	uint64_t frame_left; /* body bytes that the frame on its way still covers */
 	char frame[256];     /* chunk head, or a part's head */
 	struct span frame_out;
-	struct span head_out;	  /* not sent yet ... */
-	char *head_owned;	  /* ... and if it had to be kept, here */
-	struct store_place place; /* of chunk place_index; */
-	uint32_t place_index;
-	bool has_place;
-	bool by_file;	    /* something went out by sendfile */
-	bool gave_up;	    /* a hole that nothing fills */
-	uint64_t filled_at; /* pos + 1 of the last hole that a flight was begun for */
+	struct span head_out; /* not sent yet ... */
+	char *head_owned;     /* ... and if it had to be kept, here */
+	bool gave_up;	      /* a hole that nothing fills */
+	uint64_t filled_at;   /* pos + 1 of the last hole that a flight was begun for */
 	uint64_t sent;
 };
 
@@ -176,7 +168,7 @@ struct client {
 	struct worker *worker;
 	struct conns conns;
 	struct lingers lingers;
-	struct event sweep; /* while there are lingers or tails */
+	struct event sweep; /* while there are lingers */
 	bool sweeping;
 	struct removals removals;
 	SLIST_HEAD(, request) spares;
@@ -227,15 +219,9 @@ void conn_hand_over(struct conn *conn, struct splice_plan *plan);
 
 /* ---- linger.c */
 void linger_init(struct client *client);
-/* Holds `lease` until all that was sent is acknowledged. */
-void conn_keep_lease(struct conn *conn, struct lease *lease);
-void conn_drop_tails(struct conn *conn);
 /* Takes the socket: what was sent arrives, what comes is dropped, then it is closed. */
-void linger_start(struct client *client, int fd, struct tails *tails);
-/* The same for a second descriptor of a socket that goes on: only the leases are waited for. */
-void linger_share(struct client *client, int fd, struct tails *tails);
+void linger_start(struct client *client, int fd);
 void linger_end_all(struct client *client);
-void client_sweep_soon(struct client *client);
 
 /* ---- request.c */
 MUST_USE struct request *request_new(struct conn *conn);
@@ -312,7 +298,6 @@ size_t respond_part_head(const struct request *req, unsigned part, char *buf, si
 /* ---- deliver.c */
 void deliver_begin(struct request *req, struct span head);
 void deliver_run(struct request *req);
-void deliver_stop(struct request *req); /* before the socket is closed without being reset */
 void deliver_end(struct deliver *out);
 
 #endif

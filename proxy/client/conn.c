@@ -75,33 +75,21 @@ void conn_cut(struct conn *conn, bool reset)
 {
 	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
 
-	if (conn->req) {
+	if (conn->req)
 		relay_end(conn->req);
-		deliver_stop(conn->req);
-	}
-	if (reset)
-		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	if (reset) {
+		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		close(conn->fd);
-		conn_drop_tails(conn);
 	} else {
-		linger_start(conn->worker->client, conn->fd, &conn->tails);
+		linger_start(conn->worker->client, conn->fd);
 	}
 	conn_free(conn);
 }
 
 void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 {
-	int fd;
-
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
-	/* The socket lives on, so what it still holds may be sent again: keep the leases for a while. */
-	if (!SLIST_EMPTY(&conn->tails)) {
-		fd = dup(conn->fd);
-		if (fd >= 0)
-			linger_share(conn->worker->client, fd, &conn->tails);
-	}
 	plan->fd = conn->fd;
 	plan->peer = conn->device;
 	splice_start(conn->worker, plan);
@@ -110,7 +98,7 @@ void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 
 void conn_close(struct conn *conn)
 {
-	linger_start(conn->worker->client, conn->fd, &conn->tails);
+	linger_start(conn->worker->client, conn->fd);
 	conn_free(conn);
 }
 
@@ -406,7 +394,6 @@ int conn_start(struct worker *worker, const struct conn_from *from)
 	conn->fd = from->fd;
 	conn->device = from->device;
 	conn->origin = from->origin;
-	SLIST_INIT(&conn->tails);
 	event_assign(&conn->read_event, worker->base, conn->fd, EV_READ | EV_PERSIST, on_readable,
 		     conn);
 	event_assign(&conn->write_event, worker->base, conn->fd, EV_WRITE, on_writable, conn);

@@ -114,7 +114,6 @@ static bool filled_meanwhile(struct request *req)
 	stored_free(&req->stored);
 	req->stored = stored;
 	req->out.object = stored_object(stored);
-	req->out.has_place = false;
 	return true;
 }
 

@@ -84,7 +84,7 @@ static void keeps_it_over_a_restart(void **state)
 	assert_true(store_id_new(rig.store) >= last);
 }
 
-/* The bytes in the map and those in the file, as sendfile takes them, are the same. */
+/* The bytes in the map and those in the file are the same. */
 static void chunks_are_where_it_says(void **state)
 {
 	struct cache_key key = key_of(SPAN("v g /8"));
