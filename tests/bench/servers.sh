@@ -5,9 +5,12 @@
 #
 # server_NAME prepares $WORK/NAME and prints the command line; port_of NAME says where it listens.
 
-declare -A PORT=([origin]=18080 [floor]=18081 [tarn]=18082 [nginx]=18083 [varnish]=18084 [squid]=18085 [ats]=18086)
-declare -A TITLE=([floor]="floor program" [tarn]=Tarn [nginx]="nginx" [varnish]="Varnish" [squid]="Squid" [ats]="Traffic Server")
-declare -A PIDS=()
+PORT_BASE=${PORT_BASE:-28380}
+declare -A PORT=([origin]=$PORT_BASE [floor]=$((PORT_BASE + 1)) [tarn]=$((PORT_BASE + 2)) [nginx]=$((PORT_BASE + 3))
+	[varnish]=$((PORT_BASE + 4)) [squid]=$((PORT_BASE + 5)) [ats]=$((PORT_BASE + 6)))
+# shellcheck disable=SC2034 # for ./report
+declare -A TITLE=([origin]=direct [floor]="floor program" [tarn]=Tarn [nginx]="nginx" [varnish]="Varnish" [squid]="Squid" [ats]="Traffic Server")
+declare -A COMMANDS=() PIDS=()
 
 version_of() {
 	case $1 in
@@ -51,7 +54,8 @@ nginx_common() { # DIR
 
 server_origin() {
 	mkdir -p "$WORK/origin"
-	# /4k, /256k, /32m: the files. /miss/N and /cold/N: as many different objects. /herd/N: at 16 MiB/s.
+	# /4k, /256k, /32m: the files. The others are as many different objects as one asks for; /line/N at 1 Gbit/s, /herd/N
+	# at 4 MiB/s.
 	{
 		nginx_common "$WORK/origin"
 		cat <<-CONF
@@ -64,10 +68,11 @@ server_origin() {
 					add_header Cache-Control "max-age=86400";
 					location /miss/ { alias $WORK/files/; try_files 256k =404; }
 					location /cold/ { alias $WORK/files/; try_files 64m =404; }
+					location /line/ { alias $WORK/files/; try_files 64m =404; limit_rate 119m; }
 					location /herd/ {
 						alias $WORK/files/;
-						try_files 64m =404;
-						limit_rate 16m;
+						try_files 8m =404;
+						limit_rate 4m;
 						access_log $WORK/origin/herd.log brief;
 					}
 				}
@@ -178,9 +183,9 @@ server_tarn() {
 		[vendor]
 		name = bench
 		title = The benchmark's origin
-		source = 127.0.0.1:${PORT[origin]}
+		source = localhost:${PORT[origin]}
 		[hosts]
-		exact = 127.0.0.1
+		exact = localhost
 	CONF
 	cat >"$WORK/tarn/tarn.conf" <<-CONF
 		[proxy]
@@ -191,23 +196,35 @@ server_tarn() {
 		[cache]
 		path = $WORK/tarn/cache
 		size = 8G
+		[steer]
+		allow_private_vendor = yes
 		[vendors]
 		dir = $WORK/tarn/vendors
 	CONF
+	# As root it becomes nobody.
+	chmod 777 "$WORK/tarn" "$WORK/tarn/cache"
 	echo "$BUILD/bin/tarn-proxy" --config "$WORK/tarn/tarn.conf"
 }
 
-start() { # NAME CPU: runs it there and waits until its port answers
-	local name=$1 cpu=$2 command deadline=$((SECONDS + 30))
-	command=$("server_$name") || die "$name could not be set up"
+prepare() { # NAME
+	COMMANDS[$1]=$("server_$1") || die "$1 could not be set up"
+}
+
+launch() { # NAME CPU: runs it there and waits until its port answers
+	local name=$1 cpu=$2 deadline=$((SECONDS + 30))
 	# shellcheck disable=SC2086
-	taskset -c "$cpu" setsid $command >"$WORK/$name.log" 2>&1 &
+	taskset -c "$cpu" setsid ${COMMANDS[$name]} >"$WORK/$name.log" 2>&1 &
 	PIDS[$name]=$!
 	until (exec 3<>"/dev/tcp/127.0.0.1/${PORT[$name]}") 2>/dev/null; do
 		kill -0 "${PIDS[$name]}" 2>/dev/null || die "$name ended: $(tail -n 3 "$WORK/$name.log")"
 		[ "$SECONDS" -lt "$deadline" ] || die "$name does not answer: $(tail -n 3 "$WORK/$name.log")"
-		read -rt 0.05 <>"$WORK/tick" || :
+		read -rt 0.005 <>"$WORK/tick" || :
 	done
+}
+
+start() { # NAME CPU
+	prepare "$1"
+	launch "$1" "$2"
 }
 
 family() { # NAME: its process and all that it started (they share the session that setsid made)
