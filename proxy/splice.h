@@ -19,7 +19,8 @@ struct tally_row;
 	X(SILENT, STAT_SPLICE_SILENT, "silent")                                                    \
 	X(FOREIGN, STAT_SPLICE_FOREIGN, "foreign_host")                                            \
 	X(NEVER, STAT_SPLICE_NEVER, "never_host")                                                  \
-	X(UNREACHABLE, STAT_SPLICE_UNREACHABLE, "unreachable")
+	X(UNREACHABLE, STAT_SPLICE_UNREACHABLE, "unreachable")                                     \
+	X(REFUSED, STAT_SPLICE_REFUSED, "refused")
 
 enum splice_reason {
 #define X(name, stat, text) SPLICE_##name,

@@ -37,6 +37,7 @@
 	ONE(SPLICE_FOREIGN, COUNTER, "splice.foreign_host", "connections carried to their original destination: the host is not a vendor's") \
 	ONE(SPLICE_NEVER, COUNTER, "splice.never_host", "connections to hosts that the profile never intercepts") \
 	ONE(SPLICE_UNREACHABLE, COUNTER, "splice.unreachable", "connections carried to their original destination because we can't reach the vendor ourselves") \
+	ONE(SPLICE_REFUSED, COUNTER, "splice.refused", "steered connections carried through because their HTTP is not ours to repair") \
 	ONE(SPLICE_FAILED, COUNTER, "splice.failed", "splices whose destination could not be connected") \
 	ONE(SPLICE_BYTES_UP, COUNTER, "splice.bytes_up", "bytes from devices through splices") \
 	ONE(SPLICE_BYTES_DOWN, COUNTER, "splice.bytes_down", "bytes to devices through splices") \

@@ -64,7 +64,7 @@ struct net_kernel_ops {
 	/* Adding what is there already (also by an earlier keeper) and deleting what is not are successes. */
 	int (*rule_set)(struct net_kernel *k, const struct net_rule *rule, bool add);
 	int (*route_set)(struct net_kernel *k, const struct net_route *route, bool add);
-	/* `path` below /proc/sys. */
+	/* `path` below /proc/sys, or absolute. */
 	int (*sysctl)(struct net_kernel *k, const char *path, const char *value);
 	/* The port of `bridge` behind which the next hop of a default route is. -ENOENT: not known (yet). */
 	int (*router_port)(struct net_kernel *k, const char *bridge, int *ret_ifindex);

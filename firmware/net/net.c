@@ -15,6 +15,7 @@
  * down and made again. net_remove() takes it down, in reverse order.
  * One thread.
  */
+#include "firmware/base/log.h"
 #include "firmware/net/net.h"
 
 #include <ctype.h>
@@ -286,6 +287,21 @@ static int routing_set(struct network *net, int family, bool add)
 	return all;
 }
 
+/*
+ * What a switch keeps to itself crosses our bridge as it would a cable: 802.1X, LLDP and the like (IEEE 802.1Q, table
+ * 8-1). The kernel forwards all but STP, pause and link aggregation frames. Not every kernel lets us: then these stay.
+ */
+static void bridge_as_cable(struct network *net)
+{
+	char path[64];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/bridge/group_fwd_mask", net->bridge);
+	rc = net->k->ops->sysctl(net->k, path, "0xfff8");
+	if (rc)
+		LOG(LOG_L_WARN, "net.group_frames_stay", "bridge=%s error=%d", net->bridge, rc);
+}
+
 static int bridge_make(struct network *net)
 {
 	const struct net_kernel_ops *ops = net->k->ops;
@@ -295,6 +311,8 @@ static int bridge_make(struct network *net)
 	if (rc == -ENODEV) {
 		rc = ops->bridge_add(net->k, net->bridge);
 		net->bridge_ours = !rc;
+		if (!rc)
+			bridge_as_cable(net);
 	} else if (!rc) {
 		net->bridge_ours = link.ours;
 	}

@@ -317,7 +317,7 @@ static int netlink_sysctl(struct net_kernel *k, const char *path, const char *va
 	int fd, rc;
 
 	(void)k;
-	snprintf(file, sizeof(file), "/proc/sys/%s", path);
+	snprintf(file, sizeof(file), "%s%s", path[0] == '/' ? "" : "/proc/sys/", path);
 	fd = open(file, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -129,11 +129,18 @@ static int make_room(struct conn *conn)
 	return 0;
 }
 
+/*
+ * We forward nothing that we would not accept. But a device that was steered here did not ask for us, and what it says may
+ * well work with the vendor: then it gets the vendor, byte for byte, on a connection of its own.
+ */
 static void refuse(struct conn *conn, int refusal)
 {
 	http_refusal_count(refusal);
 	LOG(LOG_L_INFO, "conn.refused", "why=%s", http_refusal_info(refusal)->name);
-	request_refused(conn, refusal);
+	if (conn->mode == CONN_INTERCEPTED)
+		relay_splice_raw(conn, SPLICE_REFUSED);
+	else
+		request_refused(conn, refusal);
 }
 
 /* A whole head of n bytes. */

@@ -45,6 +45,20 @@ check 'the data plane sees both IPv4 addresses' addresses_kept http://198.51.100
 check 'the data plane sees both IPv6 addresses' addresses_kept 'http://[2001:db8:51::10]/' \
 	2001:db8:51::10,80 2001:db8:7::11
 
+# What a switch would keep to itself (802.1X here) crosses the box as it would a cable. Sent behind the switch, which
+# is a kernel's bridge, too.
+crosses() {
+	local sender
+	ip netns exec "$(ns switch)" "$tools/frame" send uplink 01:80:c2:00:00:03 888e &
+	sender=$!
+	in_ns router "$tools/frame" await in0 888e 5
+	local rc=$?
+	kill "$sender"
+	wait "$sender" 2>/dev/null
+	return $rc
+}
+check '802.1X frames pass' crosses
+
 # Tagged VLAN: only the box understands dev3's tag, everyone else drops it.
 in_ns dev3 "$tools/tagger" eth0 7
 addr dev3 eth0 10.7.0.13/24 2001:db8:7::13/64

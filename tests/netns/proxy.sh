@@ -85,6 +85,10 @@ raw() { # BYTES PORT
 check 'something that is not HTTP is carried through' \
 	eval '[[ $(raw "\x00\x01garbage\r\n\r\n" 80) == *"400 Bad Request"* ]]'
 check 'it is counted as such' stat_over splice.not_http 0
+# A bare LF ends no line of ours (RFC 9112, 2.2), but nginx takes it: the device must not notice who is in the way.
+check 'HTTP that we refuse is carried through' eval '
+	[[ $(raw "GET / HTTP/1.1\nHost: mirror.vendor.example\nConnection: close\n\n" 80) == *DIRECT* ]]'
+check 'it is counted as refused' stat_over splice.refused 0
 # shellcheck disable=SC2034 # by eval
 hello='\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03'
 check 'a TLS hello is carried through' eval '[[ $(raw "$hello" 443) == *"400 Bad Request"* ]]'
