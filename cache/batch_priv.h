@@ -14,6 +14,7 @@ struct batch {
 	uint64_t hand_before;
 	uint64_t *touched; /* ids whose record gets a new map at the end */
 	size_t touched_n, touched_size;
+	uint64_t held_pages; /* doomed ones that won't come free in time: room.c */
 	/* counted when committed */
 	uint64_t evicted, evicted_pages, padding, stored, stored_bytes;
 };

@@ -225,6 +225,18 @@ bool doom_ripe(struct doom_set *set, struct store *store)
 	return false;
 }
 
+uint64_t doom_held(const struct doom_set *set, struct store *store)
+{
+	struct lease_table *leases = atomic_load(&store->leases);
+	struct doom *doom, *next;
+	uint64_t pages = 0;
+
+	HASH_ITER(hh, set->all, doom, next)
+	if (!doom->removed && doom->pages && lease_held(leases, doom->key.id))
+		pages += doom->pages;
+	return pages;
+}
+
 /* Deletes chunk rows of an id from `index` on (only that one, or all). Gives how many. */
 static int rows_delete(struct store *store, MDB_txn *txn, const struct doom *doom, unsigned max,
 		       unsigned *ret_n)

@@ -35,6 +35,9 @@ MUST_USE int doom_add(struct doom_set *set, const struct db *db, MDB_txn *txn, u
 /* The record came after all. */
 MUST_USE int doom_remove(struct doom_set *set, const struct db *db, MDB_txn *txn, uint64_t id);
 
+/* Of `pages`, those that somebody still holds: they come free when a reader is done, who knows when. */
+uint64_t doom_held(const struct doom_set *set, struct store *store);
+
 /* Is there something whose time has come? Asks for no transaction. */
 bool doom_ripe(struct doom_set *set, struct store *store);
 /* Deletes the chunks whose time has come, at most `max` of them, in the transaction. */

@@ -30,7 +30,8 @@ static int room_measure(struct batch *b, struct room *ret_room)
 	struct store *store = b->store;
 	uint64_t limit = store->limit, margin = store->commit_bytes;
 	uint64_t file;
-	struct room room = { .doomed = b->base->doom.pages };
+	uint64_t doomed = b->base->doom.pages;
+	struct room room = { .doomed = doomed > b->held_pages ? doomed - b->held_pages : 0 };
 	int rc = db_pages(&store->db, b->txn, &room.live, &file);
 
 	if (rc)
@@ -152,6 +153,8 @@ static int round_begin(struct batch *b, struct batch_base *base, uint64_t need, 
 	if (rc)
 		return rc;
 	rc = doom_sweep(&base->doom, b->store, b->txn, SWEEP_CHUNKS);
+	/* What a slow device holds is no room: then others have to go. */
+	b->held_pages = doom_held(&base->doom, b->store);
 	if (rc == 0)
 		rc = room_evict(b, need);
 	if (rc == 0)

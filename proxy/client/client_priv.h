@@ -152,6 +152,7 @@ struct request {
 	char *body_buf;
 	size_t body_buf_at, body_buf_n;
 	bool body_done, relaying;
+	bool body_begun;  /* the fetch has asked for it: it is not in `in` as it came any more */
 	int body_refusal; /* what was wrong with the body, or 0 */
 
 	struct deliver out;

@@ -70,8 +70,11 @@ static int read_chunked(struct request *req, struct span *ret_bytes)
 static int body_read(void *arg, struct span *ret_bytes)
 {
 	struct request *req = arg;
-	int rc = req->framing.kind == FRAMING_CHUNKED ? read_chunked(req, ret_bytes)
-						      : read_counted(req, ret_bytes);
+	int rc;
+
+	req->body_begun = true;
+	rc = req->framing.kind == FRAMING_CHUNKED ? read_chunked(req, ret_bytes)
+						  : read_counted(req, ret_bytes);
 
 	if (rc == -EAGAIN) {
 		conn_watch_read(req->conn);
@@ -380,7 +383,7 @@ static bool is_unreachable(int error)
 
 bool relay_fail_open(struct request *req, int error)
 {
-	if (req->conn->mode != CONN_INTERCEPTED || !is_unreachable(error) || req->relaying)
+	if (req->conn->mode != CONN_INTERCEPTED || !is_unreachable(error) || req->body_begun)
 		return false;
 	splice_to_origin(req->conn, SPLICE_UNREACHABLE, NULL);
 	return true;
