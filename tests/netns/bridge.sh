@@ -55,7 +55,7 @@ crosses() {
 	local rc=$?
 	kill "$sender"
 	wait "$sender" 2>/dev/null
-	return $rc
+	return "$rc"
 }
 check '802.1X frames pass' crosses
 
