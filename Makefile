@@ -101,7 +101,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint
-.PHONY: asan test-asan fuzz fuzz-run bench
+.PHONY: asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/demo/run
@@ -123,6 +123,8 @@ test-asan: asan
 fuzz: deps-fuzz ## [tests/fuzz/*.c] each fuzzer from its corpus for FUZZ_SECONDS (60)
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) \
 		SANITIZE=address,undefined,fuzzer-no-link fuzz-run
+compare-http: all tools deps-compare ## disputed cases of HTTP caching: Tarn beside nginx, Squid and Varnish
+	@BUILD=$(BUILD) tests/compare/run
 fuzz-run: $(FUZZERS)
 	@BUILD=$(BUILD) tests/fuzz/run $^
 
@@ -223,11 +225,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-fuzz deps-bench: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

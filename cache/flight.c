@@ -290,6 +290,18 @@ unlock:
 	return rc;
 }
 
+bool flight_follow(struct flights *all, const struct cache_key *key, struct flight_want want,
+		   struct flight_reader *reader)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	bool found;
+
+	pthread_mutex_lock(&shard->lock);
+	found = shard_find(shard, key, want, reader) != NULL;
+	pthread_mutex_unlock(&shard->lock);
+	return found;
+}
+
 int flight_alone(struct flights *all, struct flight_reader *reader)
 {
 	struct flight *f = flight_make(all, NULL, (struct flight_want){ 0, UINT64_MAX });

@@ -106,6 +106,10 @@ MUST_USE int flight_join(struct flights *flights, const struct cache_key *key,
 			 struct flight_want want, struct now now, struct flight_reader *reader,
 			 enum flight_role *ret_role);
 
+/* Takes a seat in the flight of `key` that covers `want`, if there is one. */
+MUST_USE bool flight_follow(struct flights *flights, const struct cache_key *key,
+			    struct flight_want want, struct flight_reader *reader);
+
 /* A seat in a new flight that is in no table: for what is never collapsed or stored. 0 or -ENOMEM. */
 MUST_USE int flight_alone(struct flights *flights, struct flight_reader *reader);
 

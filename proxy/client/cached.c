@@ -98,7 +98,11 @@ static bool lead(struct request *req, struct flight_want want)
 		ask.range.last = want.to == UINT64_MAX ? RANGE_UNKNOWN : want.to - 1;
 		ask.cond = POLICY_COND_NONE;
 	}
-	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, NULL);
+	ask.interim = relay_interim;
+	ask.ended = relay_ended;
+	ask.arg = req;
+	relay_end(req); /* of an earlier try */
+	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, &req->fetch);
 	if (rc == 0)
 		return true;
 	flight_abandon(flight_of(&req->seat));
@@ -210,6 +214,22 @@ static void serve(struct request *req)
 	serve_as(req, stored_object(req->stored));
 }
 
+/* For who will not fetch it: is it just being stored? */
+static bool follow(struct request *req)
+{
+	struct cache_key key = request_flight_key(req);
+	struct flight_want all = { 0, UINT64_MAX };
+
+	cached_leave(req);
+	if (req->stored || req->redos || !flight_follow(flights_of(req), &key, all, &req->seat))
+		return false;
+	req->step = REQUEST_FLIGHT;
+	req->joined_new = false; /* its head is judged as if it were stored */
+	req->collapsed = true;
+	cached_progress(req);
+	return true;
+}
+
 static void lookup(struct request *req)
 {
 	struct policy_env env = env_of(req);
@@ -234,9 +254,12 @@ static void lookup(struct request *req)
 		cached_join(req, want_of(req));
 		break;
 	case POLICY_USE_RELAY:
-		relay_begin(req, req->verdict.cond);
+		if (req->head.method != HTTP_METHOD_HEAD || !follow(req))
+			relay_begin(req, req->verdict.cond);
 		break;
 	case POLICY_USE_504:
+		if (follow(req))
+			break;
 		respond_error(req, 504, "not in the cache, and only-if-cached was asked for");
 		break;
 	}

@@ -264,6 +264,9 @@ void relay_begin(struct request *req, enum policy_cond cond);
 void relay_progress(struct request *req);
 void relay_readable(struct request *req);
 void relay_end(struct request *req); /* gives back all it has */
+/* For struct fetch_ask: interim responses go to the device; `fetch` has ended. */
+void relay_interim(void *req, const struct http_head *head);
+void relay_ended(void *req);
 void relay_tunnel(struct request *req);
 void relay_splice(struct request *req, bool never);		     /* intercepted, not ours */
 void relay_splice_raw(struct conn *conn, enum splice_reason reason); /* no request yet */
@@ -284,6 +287,8 @@ void secure_forget(struct conn *conn);
 /* ---- invalidate.c */
 /* Removes what the response to an unsafe request made invalid. Until it is gone, req->removal is set. */
 void invalidate_begin(struct request *req, const struct http_head *response);
+/* Stores the new record of what is stored, and waits for it in the same way. */
+void update_begin(struct request *req, const struct object *object);
 void invalidate_leave(struct request *req);
 void removals_forget(struct client *client);
 

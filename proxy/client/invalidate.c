@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Invalidation (RFC 9111 4.4): a successful unsafe request makes what is stored for its URI worthless.
+ * Invalidation (RFC 9111 4.4): a successful unsafe request makes what is stored for its URI worthless. And
+ * updates by HEAD (4.3.5), which have to be seen by the next request just as well.
  *
  * The device gets its answer when the removal is committed, so that its next request can't meet the old
  * response. The writer's thread counts a removal down and posts its mail; worker and request may be gone
@@ -89,6 +90,31 @@ static void remove_one(struct request *req, struct removal *r, const struct poli
 		count_down(r, rc);
 }
 
+static struct removal *removal_new(struct request *req)
+{
+	struct worker *worker = req->conn->worker;
+	struct removal *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		LOG(LOG_L_WARN, "invalidate.failed", "error=%d", -ENOMEM);
+		return NULL;
+	}
+	r->worker = worker;
+	r->req = req;
+	r->left = 1;
+	mail_init(&r->mail, on_removed);
+	LIST_INSERT_HEAD(&worker->client->removals, r, link);
+	req->removal = r;
+	return r;
+}
+
+/* All is asked of the writer. */
+static void removal_begun(struct request *req, struct removal *r)
+{
+	writer_hurry(req->conn->worker->proxy->writer);
+	count_down(r, 0);
+}
+
 void invalidate_begin(struct request *req, const struct http_head *response)
 {
 	struct worker *worker = req->conn->worker;
@@ -97,23 +123,30 @@ void invalidate_begin(struct request *req, const struct http_head *response)
 
 	policy_invalidate(&req->head, SPAN("http"), response, worker->client->scratch,
 			  sizeof(worker->client->scratch), &gone, NULL);
-	if (!gone.n)
+	r = gone.n ? removal_new(req) : NULL;
+	if (!r)
 		return;
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		LOG(LOG_L_WARN, "invalidate.failed", "error=%d", -ENOMEM);
-		return;
-	}
-	r->worker = worker;
-	r->req = req;
-	r->left = 1;
-	mail_init(&r->mail, on_removed);
-	LIST_INSERT_HEAD(&worker->client->removals, r, link);
-	req->removal = r;
 	for (unsigned i = 0; i < gone.n; i++)
 		remove_one(req, r, &gone.uri[i]);
-	writer_hurry(worker->proxy->writer);
-	count_down(r, 0);
+	removal_begun(req, r);
+}
+
+void update_begin(struct request *req, const struct object *object)
+{
+	struct removal *r = removal_new(req);
+	int rc;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&lock);
+	r->left++;
+	pthread_mutex_unlock(&lock);
+	rc = writer_update_object(req->conn->worker->proxy->writer, object, count_down, r);
+	if (rc < 0) {
+		STAT_INC(STAT_STORE_DROPPED);
+		count_down(r, rc);
+	}
+	removal_begun(req, r);
 }
 
 void invalidate_leave(struct request *req)

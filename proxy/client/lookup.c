@@ -85,7 +85,10 @@ bool request_selects(struct request *req, const struct object *object)
 
 /* ---- looking up ---------------------------------------------------------------------------------- */
 
-/* What lies behind a marker. */
+/*
+ * What lies behind a marker. Invalidation removes a marker, and all variants with it: those that are older than the
+ * marker that came later are not found any more, whatever it names.
+ */
 static int look_variant(struct request *req, const struct object *marker,
 			struct stored **ret_stored)
 {
@@ -97,7 +100,13 @@ static int look_variant(struct request *req, const struct object *marker,
 		rc = variant_key(req, marker->fields, &key);
 	if (rc == 0)
 		rc = text_set(&req->variant, &req->variant_n, key.text);
-	return rc == 0 ? store_lookup(worker_of(req)->reader, &key, ret_stored) : rc;
+	if (rc == 0)
+		rc = store_lookup(worker_of(req)->reader, &key, ret_stored);
+	if (rc == 0 && stored_object(*ret_stored)->id < marker->id) {
+		stored_free(ret_stored);
+		rc = -ENOENT;
+	}
+	return rc;
 }
 
 /* 0, -ENOENT or -errno. */

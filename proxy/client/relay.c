@@ -130,7 +130,7 @@ void relay_readable(struct request *req)
 
 /* ---- what the fetch tells ------------------------------------------------------------------------ */
 
-static void on_interim(void *arg, const struct http_head *head)
+void relay_interim(void *arg, const struct http_head *head)
 {
 	struct request *req = arg;
 	struct client *client = req->conn->worker->client;
@@ -165,8 +165,7 @@ static void renew(struct request *req, const struct http_head *response)
 		return;
 	object.id = old->id;
 	object.key = old->key;
-	if (writer_update_object(req->conn->worker->proxy->writer, &object, NULL, NULL) < 0)
-		STAT_INC(STAT_STORE_DROPPED);
+	update_begin(req, &object);
 }
 
 static void on_answered(void *arg, const struct http_head *response)
@@ -179,7 +178,7 @@ static void on_answered(void *arg, const struct http_head *response)
 		renew(req, response);
 }
 
-static void on_ended(void *arg)
+void relay_ended(void *arg)
 {
 	struct request *req = arg;
 
@@ -228,9 +227,9 @@ void relay_begin(struct request *req, enum policy_cond cond)
 		.authority = span_of(req->authority),
 		.target = request_target(req),
 		.cond = cond,
-		.interim = on_interim,
+		.interim = relay_interim,
 		.answered = on_answered,
-		.ended = on_ended,
+		.ended = relay_ended,
 		.arg = req,
 	};
 

@@ -67,7 +67,7 @@ struct fetch_ask {
 	struct span key;  /* CACHE: text of the primary key */
 	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
 	const struct fetch_body *body; /* RELAY; NULL: none */
-	/* RELAY: each 1xx (but 101) before the head; the owner of body and of this is one. May be NULL. */
+	/* Each 1xx (but 101) before the head; the owner of body and of this is one. May be NULL. */
 	void (*interim)(void *arg, const struct http_head *head);
 	/* The response to an unsafe method or to HEAD is there, before the flight's head. May be NULL. */
 	void (*answered)(void *arg, const struct http_head *head);

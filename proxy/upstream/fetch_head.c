@@ -141,11 +141,12 @@ static void choose_verdict(const struct fetch *f, const struct policy_stored *st
 	head->uncollapsed = head->verdict == FLIGHT_LEADER && reason_is_lasting(stored->reason);
 }
 
-/* The marker that tells lookups which fields select. Behind it in the writer's queue comes the response. */
+/* The marker that tells lookups which fields select; variants with a lower id are older than it. Behind it in the writer's queue comes the response. */
 static void put_marker(struct fetch *f, struct span names)
 {
 	struct object marker = {
 		.kind = OBJECT_VARY,
+		.id = store_id_new(f->worker->proxy->store),
 		.key = f->key,
 		.fields = names,
 		.received = worker_now(f->worker)->wall_ms / 1000,

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dispute - what do caches do with messages that caches disagree about?
+ *
+ *	dispute [-t] ORIGIN_PORT CASES NAME=PORT[/PREFIX]...
+ *
+ * Plays every case of the file CASES (its format stands at its top) through each of the caches that listen on
+ * 127.0.0.1, as client and as their origin on 127.0.0.9, all cases of one cache at the same time. Prints a
+ * table of who does what the case wants; with -t a line of TAP for each case, for one cache.
+ */
+#include <ctype.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+
+#include "tests/tools/raw.h"
+
+#define CASES_MAX     256
+#define EXCHANGES_MAX 8
+#define WANTS_MAX     12
+#define CACHES_MAX    6
+#define TEXT_MAX      16384
+#define LIMIT_MS      9000
+
+/* One request, what the origin says if it is asked, and what has to come of it. */
+struct exchange {
+	char method[32], path[256];
+	char request[TEXT_MAX / 4]; /* fields, each with its CR LF */
+	unsigned status;	    /* of the origin; 0: it closes */
+	char response[TEXT_MAX / 4];
+	char interim[256];
+	char body[2048];
+	bool conditional; /* `from 304`: only if the request has a condition, else 200 */
+	bool unframed;	  /* the close ends the body */
+	unsigned delay_ms, wait_ms;
+	const char *wants[WANTS_MAX];
+	unsigned wants_n;
+
+	/* what came of it, guarded by `lock` */
+	unsigned asked;
+	bool asked_if; /* with a condition */
+	char seen[TEXT_MAX];
+};
+
+struct dispute {
+	char name[128], rfc[64];
+	struct exchange exchange[EXCHANGES_MAX];
+	unsigned n, current, id;
+	char result[CACHES_MAX][160]; /* empty: as wanted */
+	unsigned cache;
+	pthread_t thread;
+};
+
+struct cache {
+	const char *name, *prefix;
+	unsigned port, good;
+};
+
+static struct dispute *cases[CASES_MAX];
+static unsigned cases_n;
+static struct cache caches[CACHES_MAX];
+static unsigned caches_n, round_cache;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- text ------------------------------------------------------------------------------------------- */
+
+static bool starts(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+__attribute__((format(printf, 3, 4))) static void add(char *buf, size_t size, const char *format,
+						      ...)
+{
+	size_t n = strlen(buf);
+	va_list args;
+
+	va_start(args, format);
+	if (vsnprintf(buf + n, size - n, format, args) >= (int)(size - n))
+		raw_die("text too long");
+	va_end(args);
+}
+
+/* A line of fields, with $now, $now-N and $now+N as dates, and \xNN as octets. */
+static void add_field(char *buf, size_t size, const char *line)
+{
+	while (*line) {
+		const char *at = strstr(line, "$now");
+		char date[64];
+		time_t t = time(NULL);
+		struct tm tm;
+
+		if (!at)
+			break;
+		add(buf, size, "%.*s", (int)(at - line), line);
+		line = at + 4;
+		if (*line == '-' || *line == '+')
+			t += strtol(line, (char **)(uintptr_t)&line, 10);
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+		add(buf, size, "%s", date);
+	}
+	add(buf, size, "%s\r\n", line);
+}
+
+/* The value of a field of a head, or NULL; the first, or the one after *at. */
+static const char *field_at(const char *head, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *line = strchr(head, '\n'); line; line = strchr(line + 1, '\n'))
+		if (!strncasecmp(line + 1, name, n) && line[1 + n] == ':')
+			return line + 2 + n + strspn(line + 2 + n, " ");
+	return NULL;
+}
+
+static bool field_is(const char *head, const char *name, const char *value)
+{
+	for (const char *at = head; (at = field_at(at, name));) {
+		size_t n = strcspn(at, "\r\n");
+
+		if (n == strlen(value) && !memcmp(at, value, n))
+			return true;
+		at--;
+	}
+	return false;
+}
+
+/* ---- reading the cases ------------------------------------------------------------------------------- */
+
+static struct exchange *exchange_new(struct dispute *d)
+{
+	struct exchange *x = &d->exchange[d->n];
+
+	if (d->n++ == EXCHANGES_MAX)
+		raw_die("too many exchanges");
+	x->status = 200;
+	add(x->body, sizeof(x->body), "%s #%u", d->name, d->n);
+	return x;
+}
+
+static void line_from(struct exchange *x, const char *rest)
+{
+	x->conditional = starts(rest, "304");
+	if (starts(rest, "close"))
+		x->status = 0;
+	else
+		x->status = (unsigned)atoi(rest);
+	x->response[0] = 0;
+}
+
+static void line_read(struct dispute **d, char *line)
+{
+	struct exchange *x = *d && (*d)->n ? &(*d)->exchange[(*d)->n - 1] : NULL;
+
+	if (starts(line, "case ")) {
+		if (cases_n == CASES_MAX)
+			raw_die("too many cases");
+		*d = cases[cases_n] = calloc(1, sizeof(**d));
+		if (!*d)
+			raw_die("cases");
+		(*d)->id = cases_n++;
+		add((*d)->name, sizeof((*d)->name), "%s", line + 5);
+	} else if (starts(line, "rfc ")) {
+		add((*d)->rfc, sizeof((*d)->rfc), "%s", line + 4);
+	} else if (starts(line, "ask ")) {
+		x = exchange_new(*d);
+		if (sscanf(line + 4, "%31s %255s", x->method, x->path) < 1)
+			raw_die(line);
+	} else if (!x) {
+		raw_die(line);
+	} else if (starts(line, "> ")) {
+		add_field(x->request, sizeof(x->request), line + 2);
+	} else if (starts(line, "from ")) {
+		line_from(x, line + 5);
+	} else if (starts(line, "< ")) {
+		add_field(x->response, sizeof(x->response), line + 2);
+	} else if (starts(line, "interim ")) {
+		add(x->interim, sizeof(x->interim), "HTTP/1.1 %s\r\nLink: </early>\r\n\r\n",
+		    line + 8);
+	} else if (starts(line, "body ")) {
+		x->body[0] = 0;
+		add(x->body, sizeof(x->body), "%s", line + 5);
+	} else if (starts(line, "unframed")) {
+		x->unframed = true;
+	} else if (starts(line, "delay ")) {
+		x->delay_ms = (unsigned)atoi(line + 6);
+	} else if (starts(line, "wait ")) {
+		x->wait_ms = (unsigned)atoi(line + 5);
+	} else if (starts(line, "want ") && x->wants_n < WANTS_MAX) {
+		x->wants[x->wants_n++] = strdup(line + 5);
+	} else {
+		raw_die(line);
+	}
+}
+
+static void cases_read(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	struct dispute *d = NULL;
+	char line[4096];
+
+	if (!f)
+		raw_die(path);
+	while (fgets(line, sizeof(line), f)) {
+		char *text = line + strspn(line, " \t");
+
+		text[strcspn(text, "\n")] = 0;
+		if (*text && *text != '#')
+			line_read(&d, text);
+	}
+	fclose(f);
+}
+
+/* ---- the origin -------------------------------------------------------------------------------------- */
+
+static struct exchange *exchange_of(const char *head)
+{
+	const char *at = strstr(head, "/case-");
+	unsigned cache, id;
+
+	if (!at || at > head + strcspn(head, "\r") || sscanf(at, "/case-%u-%u", &cache, &id) != 2 ||
+	    cache != round_cache || id >= cases_n || cases[id]->current >= cases[id]->n)
+		return NULL;
+	return &cases[id]->exchange[cases[id]->current];
+}
+
+/* The fields of a 304, in the 200 that stands for it: its length is another. */
+static void without_length(char *fields)
+{
+	char *line = strcasestr(fields, "Content-Length:");
+	size_t n = line ? strcspn(line, "\n") + 1 : 0;
+
+	if (line)
+		memmove(line, line + n, strlen(line + n) + 1);
+}
+
+/* False: close. */
+static bool origin_answer(int fd, const char *head)
+{
+	static const char lost[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+	char out[TEXT_MAX] = "";
+	struct exchange *x;
+	unsigned status;
+	bool bodiless;
+
+	pthread_mutex_lock(&lock);
+	x = exchange_of(head);
+	if (x) {
+		x->asked++;
+		x->asked_if =
+			field_at(head, "if-none-match") || field_at(head, "if-modified-since");
+		x->seen[0] = 0;
+		add(x->seen, sizeof(x->seen), "%s", head);
+	}
+	pthread_mutex_unlock(&lock);
+	if (!x)
+		return raw_send(fd, lost, sizeof(lost) - 1);
+	if (x->delay_ms)
+		nanosleep(&(struct timespec){ x->delay_ms / 1000, x->delay_ms % 1000 * 1000000 },
+			  NULL);
+	if (!x->status)
+		return false;
+	status = x->conditional && !x->asked_if ? 200 : x->status;
+	bodiless = status == 304 || status == 204;
+	add(out, sizeof(out), "%sHTTP/1.1 %u Status\r\n%s", x->interim, status, x->response);
+	if (status != x->status)
+		without_length(out);
+	if (!field_at(out, "date") && !strstr(x->response, "No-Date:"))
+		add_field(out, sizeof(out), "Date: $now");
+	if (!bodiless && !x->unframed)
+		add(out, sizeof(out), "Content-Length: %zu\r\n", strlen(x->body));
+	add(out, sizeof(out), "\r\n%s", bodiless || starts(head, "HEAD") ? "" : x->body);
+	return raw_send(fd, out, strlen(out)) && !x->unframed;
+}
+
+static void *origin_conn(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	char buf[TEXT_MAX];
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = recv(fd, buf + n, sizeof(buf) - 1 - n, 0)) > 0) {
+		const char *end, *length;
+		size_t size;
+
+		n += (size_t)got;
+		buf[n] = 0;
+		end = strstr(buf, "\r\n\r\n");
+		length = end ? field_at(buf, "content-length") : NULL;
+		size = end ? (size_t)(end - buf) + 4 + (length ? strtoul(length, NULL, 10) : 0) : 0;
+		if (!end || n < size)
+			continue;
+		if (!origin_answer(fd, buf))
+			break;
+		n -= size;
+		memmove(buf, buf + size, n);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *origin_run(void *arg)
+{
+	pthread_t thread;
+	int fd;
+
+	while ((fd = accept4((int)(intptr_t)arg, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		if (pthread_create(&thread, NULL, origin_conn, (void *)(intptr_t)fd) != 0)
+			raw_die("thread");
+		pthread_detach(thread);
+	}
+	raw_die("accept");
+	return NULL;
+}
+
+/* ---- the client -------------------------------------------------------------------------------------- */
+
+struct reply {
+	char text[TEXT_MAX * 4]; /* the final head, with its empty line cut off */
+	char *body;
+	char interim[TEXT_MAX];
+	unsigned status;
+	bool whole;
+};
+
+/* Takes interim heads off r->text[0..*n). False: no final head is there yet. */
+static bool take_interims(struct reply *r, size_t *n)
+{
+	char *end;
+
+	while ((end = strstr(r->text, "\r\n\r\n"))) {
+		size_t size = (size_t)(end - r->text) + 4;
+
+		if (!starts(r->text, "HTTP/1.1 1"))
+			return true;
+		add(r->interim, sizeof(r->interim), "%.*s", (int)size, r->text);
+		*n -= size;
+		memmove(r->text, r->text + size, *n + 1);
+	}
+	return false;
+}
+
+static void reply_end(struct reply *r, size_t n, bool is_head)
+{
+	char *end = strstr(r->text, "\r\n\r\n");
+	const char *length;
+
+	if (!end)
+		return;
+	end[2] = 0;
+	r->status = (unsigned)atoi(r->text + strcspn(r->text, " "));
+	r->body = end + 4;
+	length = field_at(r->text, "content-length");
+	n -= (size_t)(r->body - r->text);
+	r->whole = is_head || r->status == 304 || !length || n == strtoul(length, NULL, 10);
+}
+
+static void fetch(const struct cache *cache, const struct dispute *d, const struct exchange *x,
+		  struct reply *r)
+{
+	char ask[TEXT_MAX] = "";
+	int fd = raw_connect("127.0.0.1", cache->port);
+	int64_t due = raw_ms() + LIMIT_MS;
+	size_t n = 0;
+
+	add(ask, sizeof(ask),
+	    "%s %s/case-%u-%u%s HTTP/1.1\r\nHost: disputed\r\nConnection: close\r\n", x->method,
+	    cache->prefix, round_cache, d->id, x->path);
+	if (!strcmp(x->method, "POST") || !strcmp(x->method, "PUT"))
+		add(ask, sizeof(ask), "Content-Length: 0\r\n");
+	add(ask, sizeof(ask), "%s\r\n", x->request);
+	memset(r, 0, sizeof(*r));
+	if (!raw_send(fd, ask, strlen(ask)))
+		n = 0;
+	while (n < sizeof(r->text) - 1 && raw_ms() < due) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t got;
+
+		if (poll(&p, 1, (int)(due - raw_ms())) <= 0)
+			break;
+		got = recv(fd, r->text + n, sizeof(r->text) - 1 - n, 0);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		r->text[n] = 0;
+		(void)take_interims(r, &n);
+	}
+	close(fd);
+	reply_end(r, n, !strcmp(x->method, "HEAD"));
+}
+
+/* ---- what is wanted ---------------------------------------------------------------------------------- */
+
+/* Chunked or not, the text is in it. */
+static bool body_has(const struct reply *r, const char *text)
+{
+	return r->body && strstr(r->body, text);
+}
+
+static const char *outcome(const struct exchange *x)
+{
+	return !x->asked ? "hit" : x->asked_if ? "validated" : "fetched";
+}
+
+/* "Name: value" or "Name" in @head. */
+static bool has_field(const char *head, const char *text)
+{
+	char name[128];
+	const char *colon = strchr(text, ':');
+
+	if (!colon)
+		return field_at(head, text) != NULL;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(colon - text), text);
+	return field_is(head, name, colon + 1 + strspn(colon + 1, " "));
+}
+
+static bool age_is(const struct reply *r, const char *text)
+{
+	const char *at = field_at(r->text, "age");
+	long age = at ? strtol(at, NULL, 10) : -1, least, most;
+
+	return sscanf(text, "%ld..%ld", &least, &most) == 2 && age >= least && age <= most;
+}
+
+/* Is `want` so? Else what is, in *ret. */
+static bool judge(const char *want, const struct dispute *d, const struct exchange *x,
+		  const struct reply *r, char *ret, size_t size)
+{
+	bool right;
+
+	(void)snprintf(ret, size, "not: %s", want);
+	if (!strcmp(want, "hit") || !strcmp(want, "validated") || !strcmp(want, "fetched")) {
+		right = !strcmp(outcome(x), want);
+		(void)snprintf(ret, size, "%s", outcome(x));
+	} else if (!strcmp(want, "asked")) {
+		right = x->asked > 0;
+		(void)snprintf(ret, size, "%s", outcome(x));
+	} else if (starts(want, "status ")) {
+		right = r->status == (unsigned)atoi(want + 7);
+		(void)snprintf(ret, size, "status %u", r->status);
+	} else if (starts(want, "body of ")) {
+		right = r->whole && body_has(r, d->exchange[atoi(want + 8) - 1].body);
+	} else if (starts(want, "body ")) {
+		right = r->whole && body_has(r, want + 5);
+	} else if (starts(want, "has ")) {
+		right = has_field(r->text, want + 4);
+	} else if (starts(want, "no ")) {
+		right = r->status && !has_field(r->text, want + 3);
+	} else if (starts(want, "age ")) {
+		const char *at = field_at(r->text, "age");
+
+		right = age_is(r, want + 4);
+		(void)snprintf(ret, size, "Age %.*s", at ? (int)strcspn(at, "\r") : 4,
+			       at ? at : "none");
+	} else if (starts(want, "interim ")) {
+		right = strstr(r->interim, want + 8);
+	} else if (starts(want, "sent ")) {
+		right = x->asked && has_field(x->seen, want + 5);
+	} else if (starts(want, "not sent ")) {
+		right = x->asked && !has_field(x->seen, want + 9);
+	} else {
+		raw_die(want);
+		return false;
+	}
+	return right;
+}
+
+static void exchange_judge(struct dispute *d, const struct exchange *x, const struct reply *r)
+{
+	char *result = d->result[d->cache], what[128];
+	const char *says = field_at(r->text, "cache-status");
+
+	for (unsigned i = 0; i < x->wants_n && !result[0]; i++)
+		if (!judge(x->wants[i], d, x, r, what, sizeof(what)))
+			(void)snprintf(result, sizeof(d->result[0]), "%u: %s%s%.*s", d->current + 1,
+				       what, says ? "; " : "", says ? (int)strcspn(says, "\r") : 0,
+				       says ? says : "");
+}
+
+/* ---- the play ---------------------------------------------------------------------------------------- */
+
+static void *case_run(void *arg)
+{
+	struct dispute *d = arg;
+	struct reply *r = malloc(sizeof(*r));
+
+	if (!r)
+		raw_die("reply");
+	for (unsigned i = 0; i < d->n; i++) {
+		struct exchange *x = &d->exchange[i];
+
+		if (x->wait_ms)
+			nanosleep(&(struct timespec){ x->wait_ms / 1000,
+						      x->wait_ms % 1000 * 1000000 },
+				  NULL);
+		pthread_mutex_lock(&lock);
+		d->current = i;
+		x->asked = 0;
+		x->asked_if = false;
+		pthread_mutex_unlock(&lock);
+		fetch(&caches[d->cache], d, x, r);
+		pthread_mutex_lock(&lock);
+		exchange_judge(d, x, r);
+		pthread_mutex_unlock(&lock);
+		/* What was stored in the background is there when it is asked for again. */
+		nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+	}
+	free(r);
+	return NULL;
+}
+
+static void play(unsigned cache)
+{
+	round_cache = cache;
+	for (unsigned i = 0; i < cases_n; i++) {
+		cases[i]->cache = cache;
+		if (pthread_create(&cases[i]->thread, NULL, case_run, cases[i]) != 0)
+			raw_die("thread");
+	}
+	for (unsigned i = 0; i < cases_n; i++) {
+		pthread_join(cases[i]->thread, NULL);
+		caches[cache].good += !cases[i]->result[cache][0];
+	}
+}
+
+static void table_print(void)
+{
+	printf("%-60s %-24s", "what a cache should do", "says");
+	for (unsigned c = 0; c < caches_n; c++)
+		printf(" %-18s", caches[c].name);
+	putchar('\n');
+	for (unsigned i = 0; i < cases_n; i++) {
+		printf("%-60.60s %-24.24s", cases[i]->name, cases[i]->rfc);
+		for (unsigned c = 0; c < caches_n; c++)
+			printf(" %-18.18s", cases[i]->result[c][0] ? cases[i]->result[c] : "yes");
+		putchar('\n');
+	}
+	printf("%-60s %-24s", "as wanted", "");
+	for (unsigned c = 0; c < caches_n; c++)
+		printf(" %3u of %-11u", caches[c].good, cases_n);
+	putchar('\n');
+}
+
+static int tap_print(void)
+{
+	struct tap tap = { 0 };
+	char what[256];
+
+	for (unsigned i = 0; i < cases_n; i++) {
+		(void)snprintf(what, sizeof(what), "%s (%s)", cases[i]->name, cases[i]->rfc);
+		tap_line(&tap, what, cases[i]->result[0][0] ? cases[i]->result[0] : NULL);
+	}
+	return tap_end(&tap);
+}
+
+static void cache_add(char *text)
+{
+	char *equals = strchr(text, '='), *slash = strchr(text, '/');
+
+	if (!equals || caches_n == CACHES_MAX)
+		raw_die(text);
+	*equals = 0;
+	caches[caches_n++] = (struct cache){
+		.name = text,
+		.port = (unsigned)atoi(equals + 1),
+		.prefix = slash ? slash : "",
+	};
+}
+
+int main(int argc, char **argv)
+{
+	bool tap = argc > 1 && !strcmp(argv[1], "-t");
+	pthread_t thread;
+	int fd;
+
+	argc -= tap;
+	argv += tap;
+	if (argc < 4 || (tap && argc != 4)) {
+		fputs("usage: dispute [-t] ORIGIN_PORT CASES NAME=PORT[/PREFIX]...\n", stderr);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	fd = raw_listen("127.0.0.9", (unsigned)atoi(argv[1]));
+	if (pthread_create(&thread, NULL, origin_run, (void *)(intptr_t)fd) != 0)
+		raw_die("thread");
+	pthread_detach(thread);
+	cases_read(argv[2]);
+	for (int i = 3; i < argc; i++)
+		cache_add(argv[i]);
+	for (unsigned c = 0; c < caches_n; c++)
+		play(c);
+	if (tap)
+		return tap_print();
+	table_print();
+	return 0;
+}
