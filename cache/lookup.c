@@ -265,8 +265,7 @@ static int record_copy(struct store_reader *reader, const struct cache_key *key,
 	return rc;
 }
 
-int store_lookup(struct store_reader *reader, const struct cache_key *key,
-		 struct stored **ret_stored)
+int store_peek(struct store_reader *reader, const struct cache_key *key, struct stored **ret_stored)
 {
 	struct stored *s = NULL;
 	int rc = store_enter(reader);
@@ -279,9 +278,18 @@ int store_lookup(struct store_reader *reader, const struct cache_key *key,
 	store_leave(reader);
 	if (rc)
 		return rc == -ENOMEM ? rc : -ENOENT;
-	evict_mark(reader->store->marks, s->object.id);
 	*ret_stored = s;
 	return 0;
+}
+
+int store_lookup(struct store_reader *reader, const struct cache_key *key,
+		 struct stored **ret_stored)
+{
+	int rc = store_peek(reader, key, ret_stored);
+
+	if (rc == 0)
+		evict_mark(reader->store->marks, (*ret_stored)->object.id);
+	return rc;
 }
 
 const struct object *stored_object(const struct stored *stored)

@@ -80,6 +80,10 @@ void store_reader_crashed(struct store_reader *reader);
 MUST_USE int store_lookup(struct store_reader *reader, const struct cache_key *key,
 			  struct stored **ret_stored);
 
+/* The same for onlookers: what is only looked at is not kept any longer for it. */
+MUST_USE int store_peek(struct store_reader *reader, const struct cache_key *key,
+			struct stored **ret_stored);
+
 const struct object *stored_object(const struct stored *stored);
 /* The lease it holds, borrowed. */
 struct lease *stored_lease(const struct stored *stored);

@@ -80,6 +80,8 @@ const char *profile_tls_name(const struct profile *profile);
  * number of segments, also none. Compared as on the wire, without percent-decoding.
  */
 const struct profile_class *profile_classify(const struct profile *profile, struct span path);
+/* That pattern, for people; NULL: none matched. */
+const char *profile_pattern(const struct profile *profile, struct span path);
 
 /*
  * The query without '?', as it enters the key: parameters that the profile drops are gone, the rest

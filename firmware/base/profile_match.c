@@ -137,12 +137,26 @@ bool path_match(struct span pattern, struct span path)
 	return true;
 }
 
-const struct profile_class *profile_classify(const struct profile *profile, struct span path)
+static const struct rule *rule_find(const struct profile *profile, struct span path)
 {
 	for (const struct rule *rule = profile->rules; rule; rule = rule->next)
 		if (path_match(span_of(rule->pattern), path))
-			return rule->class;
-	return &profile->classes[PROFILE_OBJECT];
+			return rule;
+	return NULL;
+}
+
+const struct profile_class *profile_classify(const struct profile *profile, struct span path)
+{
+	const struct rule *rule = rule_find(profile, path);
+
+	return rule ? rule->class : &profile->classes[PROFILE_OBJECT];
+}
+
+const char *profile_pattern(const struct profile *profile, struct span path)
+{
+	const struct rule *rule = rule_find(profile, path);
+
+	return rule ? rule->pattern : NULL;
 }
 
 static const struct host *host_find(const struct profiles *profiles, struct span name)

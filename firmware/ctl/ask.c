@@ -202,13 +202,14 @@ static int body_of(struct span response, struct span *ret_body)
 int ask_proxy(const char *socket_path, const char *target, json_t **ret_document)
 {
 	struct span body;
-	char request[200];
-	char *text = NULL;
+	char *request, *text = NULL;
 	size_t n = 0;
 	int rc;
 
-	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: tarn\r\n\r\n", target);
+	if (asprintf(&request, "GET %s HTTP/1.0\r\nHost: tarn\r\n\r\n", target) < 0)
+		return -ENOMEM;
 	rc = converse(socket_path, request, &text, &n);
+	free(request);
 	if (rc < 0)
 		return rc;
 	rc = body_of(span_make(text, n), &body);

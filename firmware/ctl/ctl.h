@@ -18,12 +18,18 @@ enum ctl_exit {
 	CTL_CONFIG = 78,
 };
 
+#define CTL_FIELDS_MAX 64
+
 struct ctl_options {
 	bool json;
 	bool verbose;
 	const char *config; /* NULL: the usual place */
 	const char *proxy_socket;
 	const char *keeper_socket;
+	/* of why: the request that is asked about */
+	const char *method, *from;
+	const char *fields[CTL_FIELDS_MAX];
+	size_t fields_n;
 };
 
 /* A command: its arguments after its name, NULL-terminated. Gives the exit status. */
@@ -31,6 +37,7 @@ typedef int ctl_command_f(const struct ctl_options *options, char **args);
 
 ctl_command_f ctl_status;
 ctl_command_f ctl_stat;
+ctl_command_f ctl_why;
 ctl_command_f ctl_config_check;
 ctl_command_f ctl_config_help;
 

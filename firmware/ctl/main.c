@@ -29,6 +29,7 @@ static const struct command {
 } commands[] = {
 	{ "status", "", 0, ctl_status, "is it working, why not, and what was saved" },
 	{ "stat", "", 0, ctl_stat, "every counter; -v: with its meaning" },
+	{ "why", "URL", 1, ctl_why, "what would be done with a request, rule by rule" },
 	{ "config check", "[FILE]", 1, ctl_config_check,
 	  "check tarn.conf and all vendor profiles" },
 	{ "config help", "", 0, ctl_config_help,
@@ -47,6 +48,9 @@ static const struct choice {
 	{ { "config", required_argument, NULL, 'c' }, "FILE", "instead of " TARN_CONF_PATH },
 	{ { "socket", required_argument, NULL, 's' }, "PATH", "tarn-proxy's socket" },
 	{ { "keeper", required_argument, NULL, 'k' }, "PATH", "tarnd's socket" },
+	{ { "header", required_argument, NULL, 'H' }, "'N: V'", "of why: a field of the request" },
+	{ { "method", required_argument, NULL, 'M' }, "M", "of why: instead of GET" },
+	{ { "from", required_argument, NULL, 'f' }, "IP", "of why: the device's address" },
 	{ { "help", no_argument, NULL, 'h' }, "", "this" },
 };
 
@@ -148,7 +152,7 @@ static int options_parse(int argc, char **argv, struct ctl_options *options)
 
 	for (size_t i = 0; i < ARRAY_LEN(choices); i++)
 		table[i] = choices[i].option;
-	while ((letter = getopt_long(argc, argv, "jvc:s:k:h", table, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "jvc:s:k:H:M:f:h", table, NULL)) != -1) {
 		switch (letter) {
 		case 'j':
 			options->json = true;
@@ -164,6 +168,17 @@ static int options_parse(int argc, char **argv, struct ctl_options *options)
 			break;
 		case 'k':
 			options->keeper_socket = optarg;
+			break;
+		case 'M':
+			options->method = optarg;
+			break;
+		case 'f':
+			options->from = optarg;
+			break;
+		case 'H':
+			if (options->fields_n == CTL_FIELDS_MAX)
+				return usage("too many headers, from ", optarg), -1;
+			options->fields[options->fields_n++] = optarg;
 			break;
 		case 'h':
 			print_help(stdout);
@@ -205,7 +220,8 @@ int main(int argc, char **argv)
 	if (options_parse(argc, argv, &options) < 0)
 		return CTL_USAGE;
 	sockets = argv[optind] &&
-		  (strcmp(argv[optind], "status") == 0 || strcmp(argv[optind], "stat") == 0);
+		  (strcmp(argv[optind], "status") == 0 || strcmp(argv[optind], "stat") == 0 ||
+		   strcmp(argv[optind], "why") == 0);
 	if (sockets && !(options.proxy_socket && options.keeper_socket))
 		sockets_fill(&options, &settings);
 	rc = run(&options, argv + optind);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin API on a unix socket: evhttp on the control loop, three resources, GET only.
+ * The admin API on a unix socket: evhttp on the control loop, four resources, GET only.
  *
  * Who may ask is decided by the socket file's mode and group. The socket file is ours if we made it: it is removed at
  * the end, and a file that a killed proxy left behind is replaced.
@@ -10,22 +10,25 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "firmware/base/log.h"
+#include "proxy/admin/question.h"
 #include "proxy/admin/report.h"
 #include "proxy/loop.h"
 
 #define SOCKET_MODE  0660
 #define BACKLOG	     16
 #define TIMEOUT_S    5
-#define HEAD_MAX     8192
-#define BODY_MAX     4096 /* of a request that will be refused, so that 405 can be said */
+#define HEAD_MAX     65536 /* a question about a request holds it, percent-encoded */
+#define BODY_MAX     4096  /* of a request that will be refused, so that 405 can be said */
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct admin {
@@ -95,6 +98,28 @@ static void on_metrics(struct evhttp_request *request, void *arg)
 	report_metrics(body);
 	answer(request, METRICS_TYPE, body);
 	evbuffer_free(body);
+}
+
+static void on_why(struct evhttp_request *request, void *arg)
+{
+	struct admin *admin = arg;
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq words = { 0 };
+	const char *error = "";
+	json_t *json;
+	int rc;
+
+	STAT_INC(STAT_ADMIN_REQUESTS);
+	TAILQ_INIT(&words);
+	rc = query ? evhttp_parse_query_str(query, &words) : -1;
+	rc = rc < 0 ? -EINVAL : question_answer(admin->control, &words, &json, &error);
+	evhttp_clear_headers(&words);
+	if (rc == 0)
+		answer_json(request, json);
+	else if (rc == -EINVAL)
+		evhttp_send_error(request, HTTP_BADREQUEST, error);
+	else
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 }
 
 static void on_other(struct evhttp_request *request, void *arg)
@@ -188,6 +213,7 @@ static int http_make(struct admin *admin, int fd)
 	evhttp_set_timeout(admin->http, TIMEOUT_S);
 	rc |= evhttp_set_cb(admin->http, "/api/v1/status", on_status, admin);
 	rc |= evhttp_set_cb(admin->http, "/api/v1/stat", on_stat, admin);
+	rc |= evhttp_set_cb(admin->http, "/api/v1/why", on_why, admin);
 	rc |= evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
 	evhttp_set_gencb(admin->http, on_other, admin);
 	/* From here on the socket is evhttp's. */

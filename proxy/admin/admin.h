@@ -4,6 +4,7 @@
  *
  *	GET /api/v1/status	is it working, what was saved
  *	GET /api/v1/stat	every counter
+ *	GET /api/v1/why		what would be done with a request: url=, method=, header= (several), from=
  *	GET /metrics		the same for Prometheus
  */
 #ifndef TARN_PROXY_ADMIN_ADMIN_H

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions. A reader of the store lives as long as one question: they are rare, and a reader that rests costs the
+ * writer a look at each commit.
+ */
+#include "proxy/admin/question.h"
+
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <sys/queue.h>
+
+#include "cache/store.h"
+#include "proxy/config.h"
+#include "proxy/dns/reach.h"
+#include "proxy/generation.h"
+#include "proxy/loop.h"
+#include "proxy/policy/policy.h"
+#include "proxy/proxy.h"
+#include "proxy/why.h"
+
+struct sight {
+	struct worker *control;
+	struct store_reader *reader;
+};
+
+static int look(void *arg, const struct cache_key *key, struct object **ret_object)
+{
+	struct sight *sight = arg;
+	struct stored *stored;
+	int rc = store_peek(sight->reader, key, &stored);
+
+	if (rc < 0)
+		return rc;
+	*ret_object = object_dup(stored_object(stored));
+	stored_free(&stored);
+	return *ret_object ? 0 : -ENOMEM;
+}
+
+static uint64_t generation(void *arg, const char *profile)
+{
+	struct sight *sight = arg;
+
+	return generation_of(sight->control->proxy->generations, sight->reader, profile);
+}
+
+struct search {
+	const char *profile;
+	struct why_reach *found;
+	bool is_found;
+};
+
+static void search_row(const struct reach_view *view, void *arg)
+{
+	struct search *search = arg;
+	char text[ADDR_TEXT_MAX];
+
+	if (strcmp(view->vendor, search->profile) != 0)
+		return;
+	search->is_found = true;
+	*search->found = (struct why_reach){
+		.checked = view->checked,
+		.reachable = view->reachable,
+		.via_public = view->via_public,
+		.state = view->state,
+	};
+	if (view->via_public)
+		(void)snprintf(search->found->resolver, sizeof(search->found->resolver), "%s",
+			       addr_format(&view->resolver, text));
+}
+
+static bool reach(void *arg, const char *profile, struct why_reach *ret_reach)
+{
+	struct sight *sight = arg;
+	struct search search = { .profile = profile, .found = ret_reach };
+
+	if (sight->control->proxy->reach)
+		reach_each(sight->control->proxy->reach, search_row, &search);
+	return search.is_found;
+}
+
+/* The question; false: more words than one has. */
+static bool read_words(struct evkeyvalq *words, struct why_ask *ask)
+{
+	struct evkeyval *word;
+
+	TAILQ_FOREACH(word, words, next)
+	{
+		if (strcmp(word->key, "url") == 0)
+			ask->url = word->value;
+		else if (strcmp(word->key, "method") == 0)
+			ask->method = word->value;
+		else if (strcmp(word->key, "from") == 0)
+			ask->from = word->value;
+		else if (strcmp(word->key, "header") == 0 && ask->fields_n < WHY_FIELDS_MAX)
+			ask->fields[ask->fields_n++] = word->value;
+		else
+			return false;
+	}
+	return ask->url != NULL;
+}
+
+int question_answer(struct worker *control, struct evkeyvalq *words, json_t **ret_json,
+		    const char **ret_error)
+{
+	const struct tarn_settings *settings = &control->config->settings;
+	struct sight sight = { .control = control };
+	struct why_ask ask = { 0 };
+	struct why_world world = {
+		.profiles = control->config->profiles,
+		.allow = &settings->proxy.allow,
+		.pseudonym = POLICY_PSEUDONYM,
+		.now = worker_now(control)->wall_ms / 1000,
+		.heuristic_max = settings->cache.heuristic_max > 0
+					 ? settings->cache.heuristic_max / 1000
+					 : FRESH_UNSET,
+		.look = look,
+		.generation = generation,
+		.reach = reach,
+		.arg = &sight,
+	};
+	int rc;
+
+	if (!read_words(words, &ask)) {
+		*ret_error = "url= once, and perhaps method=, from=, header= (several)";
+		return -EINVAL;
+	}
+	rc = store_reader_new(control->proxy->store, &sight.reader);
+	if (rc < 0)
+		return rc;
+	rc = why_explain(&ask, &world, ret_json, ret_error);
+	store_reader_free(&sight.reader);
+	return rc;
+}
