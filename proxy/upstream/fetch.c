@@ -245,6 +245,9 @@ static void fetch_try(struct fetch *f)
 		fetch_finish(f, rc);
 }
 
+static void parked_take(struct fetch *f);
+static void parked_drop(struct fetch *f);
+
 /* ---- tries --------------------------------------------------------------------------------------- */
 
 static bool may_retry(struct fetch *f)
@@ -303,7 +306,10 @@ void fetch_failed(struct fetch *f, int rc)
 	f->no_pool = true;
 	f->last_error = rc;
 	if (!may_retry(f) || (!stale && !next_try(f))) {
-		fetch_finish(f, f->last_error);
+		if (f->parked.there && !f->headed)
+			parked_take(f);
+		else
+			fetch_finish(f, f->last_error);
 		return;
 	}
 	fetch_release(f, false);
@@ -314,13 +320,59 @@ void fetch_failed(struct fetch *f, int rc)
 
 bool fetch_elsewhere(struct fetch *f)
 {
-	if (f->headed || worker_now(f->worker)->mono_ms >= f->head_due || !next_mirror(f))
+	const char *at = f->at;
+
+	if (f->headed || f->parked_once || worker_now(f->worker)->mono_ms >= f->head_due ||
+	    !next_mirror(f))
 		return false;
 	STAT_INC(STAT_UPSTREAM_RETRIES);
+	unwatch(f);
+	queue_leave(f);
+	f->parked = (struct parked){ true,	  f->fd,      at,	   f->peer,
+				     f->in,	  f->in_room, f->in_n,	   f->in_at,
+				     f->response, f->framing, f->requested };
+	f->parked_once = true;
+	f->fd = -1;
+	f->in = NULL;
+	f->in_room = f->in_n = f->in_at = 0;
+	f->response = NULL;
 	f->tries = 0;
-	fetch_release(f, false);
 	fetch_try(f);
 	return true;
+}
+
+static void parked_drop(struct fetch *f)
+{
+	if (!f->parked.there)
+		return;
+	close(f->parked.fd);
+	STAT_DEC(STAT_UPSTREAM_OPEN);
+	free(f->parked.in);
+	free(f->parked.response);
+	f->parked = (struct parked){ 0 };
+}
+
+/* No mirror did better: back to the error that came first. */
+static void parked_take(struct fetch *f)
+{
+	struct parked parked = f->parked;
+
+	f->parked = (struct parked){ 0 };
+	fetch_release(f, false);
+	free(f->in);
+	free(f->response);
+	f->fd = parked.fd;
+	f->at = parked.at;
+	f->peer = parked.peer;
+	f->in = parked.in;
+	f->in_room = parked.in_room;
+	f->in_n = parked.in_n;
+	f->in_at = parked.in_at;
+	f->response = parked.response;
+	f->framing = parked.framing;
+	f->requested = parked.requested;
+	f->response_began = true;
+	fetch_parked_head(f);
 }
 
 void fetch_again(struct fetch *f)
@@ -353,6 +405,7 @@ void fetch_finish(struct fetch *f, int rc)
 	f->step = FETCH_END;
 	LIST_REMOVE(f, link);
 	fetch_release(f, false);
+	parked_drop(f);
 	if (f->ended)
 		f->ended(f->arg);
 	flight_end(f->flight, rc);

@@ -484,3 +484,9 @@ void fetch_read_head(struct fetch *f)
 	else if (rc == 1)
 		on_head(f);
 }
+
+void fetch_parked_head(struct fetch *f)
+{
+	f->step = FETCH_HEAD;
+	cache_head(f);
+}

@@ -25,6 +25,19 @@
 #define FETCH_MIRRORS	     4		 /* beside the host itself, without progress */
 #define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
 
+/* An error response that waits, its body unread, while mirrors are asked. */
+struct parked {
+	bool there;
+	int fd;
+	const char *at;
+	struct addr peer;
+	char *in;
+	size_t in_room, in_n, in_at;
+	struct http_head *response;
+	struct framing framing;
+	int64_t requested;
+};
+
 struct fetch {
 	LIST_ENTRY(fetch) link; /* of this thread's */
 	struct worker *worker;
@@ -61,8 +74,10 @@ struct fetch {
 	/* tries */
 	unsigned mirror; /* of the group's list: the next to look at */
 	unsigned mirrors_tried;
-	uint64_t head_due;   /* mono_ms: after it no further try is begun for a head */
-	unsigned tries;	     /* begun at this host without progress */
+	uint64_t head_due; /* mono_ms: after it no further try is begun for a head */
+	unsigned tries;	   /* begun at this host without progress */
+	struct parked parked;
+	bool parked_once;
 	const char *counted; /* the host among whose connections it is, or NULL */
 	bool queued;	     /* waits until it may be among those of `at` */
 	bool no_pool;	     /* the last pooled connection was stale */
@@ -108,7 +123,7 @@ struct fetch {
 /* fetch.c */
 void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
 void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
-/* At the next mirror, if there is one; false: nothing was done. */
+/* At the next mirror, if there is one, while this response is kept; false: nothing was done. */
 bool fetch_elsewhere(struct fetch *fetch);
 void fetch_again(struct fetch *fetch); /* the same host once more, by our own wish */
 void fetch_release(struct fetch *fetch, bool reusable); /* the connection */
@@ -120,6 +135,7 @@ void fetch_send(struct fetch *fetch);
 
 /* fetch_head.c */
 void fetch_read_head(struct fetch *fetch);
+void fetch_parked_head(struct fetch *fetch); /* the parked response is what there is */
 
 /* Are these validators, strong ones, of the same bytes? */
 bool fetch_same_version(const struct validators *a, const struct validators *b);
