@@ -62,6 +62,7 @@ struct splice {
 	struct worker *worker;
 	int client, server;
 	enum splice_reason reason;
+	bool from_outside;
 	bool answer_connect;
 	struct tally_row *tally;
 	struct connect *connect;
@@ -351,7 +352,9 @@ static void refuse(struct splice *splice, int err)
 					     "Connection: close\r\n\r\n");
 	static const struct span bad = SPAN("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n"
 					    "Connection: close\r\n\r\n");
-	const struct span *answer = err == -ETIMEDOUT ? &late : &bad;
+	static const struct span no = SPAN("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n"
+					   "Connection: close\r\n\r\n");
+	const struct span *answer = err == -ETIMEDOUT ? &late : err == -EACCES ? &no : &bad;
 
 	STAT_INC(STAT_SPLICE_FAILED);
 	LOG(LOG_L_INFO, "splice.failed", "reason=%s error=%s", reasons[splice->reason].text,
@@ -375,6 +378,10 @@ static void connected(void *arg, int err, int fd, const struct addr *peer)
 	splice->server = fd;
 	if (listen_is_own(splice->worker, peer)) {
 		refuse(splice, -ELOOP);
+		return;
+	}
+	if (splice->from_outside && addr_is_local(peer)) {
+		refuse(splice, -EACCES);
 		return;
 	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
@@ -413,6 +420,7 @@ static struct splice *splice_new(struct worker *worker, const struct splice_plan
 	splice->client = plan->fd;
 	splice->server = -1;
 	splice->reason = plan->reason;
+	splice->from_outside = plan->from_outside;
 	splice->answer_connect = plan->answer_connect;
 	splice->tally = plan->tally;
 	CHECK_OK(evtimer_assign(&splice->idle, worker->base, idle_over, splice));

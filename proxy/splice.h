@@ -37,6 +37,7 @@ struct splice_plan {
 	uint16_t port;
 	struct addr addr; /* ... or, if host is NULL, to this address: the original destination */
 	struct tally_row *tally; /* its bytes are counted there, too; taken; or NULL */
+	bool from_outside;	 /* as in struct fetch_ask */
 	bool answer_connect; /* the device waits for the answer to CONNECT: 200, or 502/504 and close */
 };
 

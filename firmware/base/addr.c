@@ -162,6 +162,18 @@ const char *addr_format(const struct addr *addr, char buf[ADDR_TEXT_MAX])
 	return buf;
 }
 
+static bool is_in_any(const struct addr *addr, const char *const *nets, size_t n)
+{
+	struct net net;
+
+	for (size_t i = 0; i < n; i++) {
+		CHECK_OK(net_parse(span_of(nets[i]), &net));
+		if (net_contains(&net, addr))
+			return true;
+	}
+	return false;
+}
+
 bool addr_is_public(const struct addr *addr)
 {
 	/* IANA special-purpose registries (RFC 6890), less the documentation networks. */
@@ -171,16 +183,24 @@ bool addr_is_public(const struct addr *addr)
 		"198.18.0.0/15",  "224.0.0.0/3",   "::/96",	    "64:ff9b:1::/48",
 		"100::/64",	  "fc00::/7",	   "fe80::/9",	    "ff00::/8",
 	};
-	struct net net;
 
-	if (addr->sa.sa_family != AF_INET && addr->sa.sa_family != AF_INET6)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(special); i++) {
-		CHECK_OK(net_parse(span_of(special[i]), &net));
-		if (net_contains(&net, addr))
-			return false;
-	}
-	return true;
+	return (addr->sa.sa_family == AF_INET || addr->sa.sa_family == AF_INET6) &&
+	       !is_in_any(addr, special, ARRAY_LEN(special));
+}
+
+bool addr_is_loopback(const struct addr *addr)
+{
+	static const char *const loopback[] = { "127.0.0.0/8", "::1" };
+
+	return is_in_any(addr, loopback, ARRAY_LEN(loopback));
+}
+
+bool addr_is_local(const struct addr *addr)
+{
+	static const char *const local[] = { "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/127",
+					     "fe80::/10" };
+
+	return is_in_any(addr, local, ARRAY_LEN(local));
 }
 
 static bool host_bits_zero(const struct net *net)

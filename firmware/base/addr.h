@@ -57,6 +57,10 @@ const char *addr_ip_format(const struct addr *addr, char buf[ADDR_TEXT_MAX]);
  */
 bool addr_is_public(const struct addr *addr);
 
+bool addr_is_loopback(const struct addr *addr);
+/* Does this lead to the machine itself or no further than its cable: unspecified, loopback, link-local? */
+bool addr_is_local(const struct addr *addr);
+
 /* "192.0.2.0/24", "2001:db8::/32", or a single address. Host bits must be 0. 0 or -EINVAL. */
 MUST_USE int net_parse(struct span text, struct net *ret_net);
 bool net_contains(const struct net *net, const struct addr *addr);

@@ -227,6 +227,8 @@ void relay_begin(struct request *req, enum policy_cond cond)
 		.authority = span_of(req->authority),
 		.target = request_target(req),
 		.cond = cond,
+		.from_outside = !req->profile && req->conn->mode == CONN_PROXY &&
+				!addr_is_loopback(&req->conn->device),
 		.interim = relay_interim,
 		.answered = on_answered,
 		.ended = relay_ended,
@@ -315,6 +317,7 @@ void relay_tunnel(struct request *req)
 		.head = span_make(conn->in + req->body_at, conn->in_n - req->body_at),
 		.host = req->match.host,
 		.port = req->head.port,
+		.from_outside = !addr_is_loopback(&conn->device),
 		.answer_connect = true,
 	};
 	struct profile_match match;

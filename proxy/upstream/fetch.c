@@ -52,7 +52,7 @@ static const char *step_name(enum fetch_step step)
 
 unsigned fetch_error_status(int error)
 {
-	return error == -ETIMEDOUT ? 504 : 502;
+	return error == -ETIMEDOUT ? 504 : error == -EACCES ? 403 : 502;
 }
 
 /* ---- events -------------------------------------------------------------------------------------- */
@@ -193,6 +193,11 @@ void fetch_release(struct fetch *f, bool reusable)
 
 static void connected(struct fetch *f, int fd, const struct addr *peer, bool reused)
 {
+	if (f->from_outside && addr_is_local(peer)) {
+		close(fd);
+		fetch_finish(f, -EACCES);
+		return;
+	}
 	f->fd = fd;
 	f->peer = *peer;
 	f->reused = reused;
@@ -469,6 +474,7 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 	f->has_range = ask->has_range;
 	f->range = ask->range;
 	f->has_body = ask->body != NULL;
+	f->from_outside = ask->from_outside;
 	if (ask->body)
 		f->body = *ask->body;
 	f->interim = ask->interim;

@@ -66,6 +66,7 @@ struct fetch_ask {
 	struct byte_range range;
 	struct span key;  /* CACHE: text of the primary key */
 	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
+	bool from_outside; /* who asks is another machine: it shall not reach what listens on this one's loopback */
 	const struct fetch_body *body; /* RELAY; NULL: none */
 	/* Each 1xx (but 101) before the head; the owner of body and of this is one. May be NULL. */
 	void (*interim)(void *arg, const struct http_head *head);

@@ -65,6 +65,7 @@ struct fetch {
 	struct byte_range range;
 	struct fetch_body body;
 	bool has_body, body_begun;
+	bool from_outside;
 	void (*interim)(void *arg, const struct http_head *head);
 	void (*answered)(void *arg, const struct http_head *head);
 	void (*ended)(void *arg);

@@ -110,6 +110,36 @@ static bool public(const char *text)
 	return addr_is_public(&addr);
 }
 
+static void knows_local_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool local, loopback;
+	} rows[] = {
+		{ "127.0.0.1", true, true },
+		{ "127.255.0.9", true, true },
+		{ "::1", true, true },
+		{ "::ffff:127.0.0.1", true, true },
+		{ "0.0.0.0", true, false },
+		{ "::", true, false },
+		{ "169.254.169.254", true, false },
+		{ "fe80::1", true, false },
+		{ "10.0.0.1", false, false },
+		{ "::2", false, false },
+		{ "128.0.0.1", false, false },
+		{ "2001:db8::1", false, false },
+	};
+	struct addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(addr_parse(span_of(rows[i].text), 0, &addr), 0);
+		if (addr_is_local(&addr) != rows[i].local ||
+		    addr_is_loopback(&addr) != rows[i].loopback)
+			fail_msg("%s", rows[i].text);
+	}
+}
+
 static void knows_private_addresses(void **state)
 {
 	static const char *const no[] = {
@@ -179,6 +209,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_address),
 		cmocka_unit_test(mapped_becomes_ipv4),
 		cmocka_unit_test(compares),
+		cmocka_unit_test(knows_local_addresses),
 		cmocka_unit_test(knows_private_addresses),
 		cmocka_unit_test(networks),
 	};
