@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool of chunk buffers. Buffers are mapped page-aligned; a few free ones are kept for the next
- * flight (their pages stay), the others go back to the kernel.
+ * The pool of chunk buffers. Buffers are mapped page-aligned; free ones are kept for the next chunk (their pages
+ * stay: to get them anew would cost more than to fill them), many while others are in use, a few when none is. The
+ * rest goes back to the kernel.
  *
  * Any thread; the pool's lock is held for a few instructions, and during a waiter's `ready`.
  */
@@ -12,8 +13,9 @@
 
 #include "cache/chunk.h"
 
-/* Free buffers that keep their memory: 8 MiB with chunks of 256 KiB. */
-#define POOL_SPARE 32
+/* Free buffers that keep their memory, with chunks of 256 KiB: 8 MiB, 64 MiB. */
+#define POOL_SPARE	32
+#define POOL_SPARE_BUSY 256
 
 struct chunk_pool {
 	pthread_mutex_t lock;
@@ -40,6 +42,22 @@ int chunk_pool_new(uint32_t limit, struct chunk_pool **ret_pool)
 	return 0;
 }
 
+static void spare_push(struct chunk_pool *pool, struct chunk *chunk)
+{
+	chunk->next_free = pool->spare;
+	pool->spare = chunk;
+	pool->use.spare++;
+}
+
+static struct chunk *spare_pop(struct chunk_pool *pool)
+{
+	struct chunk *chunk = pool->spare;
+
+	pool->spare = chunk->next_free;
+	pool->use.spare--;
+	return chunk;
+}
+
 static void chunk_destroy(struct chunk *chunk)
 {
 	CHECK_OK(munmap(chunk->data, chunk_map_bytes()));
@@ -53,12 +71,8 @@ void chunk_pool_free(struct chunk_pool **pool)
 	if (!p)
 		return;
 	CHECK(p->use.out == 0);
-	while (p->spare) {
-		struct chunk *chunk = p->spare;
-
-		p->spare = chunk->next_free;
-		chunk_destroy(chunk);
-	}
+	while (p->spare)
+		chunk_destroy(spare_pop(p));
 	CHECK_OK(pthread_mutex_destroy(&p->lock));
 	free(p);
 	*pool = NULL;
@@ -99,29 +113,27 @@ static bool pool_take(struct chunk_pool *pool, struct chunk **ret_spare)
 	room = pool->use.out < pool->use.limit;
 	if (room) {
 		pool->use.out++;
-		*ret_spare = pool->spare;
-		if (pool->spare) {
-			pool->spare = pool->spare->next_free;
-			pool->use.spare--;
-		}
+		*ret_spare = pool->spare ? spare_pop(pool) : NULL;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return room;
 }
 
-/* One is back (NULL: it was never made): the first who waits may try again. */
-static struct chunk *pool_give(struct chunk_pool *pool, struct chunk *chunk)
+/* One is back (NULL: it was never made): the first who waits may try again. What is too much is unmapped. */
+static void pool_give(struct chunk_pool *pool, struct chunk *chunk)
 {
 	struct chunk_waiter *waiter;
+	struct chunk *surplus = NULL;
 
 	pthread_mutex_lock(&pool->lock);
 	CHECK(pool->use.out > 0);
 	pool->use.out--;
-	if (chunk && pool->use.spare < POOL_SPARE) {
-		chunk->next_free = pool->spare;
-		pool->spare = chunk;
-		pool->use.spare++;
-		chunk = NULL;
+	if (chunk)
+		spare_push(pool, chunk);
+	while (pool->use.spare > (pool->use.out ? POOL_SPARE_BUSY : POOL_SPARE)) {
+		chunk = spare_pop(pool);
+		chunk->next_free = surplus;
+		surplus = chunk;
 	}
 	waiter = pool->first;
 	if (waiter) {
@@ -132,7 +144,11 @@ static struct chunk *pool_give(struct chunk_pool *pool, struct chunk *chunk)
 		waiter->ready(waiter);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return chunk;
+	while (surplus) {
+		chunk = surplus;
+		surplus = chunk->next_free;
+		chunk_destroy(chunk);
+	}
 }
 
 struct chunk *chunk_new(struct chunk_pool *pool)
@@ -172,9 +188,7 @@ void chunk_unref(struct chunk **chunk)
 	CHECK(before > 0);
 	if (before > 1)
 		return;
-	c = pool_give(c->pool, c);
-	if (c)
-		chunk_destroy(c);
+	pool_give(c->pool, c);
 }
 
 void chunk_wait(struct chunk_pool *pool, struct chunk_waiter *waiter)
