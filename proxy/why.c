@@ -338,6 +338,14 @@ static bool explain_whose(struct why *w)
 	explain_host(w, ours);
 	explain_device(w);
 	if (w->tls) {
+		if (ours && profile_tls(w->match.profile) == PROFILE_TLS_REFUSE) {
+			rule(w, "request", profile_file(w->match.profile),
+			     "TLS to this vendor is reset at once, so that a device with another "
+			     "way "
+			     "uses it");
+			decide(w, "refuse", "reset: it is TLS, and the profile says so");
+			return false;
+		}
 		rule(w, "request", w->match.profile ? profile_file(w->match.profile) : "",
 		     "TLS is carried through to where it was going, nobody here looks inside");
 		decide(w, "splice", "carried through untouched: it is TLS");

@@ -129,10 +129,13 @@ const char *log_quote(char *buf, size_t size, struct span value)
 static bool site_allows(struct log_site *site, unsigned *ret_suppressed)
 {
 	uint64_t second = clock_mono_ns() / 1000000000u + 1; /* 0 is a site never used */
-	uint64_t before = atomic_load_explicit(&site->second, memory_order_relaxed);
+	uint64_t before;
 	unsigned count;
 
 	*ret_suppressed = 0;
+	if (!site)
+		return true;
+	before = atomic_load_explicit(&site->second, memory_order_relaxed);
 	if (before != second && atomic_compare_exchange_strong(&site->second, &before, second)) {
 		count = atomic_exchange(&site->count, 1);
 		*ret_suppressed = count > LOG_SITE_PER_S ? count - LOG_SITE_PER_S : 0;

@@ -64,6 +64,7 @@ const char *log_level_name(enum log_level level);
  */
 const char *log_quote(char *buf, size_t size, struct span value);
 
+/* What LOG calls. Without a site there is no rate limit, and no level either: for lines that were asked for. */
 __attribute__((format(printf, 4, 5))) void log_event(struct log_site *site, enum log_level level,
 						     const char *event, const char *format, ...);
 

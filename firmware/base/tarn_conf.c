@@ -108,7 +108,7 @@ static const struct setting rows[] = {
 	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
 	{ "log", "access", SETTING_BOOL, AT(log.access), "no",
-	  "A log line for each request.", 0, 0, NULL },
+	  "A log line for each request: device, vendor, host, path, status, bytes, times, and what the cache did.", 0, 0, NULL },
 };
 /* clang-format on */
 

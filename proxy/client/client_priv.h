@@ -13,6 +13,7 @@
  *	relay.c	   ... through to the origin and back, tunnels, splices
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
+ *	access.c   a line in the log for each request
  *
  * Everything here belongs to one worker's thread, but for `mail` of a request, which flights post.
  */
@@ -122,7 +123,9 @@ struct request {
 	char authority[PROFILE_HOST_MAX + 8]; /* empty: the request's own */
 	bool expects_continue;
 	struct policy_req policy;
-	unsigned status; /* of the answer */
+	unsigned status;   /* of the answer; 0: none was begun */
+	uint64_t first_ms; /* mono_ms when it was begun, if there is an access log */
+	bool logged;
 
 	/* cached.c */
 	char *key; /* text of the primary key */
@@ -300,6 +303,13 @@ void respond_error(struct request *req, unsigned status, const char *text);
 void respond_here(struct request *req);
 /* The head of a part of a multipart body, or for part == n its end. */
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size);
+
+/* What Cache-Status says of it. */
+void respond_cache_status(const struct request *req, struct cache_status *ret_status);
+
+/* ---- access.c */
+/* Before the bytes of its head go; `whole`: its answer went out to the end. Once a request. */
+void access_log(struct request *req, bool whole);
 
 /* ---- deliver.c */
 void deliver_begin(struct request *req, struct span head);

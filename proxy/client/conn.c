@@ -60,6 +60,8 @@ static void conn_free(struct conn *conn)
 {
 	struct worker *worker = conn->worker;
 
+	if (conn->req)
+		access_log(conn->req, false);
 	request_free(&conn->req);
 	secure_forget(conn);
 	conn_unwatch_read(conn);
@@ -367,6 +369,7 @@ void conn_answered(struct conn *conn)
 		     !(req->framing.kind == FRAMING_LENGTH && req->framing.length == 0));
 
 	conn->served = true;
+	access_log(req, true);
 	if (conn->broken) {
 		conn_cut(conn, true);
 		return;

@@ -250,10 +250,6 @@ static void finish(struct request *req)
 
 	req->out.active = false;
 	STAT_ADD(STAT_BYTES_TO_DEVICES, req->out.sent);
-	if (request_settings(req)->log.access)
-		LOG(LOG_L_NOTICE, "request", "method=%s host=%s path=%s status=%u bytes=%ju",
-		    http_method_text(req->head.method), req->match.host, LOG_QUOTE(req->path),
-		    req->status, (uintmax_t)req->out.sent);
 	conn_answered(conn);
 }
 
@@ -346,6 +342,8 @@ void deliver_begin(struct request *req, struct span head)
 {
 	struct deliver *out = &req->out;
 
+	if (request_settings(req)->log.access)
+		req->first_ms = request_now(req).mono_ms;
 	out->active = true;
 	out->head_out = head;
 	if (out->head_only)

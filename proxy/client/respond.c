@@ -26,16 +26,21 @@ static struct head_out head_begin(struct request *req, unsigned status)
 	return o;
 }
 
+void respond_cache_status(const struct request *req, struct cache_status *ret_status)
+{
+	policy_cache_status(&req->verdict, ret_status);
+	ret_status->stored = req->stored_now;
+	ret_status->collapsed = req->collapsed;
+	ret_status->fwd_status = req->fwd_status;
+	if (req->detail)
+		ret_status->detail = req->detail;
+}
+
 static void put_ours(struct request *req, struct head_out *o)
 {
 	struct cache_status cs;
 
-	policy_cache_status(&req->verdict, &cs);
-	cs.stored = req->stored_now;
-	cs.collapsed = req->collapsed;
-	cs.fwd_status = req->fwd_status;
-	if (req->detail)
-		cs.detail = req->detail;
+	respond_cache_status(req, &cs);
 	head_out_text(o, HTTP_FIELD_VIA, "1.1 " POLICY_PSEUDONYM);
 	head_out_cache_status(o, NULL, SPAN(POLICY_PSEUDONYM), &cs);
 }

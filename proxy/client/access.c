@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The access log ([log] access = yes): one line a request, however many there are.
+ *
+ *	event=request device=192.0.2.7 vendor=acme method=GET host=updates.example.com path=/a?v=1 status=200
+ *	bytes=65536 first_ms=0 ms=3 whole=yes cache="tarn; hit; ttl=3599"
+ *
+ * Nothing in it identifies an installation: of the query only what enters the key stands in it, for a host of no
+ * profile nothing; no field of the request does. Times count from the request's head. A request that was carried
+ * through (spliced, tunnelled) has status=0: its bytes are the splice's.
+ */
+#include "firmware/base/log.h"
+#include "proxy/client/client_priv.h"
+
+#define TARGET_ROOM 512
+
+/* Path and what is kept of the query; cut, if it is too long. */
+static const char *target_of(const struct request *req, char quoted[TARGET_ROOM])
+{
+	char text[TARGET_ROOM];
+	struct span path = span_head(req->path, sizeof(text) - 2);
+	size_t n = path.n, more = 0;
+
+	if (n)
+		memcpy(text, path.p, n);
+	if (req->profile && req->head.has_query &&
+	    profile_query_normalise(req->profile, req->head.query, text + n + 1,
+				    sizeof(text) - n - 1, &more) == 0 &&
+	    more > 0) {
+		text[n] = '?';
+		n += 1 + more;
+	}
+	return log_quote(quoted, TARGET_ROOM, span_make(text, n));
+}
+
+/* What Cache-Status said; "-" where there was none. */
+static const char *cache_of(const struct request *req, char *buf, size_t size)
+{
+	struct head_out o = head_out_init(buf, size);
+	struct cache_status status;
+	struct span line;
+
+	if (!req->status || req->policy.route == POLICY_ROUTE_ANSWER ||
+	    req->head.form == HTTP_TARGET_ASTERISK)
+		return "-";
+	respond_cache_status(req, &status);
+	head_out_cache_status(&o, NULL, SPAN(POLICY_PSEUDONYM), &status);
+	if (o.overflow || o.invalid)
+		return "-";
+	line = span_make(o.buf, o.len);
+	line = span_trim(span_drop(line, span_find(line, ':') + 1));
+	line = span_head(line, span_find(line, '\r'));
+	memmove(buf, line.p, line.n);
+	buf[line.n] = 0;
+	return buf;
+}
+
+void access_log(struct request *req, bool whole)
+{
+	char device[ADDR_TEXT_MAX], target[TARGET_ROOM], cache[256];
+	uint64_t now;
+
+	if (!request_settings(req)->log.access || req->logged || !req->port)
+		return;
+	req->logged = true;
+	now = request_now(req).mono_ms;
+	log_event(NULL, LOG_L_NOTICE, "request",
+		  " device=%s vendor=%s method=%s host=%s path=%s status=%u bytes=%ju first_ms=%ju "
+		  "ms=%ju whole=%s cache=%s",
+		  addr_ip_format(&req->conn->device, device),
+		  req->profile ? profile_name(req->profile) : "-",
+		  http_method_text(req->head.method), req->match.host[0] ? req->match.host : "-",
+		  target_of(req, target), req->status, (uintmax_t)req->out.sent,
+		  (uintmax_t)((req->first_ms ? req->first_ms : now) - req->began.mono_ms),
+		  (uintmax_t)(now - req->began.mono_ms), whole ? "yes" : "no",
+		  LOG_QUOTE(span_of(cache_of(req, cache, sizeof(cache)))));
+}
