@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -352,20 +353,23 @@ static void descriptors_raise(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* The directory of a file's path, in a buffer that lives as long as the process. */
-static const char *folder(const char *path)
+/* The directory of a file's path. */
+static const char *folder(const char *path, char buf[PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
 
 	if (!slash || slash == path)
 		return "/";
-	return strndup(path, (size_t)(slash - path)) ?: "/";
+	snprintf(buf, PATH_MAX, "%.*s", (int)(slash - path), path);
+	return buf;
 }
 
 static int give_up_user(const struct config *config)
 {
 	const struct tarn_settings *settings = &config->settings;
-	const char *dirs[] = { settings->cache.path, folder(settings->proxy.admin_socket), NULL };
+	char socket_at[PATH_MAX];
+	const char *dirs[] = { settings->cache.path,
+			       folder(settings->proxy.admin_socket, socket_at), NULL };
 
 	if (program.heritage.given)
 		dirs[0] = NULL;
@@ -375,21 +379,26 @@ static int give_up_user(const struct config *config)
 
 static int give_up_rest(const struct config *config)
 {
+	static const char resolv_conf[] = "/etc/resolv.conf";
 	const struct tarn_settings *settings = &config->settings;
-	const char *resolv = realpath("/etc/resolv.conf", NULL) ?: "/etc/resolv.conf";
+	char resolv[PATH_MAX], resolv_at[PATH_MAX], socket_at[PATH_MAX], config_at[PATH_MAX];
 	const char *rw[] = { settings->cache.path,
-			     program.heritage.given ? NULL : folder(settings->proxy.admin_socket),
+			     program.heritage.given
+				     ? NULL
+				     : folder(settings->proxy.admin_socket, socket_at),
 			     NULL };
 	/* Folders, not files: a new resolv.conf is another file of that name. */
-	const char *ro[] = { "/etc",
-			     folder(resolv),
-			     settings->vendors.dir,
-			     program.options.config ? folder(program.options.config) : "/etc/tarn",
-			     "/dev/urandom",
-			     "/proc/self",
-			     "/proc/sys/vm/overcommit_memory",
-			     "/sys/devices/system/cpu",
-			     NULL };
+	const char *ro[] = {
+		"/etc",
+		folder(realpath(resolv_conf, resolv) ? resolv : resolv_conf, resolv_at),
+		settings->vendors.dir,
+		program.options.config ? folder(program.options.config, config_at) : "/etc/tarn",
+		"/dev/urandom",
+		"/proc/self",
+		"/proc/sys/vm/overcommit_memory",
+		"/sys/devices/system/cpu",
+		NULL
+	};
 	struct confine_files files = { rw, ro };
 
 	return confine_process(&files);
