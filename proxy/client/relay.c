@@ -137,6 +137,9 @@ void relay_interim(void *arg, const struct http_head *head)
 	struct head_out o = head_out_init(client->scratch, sizeof(client->scratch));
 	ssize_t sent;
 
+	/* In the middle of a body it would be taken for body: a hole is filled, or a fetch goes on elsewhere. */
+	if (req->out.active)
+		return;
 	/* To a 1.0 device there are none (RFC 9110 15.2), and 100 only to one that waits for it. */
 	if (req->head.minor == 0 || (head->status == 100 && !req->expects_continue))
 		return;
