@@ -100,6 +100,8 @@ static const struct setting rows[] = {
 	  "User that tarn-proxy runs as; never root.", 0, 0, NULL },
 	{ "keeper", "proxy", SETTING_PATH, AT(keeper.proxy), "/usr/bin/tarn-proxy",
 	  "The program that tarnd starts.", 0, 0, NULL },
+	{ "keeper", "state", SETTING_PATH, AT(keeper.state), "/var/lib/tarn",
+	  "Directory of what tarnd keeps for itself: the certificate authority.", 0, 0, NULL },
 	{ "keeper", "hang_limit", SETTING_DURATION, AT(keeper.hang_limit), "2s",
 	  "A tarn-proxy whose loops stand still for this long is killed and started again. New connections pass it by long before.", 200, 600000, NULL },
 	{ "keeper", "vendor_max", SETTING_INT, AT(keeper.vendor_max), "4096",

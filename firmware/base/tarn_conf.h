@@ -73,6 +73,7 @@ struct tarn_settings {
 		char *socket;
 		char *user;
 		char *proxy; /* the program that tarnd starts */
+		char *state;
 		int64_t hang_limit;
 		int64_t vendor_max;
 	} keeper;

@@ -40,6 +40,8 @@ ctl_command_f ctl_stat;
 ctl_command_f ctl_why;
 ctl_command_f ctl_config_check;
 ctl_command_f ctl_config_help;
+ctl_command_f ctl_ca_show;
+ctl_command_f ctl_ca_export;
 
 /* Text that came over a socket, without control characters. */
 void ctl_put_text(const char *text, FILE *to);

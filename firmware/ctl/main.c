@@ -34,6 +34,8 @@ static const struct command {
 	  "check tarn.conf and all vendor profiles" },
 	{ "config help", "", 0, ctl_config_help,
 	  "every setting of tarn.conf, as a commented file" },
+	{ "ca show", "", 0, ctl_ca_show, "the certificate authority: what it may speak for" },
+	{ "ca export", "", 0, ctl_ca_export, "its certificate (PEM), for devices to trust" },
 	{ "version", "", 0, version_command, "the version" },
 	{ "help", "", 0, help_command, "this" },
 };

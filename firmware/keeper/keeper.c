@@ -19,6 +19,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/keeper/arm.h"
+#include "firmware/keeper/authority.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
@@ -323,11 +324,13 @@ static void reload_warn(const struct tarn_settings *old, const struct tarn_setti
 	    text_differs(old->keeper.socket, new->keeper.socket) ||
 	    text_differs(old->keeper.user, new->keeper.user) ||
 	    text_differs(old->keeper.proxy, new->keeper.proxy) ||
+	    text_differs(old->keeper.state, new->keeper.state) ||
 	    text_differs(old->proxy.admin_socket, new->proxy.admin_socket) ||
 	    old->proxy.workers != new->proxy.workers ||
 	    old->keeper.hang_limit != new->keeper.hang_limit)
 		LOG(LOG_L_WARN, "keeper.reload",
-		    "note=\"ports, bridge, sockets, user, program, workers and hang_limit change "
+		    "note=\"ports, bridge, sockets, user, program, state, workers and hang_limit "
+		    "change "
 		    "at the next start\"");
 }
 
@@ -356,6 +359,8 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
 	}
 	tarnd_config_free(&config);
+	authority_see_to(k->config.settings.keeper.state, k->config.profiles,
+			 clock_read().wall_ms / 1000);
 	plane_signal(k->plane, SIGHUP);
 	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
 }
@@ -562,6 +567,8 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 	}
 	*config = (struct tarnd_config){ 0 };
 	plane_start(k->plane);
+	authority_see_to(k->config.settings.keeper.state, k->config.profiles,
+			 clock_read().wall_ms / 1000);
 	*ret_tarnd = k;
 	return 0;
 }

@@ -104,6 +104,7 @@ act_start() {
 		bridge = br0
 		[keeper]
 		socket = $WORK/run/keeper.sock
+		state = $WORK/state
 		user = nobody
 		proxy = $PWD/$BUILD/bin/tarn-proxy
 	CONF

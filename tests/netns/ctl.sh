@@ -8,13 +8,13 @@ set -u
 . "$(dirname "$0")/lib.sh"
 
 space box
-mkdir -p "$work"/{vendors,cache,run,state}
+mkdir -p "$work"/{vendors,cache,run}
 chown nobody "$work/cache" "$work/run"
 cat >"$work/vendors/here.conf" <<-END
 	[vendor]
 	name = here
 	[hosts]
-	exact = 127.0.0.1
+	exact = 127.0.0.1, here.example
 	[reach]
 	host = 127.0.0.1
 	port = 3128
@@ -27,6 +27,7 @@ conf() {
 		allow_private_vendor = yes
 		[keeper]
 		socket = $work/run/keeper.sock
+		state = $work/state
 		user = nobody
 		proxy = $BUILD/bin/tarn-proxy
 		[proxy]
@@ -76,6 +77,9 @@ check 'tarnctl refuses a wrong one' refused 78 "$BUILD/bin/tarnctl" config check
 check 'tarnd refuses it' refused 78 in_ns box "$BUILD/bin/tarnd" --config "$work/wrong.conf"
 check 'tarn-proxy refuses it' refused 78 in_ns box "$BUILD/bin/tarn-proxy" --config "$work/wrong.conf"
 
+# ca_status_is N WORD: `tarnctl ca WORD` exits with N.
+ca_status_is() { ctl ca "$2" >"$work/ca"; [[ $? -eq $1 ]]; }
+check 'there is no CA yet: status 2' ca_status_is 2 show
 ip netns exec "$(ns box)" "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>"$work/log" &
 keeper=$!
 children+=("$keeper")
@@ -99,6 +103,25 @@ check 'a proxy that stands still is told' status_is 1
 check 'and why' says 'tarn-proxy: does not answer' status
 kill -CONT "$proxy_pid"
 check 'and works again' wait_until 10 status_is 0
+
+# ---- the CA -------------------------------------------------------------------------------------
+
+check 'tarnd made a CA' ca_status_is 0 export
+ca_digest() { openssl x509 -noout -fingerprint -sha256 | cut -d= -f2; }
+digest=$(ca_digest <"$work/ca")
+check 'its key is root'"'"'s alone' test "$(stat -c %a:%u "$work/state/ca.pem")" == 600:0
+check 'the data plane can'"'"'t read it' \
+	tap_not setpriv --reuid nobody --clear-groups cat "$work/state/ca.pem"
+check 'what is exported has no key' tap_not grep -q PRIVATE "$work/ca"
+check 'show says its digest' says "SHA-256       $digest" ca show
+check 'and what it may speak for' says 'May speak for here.example' ca show
+check 'as JSON, too' eval "ctl --json ca show | jq -e '.permitted == [\"here.example\"] and
+	.uncovered == []'"
+sed -i 's/^exact = .*/& new.example/' "$work/vendors/here.conf"
+kill -HUP "$keeper"
+check 'a new host is not covered, tarnd says' wait_until 5 grep -q 'ca.uncovered hosts=1' "$work/log"
+check 'and show says' says 'Not for       new.example' ca show
+check 'the CA is the same' test "$(ctl ca export | ca_digest)" == "$digest"
 
 kill -TERM "$keeper"
 check 'tarnd ends' wait_until 15 tap_not kill -0 "$keeper"

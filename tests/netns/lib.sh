@@ -202,6 +202,7 @@ config() {
 			dir = $work/vendors
 			[keeper]
 			socket = $work/keeper.sock
+			state = $work/state
 			proxy = ${PROXY:-$tools/fakeproxy}
 			user = nobody
 			[proxy]

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tarnctl ca: the certificate authority that tarnd made, to look at and to give to devices. Only its public part is
+ * read.
+ */
+#include "firmware/ctl/ctl.h"
+
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <time.h>
+
+#include "firmware/base/tarn_conf.h"
+#include "firmware/mint/ca.h"
+
+/* What is shown. */
+struct authority {
+	X509 *certificate;
+	char common[128];
+	char digest[EVP_MAX_MD_SIZE * 3];
+	char from[24], until[24];
+	struct ca_names permitted, excluded, uncovered;
+};
+
+static void complain(const char *file, int rc)
+{
+	fprintf(stderr, "tarnctl: %s/%s: %s\n", file, CA_PUBLIC,
+		rc == -ENOENT ? "there is no certificate authority; tarnd makes it when it starts"
+		: rc == -EBADMSG ? "this is no certificate"
+				 : strerror(-rc));
+}
+
+static int exit_of(int rc)
+{
+	return rc == -ENOENT ? CTL_NOT_RUNNING : rc == -EACCES ? CTL_NOT_ALLOWED : CTL_SOFTWARE;
+}
+
+/* Settings and certificate. CTL_WORKING, or the exit status with everything said and freed. */
+static int load(const struct ctl_options *options, struct tarn_settings *settings,
+		X509 **ret_certificate)
+{
+	struct settings_error error;
+	char text[1024];
+	int rc;
+
+	if (tarn_conf_load(options->config, settings, &error) < 0) {
+		fprintf(stderr, "tarnctl: %s\n", settings_error_text(&error, text, sizeof(text)));
+		return CTL_CONFIG;
+	}
+	rc = ca_certificate(settings->keeper.state, ret_certificate);
+	if (rc == 0)
+		return CTL_WORKING;
+	complain(settings->keeper.state, rc);
+	tarn_conf_free(settings);
+	return exit_of(rc);
+}
+
+static void date_text(const ASN1_TIME *time, char text[24])
+{
+	struct tm tm;
+
+	text[0] = '\0';
+	if (ASN1_TIME_to_tm(time, &tm) == 1)
+		(void)strftime(text, 24, "%Y-%m-%d", &tm);
+}
+
+static void digest_text(const X509 *certificate, char *text)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	CHECK(X509_digest(certificate, EVP_sha256(), digest, &n) == 1);
+	for (unsigned i = 0; i < n; i++)
+		text += sprintf(text, "%s%02X", i ? ":" : "", digest[i]);
+}
+
+struct uncovered {
+	const struct ca_names *permitted;
+	struct ca_names *into;
+};
+
+static void uncovered_add(const struct profile *profile, struct span host, void *arg)
+{
+	struct uncovered *u = arg;
+	struct addr addr;
+
+	(void)profile;
+	if (addr_parse(host, 0, &addr) < 0 && !ca_names_cover(u->permitted, host))
+		CHECK_OK(ca_names_add(u->into, host));
+}
+
+static void look(struct authority *a, const struct tarn_settings *settings)
+{
+	struct uncovered u = { &a->permitted, &a->uncovered };
+	struct profiles *profiles = NULL;
+	struct settings_error error;
+
+	(void)X509_NAME_get_text_by_NID(X509_get_subject_name(a->certificate), NID_commonName,
+					a->common, sizeof(a->common));
+	digest_text(a->certificate, a->digest);
+	date_text(X509_get0_notBefore(a->certificate), a->from);
+	date_text(X509_get0_notAfter(a->certificate), a->until);
+	CHECK_OK(ca_permitted(a->certificate, &a->permitted));
+	CHECK_OK(ca_excluded(a->certificate, &a->excluded));
+	/* Profiles that are wrong are config check's business. */
+	if (profiles_load(settings->vendors.dir, &profiles, &error) < 0)
+		return;
+	profile_each_suffix(profiles, uncovered_add, &u);
+	profile_each_exact_host(profiles, uncovered_add, &u);
+	profiles_unref(&profiles);
+}
+
+static void print_names(const char *label, const struct ca_names *names)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		printf("%-14s", i ? "" : label);
+		ctl_put_text(names->v[i], stdout);
+		putchar('\n');
+	}
+}
+
+static void print_words(const struct authority *a, const char *dir)
+{
+	printf("%-14s", "Authority");
+	ctl_put_text(a->common, stdout);
+	printf("\n%-14s%s\n%-14s%s to %s\n%-14s%s/%s\n", "SHA-256", a->digest, "Valid", a->from,
+	       a->until, "File", dir, CA_PUBLIC);
+	printf("%-14s%s\n", "Used for",
+	       "nothing yet: this version carries TLS through whole, or refuses it");
+	print_names("May speak for", &a->permitted);
+	print_names("Never for", &a->excluded);
+	print_names("Not for", &a->uncovered);
+	if (a->uncovered.n)
+		printf("%-14s%s\n", "",
+		       "(hosts of the profiles now; to have a CA for them, remove its two files,\n"
+		       "              start tarnd again and give devices the new one)");
+}
+
+static json_t *names_json(const struct ca_names *names)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < names->n; i++)
+		CHECK_OK(json_array_append_new(array, json_string(names->v[i])));
+	return array;
+}
+
+static void print_json(const struct authority *a, const char *dir)
+{
+	json_t *document =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "authority", a->common,
+			  "sha256", a->digest, "from", a->from, "until", a->until, "dir", dir,
+			  "permitted", names_json(&a->permitted), "excluded",
+			  names_json(&a->excluded), "uncovered", names_json(&a->uncovered));
+
+	CHECK(document != NULL);
+	CHECK_OK(json_dumpf(document, stdout, JSON_INDENT(2)));
+	putchar('\n');
+	json_decref(document);
+}
+
+int ctl_ca_show(const struct ctl_options *options, char **args)
+{
+	struct tarn_settings settings;
+	struct authority a = { 0 };
+	int status = load(options, &settings, &a.certificate);
+
+	(void)args;
+	if (status != CTL_WORKING)
+		return status;
+	look(&a, &settings);
+	if (options->json)
+		print_json(&a, settings.keeper.state);
+	else
+		print_words(&a, settings.keeper.state);
+	ca_names_free(&a.permitted);
+	ca_names_free(&a.excluded);
+	ca_names_free(&a.uncovered);
+	X509_free(a.certificate);
+	tarn_conf_free(&settings);
+	return CTL_WORKING;
+}
+
+int ctl_ca_export(const struct ctl_options *options, char **args)
+{
+	struct tarn_settings settings;
+	X509 *certificate;
+	int status = load(options, &settings, &certificate);
+
+	(void)args;
+	if (status != CTL_WORKING)
+		return status;
+	if (PEM_write_X509(stdout, certificate) != 1)
+		status = CTL_SOFTWARE;
+	X509_free(certificate);
+	tarn_conf_free(&settings);
+	return status;
+}
