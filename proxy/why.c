@@ -3,7 +3,7 @@
  * Why. The way of a request through the rooms of proxy/client (request.c, cached.c), walked without doing anything:
  *
  *	head --- refused ---------------------------------------------> refuse
- *	  |  \--- TLS, Upgrade, CONNECT ------------------------------> splice, tunnel
+ *	  |  \--- TLS, Upgrade, CONNECT ------------------------------> splice, tunnel, refuse (TLS)
  *	host --- nobody's, never ------------------------------------> splice (asked as a proxy: relay)
  *	class, method, fields --- not for the store -----------------> relay
  *	key --- none can be made ------------------------------------> relay
@@ -27,6 +27,7 @@
 #include "proxy/http/refusal.h"
 #include "proxy/http/uri.h"
 #include "proxy/policy/policy.h"
+#include "proxy/tls/decide.h"
 
 #define LINE_MAX_CHARS 640
 
@@ -327,6 +328,29 @@ static void explain_host(struct why *w, bool ours)
 		     profile_name(m->profile));
 }
 
+/* As for a hello that names the URL's host; an address is not named in one (RFC 6066, 3). */
+static void explain_tls(struct why *w)
+{
+	struct hello hello = { .name = HELLO_NAME_ODD };
+	struct tls_verdict verdict;
+	struct addr addr;
+
+	if (addr_parse(w->head.host, 0, &addr) == 0)
+		hello.name = HELLO_NAME_NONE;
+	else if (host_normalise(w->head.host, hello.host) == 0)
+		hello.name = HELLO_NAME_HOST;
+	tls_decide(w->world->profiles, &hello, &verdict);
+	put_rule(w, "request", verdict.ours ? profile_file(w->match.profile) : "",
+		 tls_reason_name(verdict.reason), tls_reason_help(verdict.reason));
+	if (verdict.action == TLS_REFUSE)
+		decide(w, "refuse",
+		       "reset at once, so that the device comes by HTTP (asked as a configured "
+		       "proxy: a tunnel): it is TLS");
+	else
+		decide(w, "splice",
+		       "carried through untouched: it is TLS, nobody here looks inside");
+}
+
 /* True: it is a vendor's, to be looked into. */
 static bool explain_whose(struct why *w)
 {
@@ -338,17 +362,7 @@ static bool explain_whose(struct why *w)
 	explain_host(w, ours);
 	explain_device(w);
 	if (w->tls) {
-		if (ours && profile_tls(w->match.profile) == PROFILE_TLS_REFUSE) {
-			rule(w, "request", profile_file(w->match.profile),
-			     "TLS to this vendor is reset at once, so that a device with another "
-			     "way "
-			     "uses it");
-			decide(w, "refuse", "reset: it is TLS, and the profile says so");
-			return false;
-		}
-		rule(w, "request", w->match.profile ? profile_file(w->match.profile) : "",
-		     "TLS is carried through to where it was going, nobody here looks inside");
-		decide(w, "splice", "carried through untouched: it is TLS");
+		explain_tls(w);
 		return false;
 	}
 	if (w->world->pseudonym && http_via_loops(&w->head, span_of(w->world->pseudonym))) {

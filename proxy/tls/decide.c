@@ -74,6 +74,12 @@ const char *tls_reason_name(enum tls_reason reason)
 	return reasons[reason].name;
 }
 
+const char *tls_reason_help(enum tls_reason reason)
+{
+	CHECK((size_t)reason < ARRAY_LEN(reasons));
+	return reasons[reason].help;
+}
+
 void tls_reason_count(enum tls_reason reason)
 {
 	CHECK((size_t)reason < ARRAY_LEN(reasons));

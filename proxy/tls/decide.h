@@ -50,6 +50,7 @@ void tls_decide(const struct profiles *profiles, const struct hello *hello,
 void tls_decide_unread(int rc, struct tls_verdict *ret_verdict);
 
 const char *tls_reason_name(enum tls_reason reason);
+const char *tls_reason_help(enum tls_reason reason);
 void tls_reason_count(enum tls_reason reason);
 /* Names the counters. Once, before the threads start. */
 void tls_reason_label_counters(void);

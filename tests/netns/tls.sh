@@ -155,6 +155,8 @@ check 'one in twenty segments is refused' eval '! dripped 30 2'
 check 'the status says so' eval "[[ \$(api /api/v1/status | jq -r '.tls.hosts[] |
 	select(.host == \"new.vendor.example\") | \"\(.mode) \(.refused) \(.bytes_down)\"') == 'refuse 1 0' ]]"
 check 'tarnctl, too' eval "ctl status | grep -qE '^ +$HOST: .*, [1-9][0-9]* refused, mode refuse'"
+check 'tarnctl why foretells it' eval "ctl why https://$HOST/ | grep -q '^Decision  *refuse: reset at once'"
+check 'and what passes' eval "ctl why https://secret.vendor.example/ | grep -q '^Decision  *splice: '"
 
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0

@@ -199,7 +199,7 @@ static void test_refusal_is_final(void **state)
 			 -HTTP_REFUSED_CHUNK_SIZE_INVALID);
 }
 
-/* The largest size that 16 digits can say is taken as it is. */
+/* The largest size that a signed 64-bit number holds is taken as it is, one more is none. */
 static void test_largest_size(void **state)
 {
 	struct chunk_dec d = CHUNK_DEC_INIT;
@@ -207,9 +207,12 @@ static void test_largest_size(void **state)
 	size_t used;
 
 	(void)state;
-	assert_int_equal(chunk_decode(&d, "ffffffffffffffff\r\nab", 20, &used, &data), 1);
+	assert_int_equal(chunk_decode(&d, "7fffffffffffffff\r\nab", 20, &used, &data), 1);
 	assert_int_equal(data.n, 2);
-	assert_true(d.left == UINT64_MAX - 2);
+	assert_true(d.left == INT64_MAX - 2);
+	d = CHUNK_DEC_INIT;
+	assert_int_equal(chunk_decode(&d, "8000000000000000\r\nab", 20, &used, &data),
+			 -HTTP_REFUSED_CHUNK_SIZE_INVALID);
 }
 
 static int feed_repeated(struct chunk_dec *d, const char *piece, unsigned times)
