@@ -222,6 +222,51 @@ static void ask_whole(struct fetch *f)
 	fetch_again(f);
 }
 
+/* Is it just what the device has asked for? */
+static bool part_is_devices(const struct fetch *f, const struct content_range *cr)
+{
+	struct range_specs specs;
+	struct range_set set;
+
+	return !cr->unsatisfied && cr->complete != RANGE_UNKNOWN &&
+	       http_range_of(f->request, &specs) == 0 &&
+	       http_range_resolve(&specs, cr->complete, &set) == RANGE_SATISFIABLE && set.n == 1 &&
+	       set.range[0].first == cr->range.first && set.range[0].last == cr->range.last;
+}
+
+/*
+ * A part, though the whole was asked for: who sends such is no HTTP server, but if it is what the device wants, it is
+ * right for the device. For the leader alone, as it came.
+ */
+static void unasked_part_head(struct fetch *f)
+{
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct policy_req once = f->policy;
+	struct flight_head head = { .verdict = FLIGHT_LEADER };
+	struct policy_stored stored;
+	struct content_range cr;
+
+	once.may_store = false;
+	if (content_range_of(f->response, &cr) < 0 || !part_is_devices(f, &cr) ||
+	    policy_response(&once, f->response, &times, &env, scratch.fields,
+			    sizeof(scratch.fields), &stored, NULL) < 0) {
+		bad_response(f, "unasked_206");
+		return;
+	}
+	stored.object.status = 206;
+	stored.object.length = framed_length(f);
+	/* Never resumed: its offsets are not those of an object. */
+	head.object = object_dup(&stored.object);
+	if (!head.object) {
+		fetch_finish(f, -ENOMEM);
+		return;
+	}
+	head.length = f->length = stored.object.length;
+	flight_head(f->flight, &head, *worker_now(f->worker));
+	body_begin(f);
+}
+
 static void part_head(struct fetch *f, struct policy_stored *stored)
 {
 	struct flight_head head = { .verdict = FLIGHT_STORE, .first = f->range.first };
@@ -232,7 +277,7 @@ static void part_head(struct fetch *f, struct policy_stored *stored)
 		if (f->has_range)
 			ask_whole(f);
 		else
-			bad_response(f, "unasked_206");
+			unasked_part_head(f);
 		return;
 	}
 	if (choose_key(f, stored, &stored->object) < 0) {
