@@ -422,6 +422,7 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = writer_new(proxy->store, &proxy->writer);
 	if (rc < 0)
 		return complain("writer", rc);
+	pseudonym_find(proxy->store, proxy->writer, proxy->pseudonym);
 	rc = generations_new(proxy->writer, &proxy->generations);
 	if (rc < 0)
 		return complain("generations", rc);

@@ -8,7 +8,10 @@
 
 #include <stdbool.h>
 
+#include "proxy/pseudonym.h"
+
 struct proxy {
+	char pseudonym[PSEUDONYM_MAX];	 /* ours, in Via */
 	struct worker *control;		 /* proxy/loop.h */
 	struct workers *workers;	 /* proxy/loop.h; control loop's alone */
 	struct store *store;		 /* cache/store.h */

@@ -108,7 +108,7 @@ int question_answer(struct worker *control, struct evkeyvalq *words, json_t **re
 	struct why_world world = {
 		.profiles = control->config->profiles,
 		.allow = &settings->proxy.allow,
-		.pseudonym = POLICY_PSEUDONYM,
+		.pseudonym = control->proxy->pseudonym,
 		.now = worker_now(control)->wall_ms / 1000,
 		.heuristic_max = settings->cache.heuristic_max > 0
 					 ? settings->cache.heuristic_max / 1000

@@ -214,6 +214,7 @@ json_t *report_status(struct worker *control, uint64_t started_ms)
 	uint64_t up = worker_now(control)->mono_ms - started_ms;
 
 	put(&top, "version", json_string(TARN_VERSION));
+	put(&top, "pseudonym", json_string(control->proxy->pseudonym));
 	put(&top, "uptime_s", json_integer((json_int_t)(up / 1000)));
 	put(&top, "state", json_string(state_word(control)));
 	put(&top, "workers", json_integer(stat_read(STAT_WORKERS_RUNNING)));

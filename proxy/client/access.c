@@ -44,7 +44,7 @@ static const char *cache_of(const struct request *req, char *buf, size_t size)
 	    req->head.form == HTTP_TARGET_ASTERISK)
 		return "-";
 	respond_cache_status(req, &status);
-	head_out_cache_status(&o, NULL, SPAN(POLICY_PSEUDONYM), &status);
+	head_out_cache_status(&o, NULL, SPAN(POLICY_CACHE_NAME), &status);
 	if (o.overflow || o.invalid)
 		return "-";
 	line = span_make(o.buf, o.len);

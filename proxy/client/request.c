@@ -214,6 +214,12 @@ static void classify(struct request *req)
 	}
 }
 
+/* It came by here before. Another Tarn's Via is no loop. */
+static bool is_loop(const struct request *req)
+{
+	return http_via_loops(&req->head, span_of(req->conn->worker->proxy->pseudonym));
+}
+
 static void from_intercepted(struct request *req)
 {
 	uint16_t port = addr_port(&req->conn->origin);
@@ -221,7 +227,7 @@ static void from_intercepted(struct request *req)
 
 	if (!match_host(req, &never) || req->head.form == HTTP_TARGET_AUTHORITY ||
 	    (req->head.port && req->head.port != port) || http_wants_upgrade(&req->head) ||
-	    http_via_loops(&req->head, SPAN(POLICY_PSEUDONYM))) {
+	    is_loop(req)) {
 		relay_splice(req, never);
 		return;
 	}
@@ -298,7 +304,7 @@ void request_begin(struct request *req)
 	req->port = req->head.port ? req->head.port : 80;
 	if (req->conn->mode == CONN_INTERCEPTED)
 		from_intercepted(req);
-	else if (http_via_loops(&req->head, SPAN(POLICY_PSEUDONYM)))
+	else if (is_loop(req))
 		deny(req, 508, "the request has been here before");
 	else if (req->head.form == HTTP_TARGET_AUTHORITY)
 		relay_tunnel(req);

@@ -39,10 +39,12 @@ void respond_cache_status(const struct request *req, struct cache_status *ret_st
 static void put_ours(struct request *req, struct head_out *o)
 {
 	struct cache_status cs;
+	char via[4 + PSEUDONYM_MAX];
 
 	respond_cache_status(req, &cs);
-	head_out_text(o, HTTP_FIELD_VIA, "1.1 " POLICY_PSEUDONYM);
-	head_out_cache_status(o, NULL, SPAN(POLICY_PSEUDONYM), &cs);
+	(void)snprintf(via, sizeof(via), "1.1 %s", req->conn->worker->proxy->pseudonym);
+	head_out_text(o, HTTP_FIELD_VIA, via);
+	head_out_cache_status(o, NULL, SPAN(POLICY_CACHE_NAME), &cs);
 }
 
 /* Will the connection go on? Then 1.0 devices have to be told, else 1.1 devices. */

@@ -58,7 +58,7 @@ void head_out_copy(struct head_out *o, const struct http_head *h,
 
 /*
  * Via for a message received by us and being forwarded (RFC 9110 7.6.3): all received Via
- * elements, then ours: "1.1 tarn". Put VIA into copy's drop set when using this.
+ * elements, then ours: "1.1 tarn-1234abcd". Put VIA into copy's drop set when using this.
  */
 void head_out_via(struct head_out *o, const struct http_head *received, struct span pseudonym);
 

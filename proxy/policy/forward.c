@@ -99,7 +99,7 @@ int policy_forward(const struct policy_forward *w, char *buf, size_t cap, size_t
 	if (w->relay && http_has(w->request, HTTP_FIELD_TRANSFER_ENCODING))
 		head_out_text(&o, HTTP_FIELD_TRANSFER_ENCODING, "chunked");
 	put_max_forwards(&o, w->request);
-	head_out_via(&o, w->request, SPAN(POLICY_PSEUDONYM));
+	head_out_via(&o, w->request, w->pseudonym);
 	rc = head_out_end(&o);
 	if (rc == 0)
 		*ret_len = o.len;

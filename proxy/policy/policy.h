@@ -159,6 +159,7 @@ struct policy_forward {
 	const struct http_head *request; /* the device's */
 	struct span target;		 /* origin-form */
 	struct span authority;		 /* the Host field; empty: the request's */
+	struct span pseudonym;		 /* ours, in Via */
 	bool relay;			 /* all of the device's fields: also Range and conditions */
 	enum policy_cond cond;
 	const struct object *stored; /* for OURS, and for If-Range of `has_range` */
@@ -287,7 +288,7 @@ void policy_invalidate(const struct http_head *req, struct span scheme,
 		       const struct http_head *resp, char *buf, size_t cap,
 		       struct policy_invalid *ret, struct policy_trace *trace);
 
-/* The name Tarn gives itself in Via and Cache-Status. */
-#define POLICY_PSEUDONYM "tarn"
+/* The cache's name in Cache-Status (RFC 9211 2). In Via each box has its own: proxy/pseudonym.h. */
+#define POLICY_CACHE_NAME "tarn"
 
 #endif

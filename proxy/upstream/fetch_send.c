@@ -41,6 +41,7 @@ int fetch_build(struct fetch *f)
 		.request = f->request,
 		.target = f->target,
 		.authority = authority_at(f, authority, sizeof(authority)),
+		.pseudonym = span_of(f->worker->proxy->pseudonym),
 		.relay = f->kind == FETCH_RELAY,
 		.cond = f->cond,
 		.stored = f->stored,

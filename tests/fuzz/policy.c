@@ -110,6 +110,7 @@ static void try_forward(const struct http_head *req, const struct object *o, uns
 	struct policy_forward what = {
 		.request = req,
 		.target = SPAN("/x"),
+		.pseudonym = SPAN("tarn"),
 		.relay = how & 1,
 		.cond = how >> 1 & 1 ? POLICY_COND_OURS : POLICY_COND_DEVICE,
 		.stored = o,

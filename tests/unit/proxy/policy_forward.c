@@ -141,6 +141,7 @@ static void forward_run(void **state)
 	struct policy_forward what = {
 		.request = make_request(&m, row->what, row->req),
 		.target = SPAN("/target"),
+		.pseudonym = SPAN("tarn"),
 		.relay = row->relay,
 		.cond = row->cond,
 	};
@@ -172,6 +173,7 @@ static void authority_is_replaced(void **state)
 		.request = make_request(&m, NULL, NULL),
 		.target = SPAN("/"),
 		.authority = SPAN("m2.example.net:8080"),
+		.pseudonym = SPAN("tarn"),
 	};
 	struct text got = { 0 };
 	size_t n;

@@ -366,7 +366,7 @@ static void reasons_are_complete(void **state)
 		struct head_out o = head_out_init(buf, sizeof(buf));
 		struct cache_status cs = { .detail = info->token };
 
-		head_out_cache_status(&o, NULL, SPAN(POLICY_PSEUDONYM), &cs);
+		head_out_cache_status(&o, NULL, SPAN(POLICY_CACHE_NAME), &cs);
 		assert_int_equal(head_out_end(&o), 0);
 		assert_true(i == WHY_NONE || info->source[0]);
 		for (unsigned j = 0; j < i; j++)
