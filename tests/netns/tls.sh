@@ -116,6 +116,19 @@ dripped() {
 check 'a hello in twenty segments is read' counts mode_splice dripped 30 2
 check 'one that drips in is not waited for' counts slow dripped 20 30
 
+# fastest HOST ADDRESS: milliseconds until the handshake is over, the best of nine.
+fastest() {
+	local _
+	for _ in {1..9}; do
+		in_ns dev1 curl -sSk --noproxy '*' --max-time 10 --resolve "$1:443:$2" -o /dev/null \
+			-w '%{time_appconnect}\n' "https://$1/"
+	done | sort -n | awk 'NR == 1 { printf "%d", $1 * 1000 }'
+}
+direct=$(fastest other.example 198.51.100.30)
+through=$(fastest "$HOST" 198.51.100.10)
+echo "# handshake: $direct ms past the box, $through ms through it"
+check 'looking does not wait: far below sniff_wait' test $((through - direct)) -lt 100
+
 # ---- seen --------------------------------------------------------------------------------------
 
 check 'the status says how many bytes were not cached' \
@@ -157,6 +170,37 @@ check 'the status says so' eval "[[ \$(api /api/v1/status | jq -r '.tls.hosts[] 
 check 'tarnctl, too' eval "ctl status | grep -qE '^ +$HOST: .*, [1-9][0-9]* refused, mode refuse'"
 check 'tarnctl why foretells it' eval "ctl why https://$HOST/ | grep -q '^Decision  *refuse: reset at once'"
 check 'and what passes' eval "ctl why https://secret.vendor.example/ | grep -q '^Decision  *splice: '"
+
+# ---- a flood of hellos that never end ----------------------------------------------------------
+
+# 400 connections with half a hello: more than the workers look at.
+printf '[proxy]\nsniff_wait = 3s\n' >>"$work/tarn.conf"
+reloads=$(stat config.reloads)
+kill -HUP "$(proxy_pid)"
+check 'sniff_wait is longer now' wait_until 5 stat_is config.reloads $((reloads + 1))
+flood() {
+	local slow busy
+	slow=$(stat tls.decided.slow)
+	busy=$(stat tls.decided.busy)
+	mkfifo "$work/flood"
+	in_ns dev1 bash -c '
+		ulimit -n 1024
+		for _ in {1..400}; do
+			exec {fd}<>/dev/tcp/198.51.100.10/443
+			printf "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" >&"$fd"
+		done
+		read -rt 20 <"$1"' - "$work/flood" &
+	wait_until 10 eval "((\$(stat tls.decided.busy) > $busy))" || return 1
+	echo '# half hellos: '"$(($(stat tls.decided.busy) - busy)) not looked at"
+	same dev2 other.example || return 1
+	# All that were looked at are let go when their time is over.
+	wait_until 10 eval "((\$(stat tls.decided.slow) + \$(stat tls.decided.busy) >= $slow + $busy + 400))" ||
+		return 1
+	echo >"$work/flood"
+	wait $!
+}
+check 'a flood of half hellos is carried through, and others with it' flood
+check 'after it hellos are looked at again' counts foreign_host same dev1 other.example
 
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0
