@@ -148,6 +148,9 @@ static bool is_useful(const struct policy_req *req, const struct object *o)
 		return true;
 	if (f.flags & FRESH_NO_CACHE)
 		return false;
+	/* Stale already, but it was fresh once: there may be a max-stale, if it does not object. */
+	if (o->lifetime > 0 && !(f.flags & FRESH_MUST_REVALIDATE))
+		return true;
 	return fresh_ttl(&f, o->received) > 0 || f.stale_while_revalidate > 0 ||
 	       fresh_usable_on_error(&f, &any, limit, o->received);
 }
