@@ -563,7 +563,7 @@ static void devices_at_once(unsigned row)
 		fault("while it dies", &d[i], device_fault(&d[i], rows[row].how & ALL));
 		whole += d[i].ended;
 	}
-	printf("# %s: %u of %u whole\n", rows[row].name, whole, READERS);
+	printf("# %s: %u of %u whole\n", rows[row].name, whole, (unsigned)READERS);
 }
 
 /* One device; `stored`: nobody may be asked. */
