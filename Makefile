@@ -101,7 +101,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint
-.PHONY: asan test-asan fuzz fuzz-run bench compare-http
+.PHONY: rfc-table asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/demo/run
@@ -117,6 +117,8 @@ test-crash: ## [tests/crash] the store after kill -9
 test-lint: ## [tests/lint] the build's and the checkers' own tests
 test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
 	@BUILD=$(BUILD) tests/run $*
+rfc-table: tests ## sentences of RFC 9110 and 9111 about shared caches, each with its test and result
+	@BUILD=$(BUILD) tests/unit/rfc.sh
 asan: ## unit tests with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined test-unit
 test-asan: asan

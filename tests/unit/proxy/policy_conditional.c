@@ -66,6 +66,14 @@ static const struct conditional tag_rows[] = {
 };
 
 static const struct conditional date_rows[] = {
+	{ "RFC 9110 8.8: without validator nothing is the same: 200", FRESH,
+	  "If-None-Match: \"a\"\n", "200 whole" },
+	{ "RFC 9110 8.8.1: a weak tag is no ground for a part: the whole", FRESH "ETag: W/\"a\"\n",
+	  "Range: bytes=0-1\nIf-Range: W/\"a\"\n", "200 if-range" },
+	{ "RFC 9110 8.8.2: the stored Last-Modified is a validator: 304", DATED,
+	  "If-Modified-Since: {-5000}\n", "304" },
+	{ "RFC 9110 13.2.1: an answer that is no success is given whatever the condition", TAGGED,
+	  "If-None-Match: \"a\"\n", "200 whole", NULL, 0, 404 },
 	{ "RFC 9110 13.1.3: the same date: 304", DATED, "If-Modified-Since: {-5000}\n", "304" },
 	{ "RFC 9110 13.1.3: a later date: 304", DATED, "If-Modified-Since: {-4999}\n", "304" },
 	{ "RFC 9110 13.1.3: an earlier date: 200", DATED, "If-Modified-Since: {-5001}\n", "200" },
@@ -100,6 +108,8 @@ static const struct conditional date_rows[] = {
 };
 
 static const struct conditional range_rows[] = {
+	{ "RFC 9110 14.3: what the origin does with ranges is nothing to what is stored",
+	  TAGGED "Accept-Ranges: none\n", "Range: bytes=0-499\n", "206 0-499 range" },
 	/* 14.1.2, 14.2 */
 	{ "RFC 9110 14.2: a range: 206", TAGGED, "Range: bytes=0-499\n", "206 0-499 range" },
 	{ "RFC 9110 14.1.2: both ends are included", TAGGED, "Range: bytes=5-5\n", "206 5-5 " },

@@ -128,6 +128,9 @@ static const struct forward forward_rows[] = {
 	  NONE, NULL, "Max-Forwards: 4\n" },
 	{ "RFC 9110 7.6.2: Max-Forwards counts down (OPTIONS)", "OPTIONS", "Max-Forwards: 1\n",
 	  true, NONE, NULL, "Max-Forwards: 0\n" },
+	{ "RFC 9110 14.5: a part that is put goes on as a part", "PUT",
+	  "Content-Range: bytes 0-1/4\nContent-Length: 2\n", true, NONE, NULL,
+	  "Content-Range: bytes 0-1/4\n" },
 	{ "RFC 9110 7.6.2: in other methods it is passed on as it is", "POST", "Max-Forwards: 5\n",
 	  true, NONE, NULL, "Max-Forwards: 5\n" },
 };

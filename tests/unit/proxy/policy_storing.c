@@ -330,9 +330,15 @@ static const struct storing storing_rows[] = {
 	  "Cache-Control: max-age=60\n", "stored: explicit", &default_class },
 
 	/* requests that are not for the store */
-	{ "RFC 9111 4.3.2: If-Match is for the origin", NULL, "If-Match: \"a\"\n", 0,
+	{ "RFC 9111 5.2.1.6: no-transform of a request: nothing is transformed here", NULL,
+	  "Cache-Control: no-transform\n", 0, "Cache-Control: max-age=60\n", "stored", NULL },
+	{ "RFC 9111 5.2.2.6: no-transform of a response: stored as it came", NULL, NULL, 0,
+	  "Cache-Control: no-transform, max-age=60\n", "stored: explicit", NULL },
+	{ "RFC 9111 5.5: Warning says nothing about storing", NULL, NULL, 0,
+	  "Cache-Control: max-age=60\nWarning: 110 - \"stale\"\n", "stored: explicit", NULL },
+	{ "RFC 9110 13.1.1: If-Match is for the origin", NULL, "If-Match: \"a\"\n", 0,
 	  "Cache-Control: max-age=60\n", "not: if-match", NULL },
-	{ "RFC 9111 4.3.2: If-Unmodified-Since is for the origin", NULL,
+	{ "RFC 9110 13.1.4: If-Unmodified-Since is for the origin", NULL,
 	  "If-Unmodified-Since: {-5}\n", 0, "Cache-Control: max-age=60\n", "not: if-match", NULL },
 };
 
