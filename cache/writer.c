@@ -321,9 +321,10 @@ static void writer_context(int fd, void *arg)
 {
 	struct writer *w = arg;
 
-	dprintf(fd, "writer: inside=%d\n", w->base.inside);
+	/* The note first: dprintf() may allocate, and what crashed here may have been the heap. */
 	if (w->base.inside)
 		store_note_crash(w->store);
+	dprintf(fd, "writer: inside=%d\n", w->base.inside);
 }
 
 static void *writer_thread(void *arg)
