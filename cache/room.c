@@ -122,7 +122,7 @@ static int room_evict(struct batch *b, uint64_t need)
 	for (looks *= 2; rc == 0 && looks && b->evicted < EVICT_OBJECTS; looks--) {
 		bool taken;
 
-		if (room.live - room.doomed + need <= room.target)
+		if (room.live + need <= room.target + room.doomed)
 			break;
 		rc = hand_next(b, cursor, &id, hash);
 		if (rc == 0)

@@ -159,6 +159,31 @@ static void a_store_full_of_leases_refuses(void **state)
 	assert_true(has("new", 3, 10 * MIB));
 }
 
+static void take_away(const char *text)
+{
+	struct cache_key key = key_of(span_of(text));
+
+	assert_int_equal(writer_remove(rig.writer, &key, 0, NULL, NULL), 0);
+	assert_int_equal(rig_commit(&rig), 0);
+}
+
+/* What a transaction sweeps is more than all that stays: nothing else has to go for that. */
+static void a_large_sweep_evicts_nothing(void **state)
+{
+	(void)state;
+	body_put(&rig, "kept", 20000, 1);
+	body_put(&rig, "first", 20000, 2);
+	body_put(&rig, "large", 8 * MIB, 3);
+	assert_int_equal(rig_commit(&rig), 0);
+	take_away("first"); /* swept in this turn: the next sweep of its own is 100 ms off */
+	take_away("large");
+	body_put(&rig, "new", 20000, 4);
+	assert_int_equal(rig_commit(&rig), 0);
+	assert_int_equal(body_check(rig.reader, "kept", 20000, 1), 0);
+	assert_int_equal(body_check(rig.reader, "new", 20000, 4), 0);
+	assert_int_equal(stat_now().evicted, 0);
+}
+
 /* The limit may change at any opening; a smaller one is reached with the next writes. */
 static void the_limit_may_change(void **state)
 {
@@ -369,6 +394,7 @@ int main(void)
 		RIGGED(a_scan_does_not_push_out_what_is_used),
 		RIGGED(what_is_in_use_is_not_evicted),
 		RIGGED(a_store_full_of_leases_refuses),
+		RIGGED(a_large_sweep_evicts_nothing),
 		RIGGED(the_limit_may_change),
 		RIGGED(a_lower_limit_with_many_objects),
 		RIGGED(a_restart_keeps_the_order),
