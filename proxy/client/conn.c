@@ -79,6 +79,9 @@ void conn_cut(struct conn *conn, bool reset)
 
 	if (conn->req)
 		relay_end(conn->req);
+	/* First: once it is closed, its number may be another thread's. */
+	conn_unwatch_read(conn);
+	event_del(&conn->write_event);
 	if (reset) {
 		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		close(conn->fd);
