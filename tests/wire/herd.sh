@@ -78,10 +78,5 @@ check 'one request reached the origin each time' test "$(requests "/herd$round.b
 # And now from the store.
 check 'again, from the store, hashed' herd -n 20 -s -b "$dir/www/two.bin" 127.0.0.1 "$port" /acme/two.bin
 check 'all with the right digest' test "$(herd_value '.sha256 | keys | join(",")')" == "$digest"
-if [[ -n ${KNOWN_FAULTS:-} ]]; then
-	check 'and nothing reached the origin' test "$(requests /two.bin)" == 1
-else
-	skip 'and nothing reached the origin' \
-		'known fault, now and then: a stored object is fetched again; KNOWN_FAULTS=1 runs it'
-fi
+check 'and nothing reached the origin' test "$(requests /two.bin)" == 1
 done_testing
