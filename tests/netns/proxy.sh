@@ -63,6 +63,8 @@ check 'over IPv6, too' eval "in_ns dev1 curl -sS --noproxy '*' --max-time 10 --r
 	'mirror.vendor.example:80:[2001:db8:51::10]' http://mirror.vendor.example/files/big |
 	cmp - $work/files/big"
 
+check 'it was committed' wait_until 10 stat_over store.objects 0
+
 # ---- what is not for the cache ----------------------------------------------------------------
 
 foreign() {
