@@ -389,12 +389,38 @@ static int apply_remove(struct batch *b, struct op *op)
 	return batch_doom(b, op->hash, o.id, &pages);
 }
 
+int batch_put_state(struct batch *b, struct span name, struct span value)
+{
+	return value.n ? table_put(b, DB_STATE, name, value) : table_del(b, DB_STATE, name);
+}
+
 static int apply_state(struct batch *b, struct op *op)
 {
-	struct span name = span_make(op->data, op->split);
-	struct span value = span_make(op->data + op->split, op->n - op->split);
+	return batch_put_state(b, span_make(op->data, op->split),
+			       span_make(op->data + op->split, op->n - op->split));
+}
 
-	return value.n ? table_put(b, DB_STATE, name, value) : table_del(b, DB_STATE, name);
+int batch_move(struct batch *b, const uint8_t *from, const struct cache_key *to)
+{
+	uint8_t bytes[DB_ID_BYTES];
+	struct object o, *copy;
+	int rc = store_record(b->store, b->txn, from, &o);
+
+	if (rc)
+		return rc;
+	copy = object_dup(&o); /* the writes below move what `o` points to */
+	if (!copy)
+		return -ENOMEM;
+	o = *copy;
+	o.key = to->text;
+	db_id_key(o.id, bytes);
+	rc = table_del(b, DB_OBJECTS, hash_span(from));
+	if (rc == 0)
+		rc = record_write(b, to->hash, &o);
+	if (rc == 0)
+		rc = table_put(b, DB_IDS, span_make(bytes, sizeof(bytes)), hash_span(to->hash));
+	object_free(&copy);
+	return rc;
 }
 
 /* ---- damage ---------------------------------------------------------------------------------- */
@@ -439,6 +465,8 @@ int batch_apply(struct batch *b, struct op *op)
 		return apply_remove(b, op);
 	case OP_STATE:
 		return apply_state(b, op);
+	case OP_PUBLISH:
+		return batch_publish(b, op);
 	case OP_DROP:
 		return op->index == DB_ALL_CHUNKS ? drop_record(b, op->hash)
 						  : drop_chunk(b, op->id, op->index);

@@ -18,6 +18,7 @@ enum op_type {
 	OP_UPDATE,
 	OP_REMOVE,
 	OP_STATE,
+	OP_PUBLISH,
 	OP_FLUSH,
 	OP_DROP, /* a damaged chunk or record */
 };
@@ -35,7 +36,8 @@ struct op {
 	struct chunk *chunk;
 	uint8_t hash[CACHE_KEY_HASH_BYTES];
 	size_t cost;  /* bytes that it will write, about */
-	size_t split; /* STATE: bytes of the name; the value follows */
+	size_t split; /* STATE, PUBLISH: bytes of the name; the value follows */
+	size_t items; /* PUBLISH: where in data they begin */
 	size_t n;
 	uint8_t data[]; /* PUT, UPDATE: the record. REMOVE: the key's text. */
 };

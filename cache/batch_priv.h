@@ -29,6 +29,12 @@ MUST_USE int batch_apply(struct batch *batch, struct op *op);
 MUST_USE int batch_finish_maps(struct batch *batch);
 /* apply.c: removes a record; its chunks are doomed. */
 MUST_USE int batch_doom(struct batch *batch, const uint8_t *hash, uint64_t id, uint64_t *ret_pages);
+/* apply.c: a row of state; an empty value removes it. */
+MUST_USE int batch_put_state(struct batch *batch, struct span name, struct span value);
+/* apply.c: the record of an object is to stand under another key from now on. Nothing stands there. */
+MUST_USE int batch_move(struct batch *batch, const uint8_t *from, const struct cache_key *to);
+/* publish.c: as batch_apply(). */
+MUST_USE int batch_publish(struct batch *batch, struct op *op);
 
 /*
  * room.c: begins a transaction in which `need` pages may be written: after eviction and sweeping, in

@@ -48,7 +48,8 @@ struct object {
 	uint32_t lifetime;		 /* freshness lifetime, seconds: policy's sum of it all */
 	uint32_t stale_while_revalidate; /* seconds past it */
 	uint32_t stale_if_error;	 /* seconds past it */
-	uint64_t generation; /* of the profile when stored: an index that changed counts it up */
+	uint64_t
+		generation; /* of the profile that it was stored or confirmed for: good up to this one */
 	int64_t length; /* of the whole body, or OBJECT_LENGTH_UNKNOWN while it is being fetched */
 	uint8_t digest[OBJECT_DIGEST_BYTES];
 	struct span body; /* if inline */

@@ -9,9 +9,7 @@
 #include "cache/writer_priv.h"
 #include "firmware/base/stat.h"
 
-#define WRITER_OPS_MAX	 2048 /* in a batch: LMDB keeps the pages that they dirtied for the next */
-#define WRITER_STATE_MAX 65536
-#define WRITER_NAME_MAX	 256
+#define WRITER_OPS_MAX 2048 /* in a batch: LMDB keeps the pages that they dirtied for the next */
 
 struct op *op_new(enum op_type type, size_t n, writer_done_f *done, void *arg)
 {
@@ -50,8 +48,7 @@ void ops_answer(struct op_list *ops, const int *rc)
 	}
 }
 
-/* Into the queue, or refused (then freed without an answer). */
-static int op_queue(struct writer *w, struct op *op)
+int op_queue(struct writer *w, struct op *op)
 {
 	bool wake;
 

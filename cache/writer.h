@@ -16,6 +16,10 @@
 
 struct writer;
 
+/* Bytes of a row of state, and of its name. */
+#define WRITER_STATE_MAX 65536
+#define WRITER_NAME_MAX	 256
+
 /* rc: 0, -ENOSPC (no room, nothing left to evict), -EIO ..., -ESTALE (see there), -ECANCELED (closing). */
 typedef void writer_done_f(void *arg, int rc);
 
@@ -58,9 +62,18 @@ MUST_USE int writer_update_object(struct writer *writer, const struct object *ob
 MUST_USE int writer_remove(struct writer *writer, const struct cache_key *key, uint64_t id,
 			   writer_done_f *done, void *arg);
 
-/* Puts a named row of state, at most 64 KiB; an empty value removes it. */
+/* Puts a named row of state, at most WRITER_STATE_MAX; an empty value removes it. */
 MUST_USE int writer_put_state(struct writer *writer, struct span name, struct span value,
 			      writer_done_f *done, void *arg);
+
+struct publish_item; /* cache/manifest.h, where this is called from */
+
+/*
+ * All or nothing: each item's staged record takes the place of the plain one, which becomes the previous one; and the
+ * row of state is put. Done with -ESTALE if a staged record is not the one that the item names: nothing was done.
+ */
+MUST_USE int writer_publish(struct writer *writer, const struct publish_item *items, size_t n,
+			    struct span name, struct span value, writer_done_f *done, void *arg);
 
 /* Called when all work that came before is durable; makes the writer commit at once. */
 MUST_USE int writer_flush(struct writer *writer, writer_done_f *done, void *arg);

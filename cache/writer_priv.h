@@ -34,6 +34,9 @@ struct writer {
 /* A piece of work with n bytes at its end, or NULL. */
 MUST_USE struct op *op_new(enum op_type type, size_t n, writer_done_f *done, void *arg);
 
+/* Into the queue, or refused (then freed without an answer). */
+MUST_USE int op_queue(struct writer *writer, struct op *op);
+
 /* Answers each with *rc, or with its own if `rc` is NULL, and frees it. */
 void ops_answer(struct op_list *ops, const int *rc);
 

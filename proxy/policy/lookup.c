@@ -82,7 +82,7 @@ static bool outdated(const struct policy_req *req, const struct object *o,
 		     const struct policy_env *env, enum policy_reason reason,
 		     struct policy_trace *trace)
 {
-	if (req->class->kind != PROFILE_OBJECT || o->generation == env->generation)
+	if (req->class->kind != PROFILE_OBJECT || o->generation >= env->generation)
 		return false;
 	if (reason == WHY_FRESH && policy_fresh(o).flags & FRESH_IMMUTABLE) {
 		policy_trace_add(trace, WHY_IMMUTABLE);

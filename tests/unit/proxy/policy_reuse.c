@@ -156,6 +156,8 @@ static const struct reuse rows[] = {
 	  "validate: stale", 0, &index_class },
 
 	/* generations, RFC 8246 */
+	{ "profile: what was confirmed for the next generation is used", FRESH, 30, NULL, NULL,
+	  "hit: fresh", GENERATION + 1 },
 	{ "profile: what is of the current generation is used", FRESH, 30, NULL, NULL, "hit: fresh",
 	  GENERATION },
 	{ "profile: an object stored before the index changed is validated", FRESH, 30, NULL, NULL,
