@@ -30,7 +30,7 @@ say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # ---- flags -------------------------------------------------------------------------------------
 
 PKGS := libevent libevent_pthreads libssl libcrypto libcares libnl-3.0 libnl-route-3.0 libbpf \
-	jansson inih libxxhash libseccomp libcap
+	jansson inih libxxhash libseccomp libcap expat zlib liblzma
 
 # Asked for at first use, not while this file is read: the packages may only be installed by then.
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)

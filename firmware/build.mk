@@ -4,6 +4,7 @@
 firmware_rooms := net boot mint $(if $(CONFIG_BPF),steer keeper)
 firmware_sources := $(filter-out %/main.c,$(wildcard $(firmware_rooms:%=firmware/%/*.c)))
 $(eval $(call library,firmware,$(firmware_sources)))
+$(eval $(call library,index,$(wildcard firmware/index/*.c)))
 $(eval $(call library,base,$(wildcard firmware/base/*.c)))
 
 ifdef CONFIG_BPF

@@ -23,6 +23,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
 #include "firmware/base/version.h"
+#include "firmware/index/index.h"
 #include "proxy/admin/admin.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
@@ -570,6 +571,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	http_refusal_label_counters();
 	tls_reason_label_counters();
+	index_label_counters();
 	descriptors_raise();
 	rc = heritage_take(&program.heritage);
 	if (rc == 0)

@@ -248,8 +248,7 @@ static int group_line(struct loading *l, struct span name, struct span key, stru
 	return rc < 0 ? rc : hosts_drain(l, CLAIM_SUFFIX, &group->suffix, group, error);
 }
 
-/* "**" only as a whole segment: so a match costs no more than path times pattern. */
-static bool is_pattern(struct span pattern)
+bool profile_is_pattern(struct span pattern)
 {
 	struct span rest = span_drop(pattern, 1), segment;
 
@@ -267,7 +266,7 @@ static int rule_add(struct loading *l, enum profile_kind kind, char *pattern,
 {
 	struct rule *rule;
 
-	if (!is_pattern(span_of(pattern)))
+	if (!profile_is_pattern(span_of(pattern)))
 		return settings_wrong(error,
 				      "/ and segments; * within one, ** as a whole one; no query",
 				      "%s is not a path pattern", LOG_QUOTE(span_of(pattern)));
@@ -302,6 +301,15 @@ static int class_line(struct loading *l, struct span name, struct span key, stru
 	return rc;
 }
 
+static int index_line(struct loading *l, struct span name, struct span key, struct span value,
+		      struct settings_error *error)
+{
+	if (!is_name(name))
+		return settings_wrong(error, "[index NAME], NAME of a-z, 0-9, '-', at most 32",
+				      "%s is not an index's name", LOG_QUOTE(name));
+	return profile_index_line(&l->profile->indexes, name, key, value, error);
+}
+
 static int fixed_line(struct loading *l, struct span section, struct span key, struct span value,
 		      struct settings_error *error)
 {
@@ -312,7 +320,8 @@ static int fixed_line(struct loading *l, struct span section, struct span key, s
 	if (rc < 0) {
 		if (span_starts(span_of(error->what), SPAN("unknown section")))
 			(void)snprintf(error->allowed + n, sizeof(error->allowed) - n,
-				       ", group NAME, class index, class object, class pass");
+				       ", group NAME, class index, class object, class pass, "
+				       "index NAME");
 		return rc;
 	}
 	rc = hosts_drain(l, CLAIM_EXACT, &p->exact, NULL, error);
@@ -335,6 +344,8 @@ static int on_line(void *arg, struct span section, struct span key, struct span 
 		return group_line(l, name, key, value, error);
 	if (span_eq(kind, SPAN("class")))
 		return class_line(l, name, key, value, error);
+	if (span_eq(kind, SPAN("index")))
+		return index_line(l, name, key, value, error);
 	return fixed_line(l, section, key, value, error);
 }
 
@@ -430,6 +441,8 @@ static int profile_finish(struct loading *l, struct settings_error *error)
 		rc = class_finish(l, (enum profile_kind)kind, error);
 	if (rc == 0)
 		rc = groups_finish(p, error);
+	if (rc == 0)
+		rc = profile_index_finish(p->indexes, error);
 	return rc < 0 ? rc : source_finish(p, error);
 }
 
@@ -455,6 +468,7 @@ void profile_free(struct profile **profile)
 		free(g->mirrors);
 		free(g);
 	}
+	profile_index_free(&p->indexes);
 	settings_free(&profile_table, p);
 	free(p->file);
 	free(p);

@@ -11,6 +11,7 @@
 #include <uthash.h>
 
 #include "firmware/base/profile.h"
+#include "firmware/base/profile_index.h"
 
 #define PROFILE_KINDS (PROFILE_PASS + 1)
 
@@ -75,6 +76,7 @@ struct profile {
 	struct claim *claims;
 	struct group *groups;
 	struct rule *rules;
+	struct profile_index *indexes;
 	struct profile_class classes[PROFILE_KINDS];
 	char reach_host[PROFILE_HOST_MAX];
 	char source_host[PROFILE_HOST_MAX];
@@ -107,6 +109,9 @@ int profile_no_memory(struct settings_error *error);
 
 /* '*' stands for any bytes but `separator`. */
 bool glob_match(struct span pattern, struct span text, char separator);
+
+/* "**" only as a whole segment: so a match costs no more than path times pattern. */
+bool profile_is_pattern(struct span pattern);
 
 /* Segment by segment: a star within one, and a segment of two stars for any number of them. */
 bool path_match(struct span pattern, struct span path);

@@ -112,6 +112,8 @@
 	ONE(STORE_QUEUE_BYTES, GAUGE, "store.queue_bytes", "bytes waiting for the writer") \
 	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
+	/* indexes */ \
+	MANY(INDEX_REFUSED, 32, COUNTER, "index.refused", "indexes that were refused as a whole, by reason") \
 	/* the process */ \
 	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
 	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \
