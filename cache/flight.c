@@ -88,6 +88,34 @@ static unsigned bucket_of(const uint8_t *hash)
 	return hash[1] % FLIGHT_BUCKETS;
 }
 
+/* With the shard's lock; the table's reference is the caller's then. */
+static void shard_remove(struct shard *shard, struct flight *f)
+{
+	LIST_REMOVE(f, link);
+	f->tabled = false;
+	if (f->shown)
+		atomic_fetch_sub_explicit(&shard->shown[bucket_of(f->hash)], 1,
+					  memory_order_release);
+	f->shown = false;
+}
+
+void flight_show(struct flight *f)
+{
+	struct shard *shard;
+
+	if (!f->keyed || !(f->verdict == FLIGHT_REFRESHED || f->verdict == FLIGHT_STORE) ||
+	    f->first || (f->merging && f->verdict == FLIGHT_STORE))
+		return;
+	shard = shard_of(f->all, f->hash);
+	pthread_mutex_lock(&shard->lock);
+	if (f->tabled && !f->shown) {
+		f->shown = true;
+		atomic_fetch_add_explicit(&shard->shown[bucket_of(f->hash)], 1,
+					  memory_order_release);
+	}
+	pthread_mutex_unlock(&shard->lock);
+}
+
 void flight_unlist(struct flight *f)
 {
 	struct shard *shard;
@@ -99,8 +127,7 @@ void flight_unlist(struct flight *f)
 	pthread_mutex_lock(&shard->lock);
 	was = f->tabled;
 	if (was)
-		LIST_REMOVE(f, link);
-	f->tabled = false;
+		shard_remove(shard, f);
 	pthread_mutex_unlock(&shard->lock);
 	if (was)
 		flight_unref(&(struct flight *){ f });
@@ -255,7 +282,7 @@ void flight_relist(struct flight *f)
 	for (unsigned i = 0; i < FLIGHT_ALONES; i++)
 		if (!memcmp(shard->alone[i].hash, f->hash, CACHE_KEY_HASH_BYTES))
 			shard->alone[i].until = 0;
-	if (!f->tabled)
+	if (!f->tabled && !f->dropped)
 		shard_add(shard, flight_ref(f));
 	pthread_mutex_unlock(&shard->lock);
 }
@@ -300,6 +327,68 @@ bool flight_follow(struct flights *all, const struct cache_key *key, struct flig
 	found = shard_find(shard, key, want, reader) != NULL;
 	pthread_mutex_unlock(&shard->lock);
 	return found;
+}
+
+/* Has it all that its head promised, and does the store get it? With its lock. */
+static bool is_at_hand(const struct flight *f)
+{
+	if (f->state != FLIGHT_BODY && f->state != FLIGHT_DONE)
+		return false;
+	if (f->verdict == FLIGHT_REFRESHED)
+		return true;
+	return f->keeping &&
+	       (f->state == FLIGHT_DONE || (f->length >= 0 && f->published == (uint64_t)f->length));
+}
+
+bool flight_see(struct flights *all, const struct cache_key *key, struct flight_reader *reader)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	struct flight_want whole = { 0, UINT64_MAX };
+	unsigned bucket = bucket_of(key->hash);
+	bool found = false;
+	struct flight *f;
+
+	if (LIKELY(!atomic_load_explicit(&shard->shown[bucket], memory_order_acquire)))
+		return false;
+	pthread_mutex_lock(&shard->lock);
+	LIST_FOREACH(f, &shard->buckets[bucket], link)
+	{
+		if (found || !f->shown || memcmp(f->hash, key->hash, sizeof(f->hash)))
+			continue;
+		pthread_mutex_lock(&f->lock);
+		found = is_at_hand(f);
+		if (found)
+			seat_take(f, reader, whole, false);
+		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return found;
+}
+
+/* With the shard's lock: out of the table, and away from the store. */
+static void flight_drop(struct shard *shard, struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->dropped = true;
+	f->keeping = false;
+	flight_trim(f);
+	pthread_mutex_unlock(&f->lock);
+	shard_remove(shard, f);
+	flight_unref(&f);
+}
+
+void flights_forget(struct flights *all, const struct cache_key *key)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	struct flight *f, *next;
+
+	pthread_mutex_lock(&shard->lock);
+	for (f = LIST_FIRST(&shard->buckets[bucket_of(key->hash)]); f; f = next) {
+		next = LIST_NEXT(f, link);
+		if (!memcmp(f->hash, key->hash, sizeof(f->hash)))
+			flight_drop(shard, f);
+	}
+	pthread_mutex_unlock(&shard->lock);
 }
 
 int flight_alone(struct flights *all, struct flight_reader *reader)
@@ -375,6 +464,17 @@ bool flight_settled(struct flight_reader *reader)
 	if (!settled && f->all->writer)
 		writer_hurry(f->all->writer);
 	return settled;
+}
+
+bool flight_is_stored(struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	bool stored;
+
+	pthread_mutex_lock(&f->lock);
+	stored = f->put && f->keeping && f->state == FLIGHT_DONE;
+	pthread_mutex_unlock(&f->lock);
+	return stored;
 }
 
 int flight_error(const struct flight_reader *reader)

@@ -110,6 +110,20 @@ MUST_USE int flight_join(struct flights *flights, const struct cache_key *key,
 MUST_USE bool flight_follow(struct flights *flights, const struct cache_key *key,
 			    struct flight_want want, struct flight_reader *reader);
 
+/*
+ * Takes a seat in the flight whose response of `key` is newer than what the store shows: it is whole, or
+ * confirms what is stored (REFRESHED), and its commit is under way. Look here before the store; where there is none,
+ * which is nearly always, it costs one read of a counter.
+ */
+MUST_USE bool flight_see(struct flights *flights, const struct cache_key *key,
+			 struct flight_reader *reader);
+
+/*
+ * What is being fetched under `key` is worthless: nobody joins it any more, and it is not stored. Its readers keep
+ * their seats. What the writer has already is for writer_remove(), after this.
+ */
+void flights_forget(struct flights *flights, const struct cache_key *key);
+
 /* A seat in a new flight that is in no table: for what is never collapsed or stored. 0 or -ENOMEM. */
 MUST_USE int flight_alone(struct flights *flights, struct flight_reader *reader);
 
@@ -128,6 +142,9 @@ enum flight_state flight_look(struct flight_reader *reader);
  * a request that may not use this response and wants to look the store up again. The writer is hurried.
  */
 bool flight_settled(struct flight_reader *reader);
+
+/* Is it all here, and has the writer taken it? What fails then is the disk. */
+bool flight_is_stored(struct flight_reader *reader);
 
 /* Why it FAILED: -errno as given to flight_end(). */
 int flight_error(const struct flight_reader *reader);

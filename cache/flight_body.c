@@ -229,8 +229,10 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	pthread_mutex_unlock(&f->lock);
 	if (keep)
 		flight_keep_begin(f, head->store_id);
+	if (head->verdict == FLIGHT_REFRESHED)
+		flight_show(f);
 	pthread_mutex_lock(&f->lock);
-	f->keeping = f->lease && head->verdict == FLIGHT_STORE;
+	f->keeping = f->lease && head->verdict == FLIGHT_STORE && !f->dropped;
 	f->state = FLIGHT_BODY;
 	flight_wake_readers(f);
 	pthread_mutex_unlock(&f->lock);
@@ -348,6 +350,9 @@ void flight_publish(struct flight *f, size_t n)
 	uint32_t last;
 	bool full;
 
+	/* Before anybody can have all of it. Only this thread changes these two. */
+	if (f->length >= 0 && f->published + n == (uint64_t)f->length)
+		flight_show(f);
 	pthread_mutex_lock(&f->lock);
 	last = f->slots_n - 1;
 	f->published += n;
@@ -386,6 +391,8 @@ static void end_last(struct flight *f)
 void flight_end(struct flight *f, int rc)
 {
 	chunk_wait_cancel(f->all->pool, &f->chunk_waiter);
+	if (rc == 0)
+		flight_show(f);
 	pthread_mutex_lock(&f->lock);
 	CHECK(f->producer && (f->state == FLIGHT_BODY || rc < 0));
 	f->producer = NULL;

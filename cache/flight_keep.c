@@ -160,6 +160,16 @@ static bool worth_keeping(struct flight *f, int rc)
 	return worth;
 }
 
+static bool is_dropped(struct flight *f)
+{
+	bool dropped;
+
+	pthread_mutex_lock(&f->lock);
+	dropped = f->dropped;
+	pthread_mutex_unlock(&f->lock);
+	return dropped;
+}
+
 static int put_record(struct flight *f, int rc)
 {
 	struct object record = record_of(f);
@@ -171,9 +181,24 @@ static int put_record(struct flight *f, int rc)
 	return writer_put_object(f->all->writer, &record, record_done, f);
 }
 
+/* The writer has the record. If it was forgotten in the meantime, the removal may have come before. */
+static void record_put(struct flight *f)
+{
+	struct cache_key key = key_of(f->object->key);
+	bool dropped;
+
+	pthread_mutex_lock(&f->lock);
+	f->put = true;
+	dropped = f->dropped;
+	pthread_mutex_unlock(&f->lock);
+	if (dropped && f->verdict == FLIGHT_STORE &&
+	    writer_remove(f->all->writer, &key, f->id, NULL, NULL) < 0)
+		STAT_INC(STAT_STORE_DROPPED);
+}
+
 void flight_keep_end(struct flight *f, int rc)
 {
-	bool refreshed = rc == 0 && f->verdict == FLIGHT_REFRESHED && f->lease;
+	bool refreshed = rc == 0 && f->verdict == FLIGHT_REFRESHED && f->lease && !is_dropped(f);
 
 	if (rc < 0)
 		flight_unlist(f);
@@ -182,8 +207,10 @@ void flight_keep_end(struct flight *f, int rc)
 		return;
 	}
 	flight_ref(f);
-	if (put_record(f, rc) == 0)
+	if (put_record(f, rc) == 0) {
+		record_put(f);
 		return;
+	}
 	settle(f);
 	flight_unref(&(struct flight *){ f });
 }

@@ -48,6 +48,7 @@ struct flight {
 
 	/* The shard's lock. */
 	bool tabled;
+	bool shown; /* counted in the shard: what it has is newer than the store's */
 	LIST_ENTRY(flight) link;
 
 	pthread_mutex_t lock; /* all below */
@@ -85,6 +86,8 @@ struct flight {
 	bool merging;	     /* ... to an object that was there before */
 	uint64_t id;	     /* of the stored object */
 	struct lease *lease; /* on it; fixed once state is not NEW */
+	bool dropped;	     /* it shall not be stored: set with the shard's lock, too */
+	bool put;	     /* the writer has the record */
 	bool settled;	     /* nothing of this flight will change in the store any more */
 };
 
@@ -96,6 +99,7 @@ struct alone_mark {
 struct shard {
 	pthread_mutex_t lock;
 	LIST_HEAD(, flight) buckets[FLIGHT_BUCKETS];
+	atomic_uint shown[FLIGHT_BUCKETS]; /* of the flights in a bucket; read without the lock */
 	struct alone_mark alone[FLIGHT_ALONES];
 	unsigned alone_next;
 };
@@ -111,6 +115,8 @@ struct flights {
 
 /* flight.c */
 void flight_unlist(struct flight *flight); /* out of the table; takes the shard's lock */
+/* All that it will give is there, or is about to be: from now on flight_see() finds it. The producer's thread. */
+void flight_show(struct flight *flight);
 void flight_mark_alone(struct flight *flight, struct now now);
 /* It began alone, but can be shared: from now on others find it, and the key is collapsed again. */
 void flight_relist(struct flight *flight);

@@ -25,6 +25,7 @@
 
 static void lookup(struct request *req);
 static void serve(struct request *req);
+static void settle(struct request *req);
 
 static struct policy_env env_of(const struct request *req)
 {
@@ -52,7 +53,7 @@ void cached_leave(struct request *req)
 	flight_leave(&req->seat);
 }
 
-static void again(struct request *req)
+static void look_again(struct request *req)
 {
 	cached_leave(req);
 	req->filling = req->joined_new = req->collapsed = req->stored_now = false;
@@ -60,6 +61,12 @@ static void again(struct request *req)
 		relay_begin(req, POLICY_COND_DEVICE);
 	else
 		lookup(req);
+}
+
+static void again(struct request *req)
+{
+	req->learnt = false;
+	look_again(req);
 }
 
 /* ---- fetching ------------------------------------------------------------------------------------ */
@@ -230,13 +237,40 @@ static bool follow(struct request *req)
 	return true;
 }
 
+/* What the store will show when a commit that is under way is done: as if it were stored. */
+static void seen(struct request *req)
+{
+	const struct object *object = flight_object(&req->seat);
+	bool refreshed = flight_verdict(&req->seat) == FLIGHT_REFRESHED;
+	struct policy_env env = env_of(req);
+	bool variants;
+
+	req->collapsed = req->joined_new = false;
+	policy_lookup(&req->policy, object, false, &env, &req->verdict, NULL);
+	if (refreshed && request_look(req, &req->stored, &variants) < 0)
+		req->stored = NULL;
+	if (req->verdict.use != POLICY_USE_HIT ||
+	    (refreshed && (!req->stored || stored_object(req->stored)->id != object->id)))
+		settle(req);
+	else if (refreshed)
+		serve_as(req, object);
+	else
+		respond_flight(req);
+}
+
 static void lookup(struct request *req)
 {
 	struct policy_env env = env_of(req);
 	bool variants = false;
+	int rc;
 
 	stored_free(&req->stored);
-	if (request_look(req, &req->stored, &variants) < 0)
+	rc = request_look_all(req, &req->stored, &variants);
+	if (rc == -EINPROGRESS) {
+		seen(req);
+		return;
+	}
+	if (rc < 0)
 		req->stored = NULL;
 	policy_lookup(&req->policy, req->stored ? stored_object(req->stored) : NULL, variants, &env,
 		      &req->verdict, NULL);
@@ -314,7 +348,10 @@ static void headed(struct request *req)
 {
 	const struct object *object = flight_object(&req->seat);
 
-	if (req->collapsed && (!request_selects(req, object) || !usable(req, object))) {
+	if (req->collapsed && !request_selects(req, object)) {
+		req->learnt = request_learn(req, object) == 0;
+		look_again(req); /* without waiting for what is another's */
+	} else if (req->collapsed && !usable(req, object)) {
 		settle(req);
 	} else if (flight_verdict(&req->seat) == FLIGHT_REFRESHED) {
 		refreshed(req, object);

@@ -132,7 +132,8 @@ struct request {
 	size_t key_n;
 	char *variant; /* text of the variant's, or NULL */
 	size_t variant_n;
-	char *vary; /* names, or NULL */
+	char *vary;  /* names, or NULL */
+	bool learnt; /* these come from a flight: the store need not have a marker yet */
 	struct stored *stored;
 	struct policy_verdict verdict;
 	struct policy_answer answer;
@@ -243,6 +244,13 @@ MUST_USE int request_key_make(struct request *req); /* -errno: it can't have one
 struct cache_key request_flight_key(const struct request *req);
 /* What is stored for this request: 0 or -errno; *ret_variants: there is something for others. */
 MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants);
+/*
+ * The same, but first in flights whose response is newer than the store's: -EINPROGRESS, and the seat is taken in
+ * one that this request selects.
+ */
+MUST_USE int request_look_all(struct request *req, struct stored **ret_stored, bool *ret_variants);
+/* The variant's key of this request, from that of another's response. 0 or -errno. */
+MUST_USE int request_learn(struct request *req, const struct object *object);
 /* Does this request select the response that another's fetch brought? */
 bool request_selects(struct request *req, const struct object *object);
 

@@ -85,6 +85,7 @@ static void remove_one(struct request *req, struct removal *r, const struct poli
 	pthread_mutex_lock(&lock);
 	r->left++;
 	pthread_mutex_unlock(&lock);
+	flights_forget(req->conn->worker->proxy->flights, &key);
 	rc = writer_remove(req->conn->worker->proxy->writer, &key, 0, count_down, r);
 	if (rc < 0)
 		count_down(r, rc);

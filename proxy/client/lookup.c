@@ -86,10 +86,47 @@ bool request_selects(struct request *req, const struct object *object)
 /* ---- looking up ---------------------------------------------------------------------------------- */
 
 /*
+ * What a flight of ours brought is for another variant. Its key tells the fields that select, before the marker is
+ * committed that says so: this request looks for its own from now on.
+ */
+int request_learn(struct request *req, const struct object *object)
+{
+	char names_buf[POLICY_VARY_MAX + POLICY_VARY_FIELDS_MAX];
+	struct span names;
+	struct cache_key key;
+	size_t n;
+	int rc;
+
+	if (!span_starts(object->key, span_make(req->key, req->key_n)))
+		return -EINVAL;
+	rc = names_of(span_drop(object->key, req->key_n), names_buf, sizeof(names_buf), &names);
+	if (rc == 0)
+		rc = variant_key(req, names, &key);
+	if (rc == 0)
+		rc = text_set(&req->variant, &req->variant_n, key.text);
+	if (rc == 0)
+		rc = text_set(&req->vary, &n, names);
+	return rc;
+}
+
+/* A seat in the flight that has newer than the store, if it is for this request. */
+static bool see(struct request *req, const struct cache_key *key)
+{
+	if (LIKELY(!flight_see(worker_of(req)->proxy->flights, key, &req->seat)))
+		return false;
+	if (request_selects(req, flight_object(&req->seat)))
+		return true;
+	if (request_learn(req, flight_object(&req->seat)) == 0)
+		req->learnt = true;
+	flight_leave(&req->seat);
+	return false;
+}
+
+/*
  * What lies behind a marker. Invalidation removes a marker, and all variants with it: those that are older than the
  * marker that came later are not found any more, whatever it names.
  */
-static int look_variant(struct request *req, const struct object *marker,
+static int look_variant(struct request *req, bool and_flights, const struct object *marker,
 			struct stored **ret_stored)
 {
 	struct cache_key key;
@@ -100,6 +137,11 @@ static int look_variant(struct request *req, const struct object *marker,
 		rc = variant_key(req, marker->fields, &key);
 	if (rc == 0)
 		rc = text_set(&req->variant, &req->variant_n, key.text);
+	if (rc == 0 && and_flights) {
+		key.text = span_make(req->variant, req->variant_n);
+		if (see(req, &key))
+			return -EINPROGRESS;
+	}
 	if (rc == 0)
 		rc = store_lookup(worker_of(req)->reader, &key, ret_stored);
 	if (rc == 0 && stored_object(*ret_stored)->id < marker->id) {
@@ -109,14 +151,28 @@ static int look_variant(struct request *req, const struct object *marker,
 	return rc;
 }
 
-/* 0, -ENOENT or -errno. */
-int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants)
+/* The variant that this request learnt of, in flights alone: what the store has may be older than an invalidation. */
+static int look_learnt(struct request *req)
+{
+	struct cache_key key = key_of(span_make(req->variant, req->variant_n));
+
+	return see(req, &key) ? -EINPROGRESS : -ENOENT;
+}
+
+static int look(struct request *req, bool and_flights, struct stored **ret_stored,
+		bool *ret_variants)
 {
 	struct cache_key key = primary_key(req);
 	struct stored *stored;
 	int rc;
 
-	*ret_variants = false;
+	*ret_variants = req->learnt;
+	if (and_flights && see(req, &key))
+		return -EINPROGRESS;
+	if (and_flights && req->learnt) {
+		*ret_variants = true;
+		return look_learnt(req);
+	}
 	rc = store_lookup(worker_of(req)->reader, &key, &stored);
 	if (rc < 0)
 		return rc;
@@ -124,12 +180,22 @@ int request_look(struct request *req, struct stored **ret_stored, bool *ret_vari
 		struct stored *marker = stored;
 
 		*ret_variants = true;
-		rc = look_variant(req, stored_object(marker), &stored);
+		rc = look_variant(req, and_flights, stored_object(marker), &stored);
 		stored_free(&marker);
 	}
 	if (rc == 0)
 		*ret_stored = stored;
 	return rc;
+}
+
+int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants)
+{
+	return look(req, false, ret_stored, ret_variants);
+}
+
+int request_look_all(struct request *req, struct stored **ret_stored, bool *ret_variants)
+{
+	return look(req, true, ret_stored, ret_variants);
 }
 
 int request_key_make(struct request *req)

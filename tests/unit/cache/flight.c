@@ -424,6 +424,79 @@ static void stores_what_flies(void **state)
 	rig_free(&rig);
 }
 
+/* What came whole is seen before it is committed, then no more; what came in part, or is forgotten, never. */
+static void shows_what_is_not_committed_yet(void **state)
+{
+	struct rig rig;
+	struct flights *all = stored_table(&rig);
+	struct cache_key key = key_of(SPAN("k")), other = key_of(SPAN("other"));
+	struct reader a = READER, b = READER, c = READER;
+	struct producer p = PRODUCER;
+	struct flight_piece piece;
+
+	(void)state;
+	join(all, "k", whole, &a);
+	assert_false(flight_see(all, &key, &b.seat));
+	flight_produce(flight_of(&a.seat), &p.producer);
+	head(flight_of(&a.seat), FLIGHT_STORE, "k", 5000);
+	produce_stored(&rig, flight_of(&a.seat), 4999);
+	assert_false(flight_see(all, &key, &b.seat));
+	produce_stored(&rig, flight_of(&a.seat), 1);
+	assert_true(flight_see(all, &key, &b.seat)); /* before its end is said */
+	assert_false(flight_see(all, &other, &c.seat));
+	assert_false(flight_is_stored(&b.seat));
+	flight_end(flight_of(&a.seat), 0);
+	assert_true(flight_is_stored(&b.seat));
+	flight_leave(&b.seat);
+	assert_true(flight_see(all, &key, &b.seat));
+	assert_int_equal(flight_read(&b.seat, 0, &piece), FLIGHT_GOT_BYTES);
+	flight_piece_done(&piece);
+	assert_int_equal(rig_commit(&rig), 0);
+	assert_false(flight_see(all, &key, &c.seat));
+	flight_leave(&a.seat);
+	flight_leave(&b.seat);
+	flights_free(&all);
+	rig_free(&rig);
+}
+
+static void forgets(void **state)
+{
+	struct rig rig;
+	struct flights *all = stored_table(&rig);
+	struct cache_key key = key_of(SPAN("k"));
+	struct reader a = READER, b = READER;
+	struct producer p = PRODUCER;
+	struct stored *stored;
+
+	(void)state;
+	/* Once before its head, once in its body, once when the writer has it. */
+	for (unsigned when = 0; when < 3; when++) {
+		join(all, "k", whole, &a);
+		flight_produce(flight_of(&a.seat), &p.producer);
+		if (when == 0)
+			flights_forget(all, &key);
+		head(flight_of(&a.seat), FLIGHT_STORE, "k", 5000);
+		produce_stored(&rig, flight_of(&a.seat), 3000);
+		if (when == 1)
+			flights_forget(all, &key);
+		produce_stored(&rig, flight_of(&a.seat), 2000);
+		flight_end(flight_of(&a.seat), 0);
+		if (when == 2) {
+			flights_forget(all, &key);
+			assert_int_equal(writer_remove(rig.writer, &key, 0, NULL, NULL), 0);
+		}
+		assert_false(flight_see(all, &key, &b.seat));
+		assert_int_equal(join(all, "k", whole, &b), FLIGHT_ROLE_LEADER);
+		flight_abandon(flight_of(&b.seat));
+		flight_leave(&b.seat);
+		assert_int_equal(rig_commit(&rig), 0);
+		assert_int_equal(store_lookup(rig.reader, &key, &stored), -ENOENT);
+		flight_leave(&a.seat);
+	}
+	flights_free(&all);
+	rig_free(&rig);
+}
+
 static void reads_behind_the_window_from_the_store(void **state)
 {
 	const uint64_t length = 6 * RIG_CHUNK;
@@ -754,6 +827,8 @@ int main(void)
 		cmocka_unit_test(covers_what_is_in_reach),
 		cmocka_unit_test(waits_for_chunks_of_others),
 		cmocka_unit_test(stores_what_flies),
+		cmocka_unit_test(shows_what_is_not_committed_yet),
+		cmocka_unit_test(forgets),
 		cmocka_unit_test(reads_behind_the_window_from_the_store),
 		cmocka_unit_test(keeps_the_whole_chunks_of_a_failed_flight),
 		cmocka_unit_test(flies_on_many_threads),
