@@ -31,7 +31,6 @@
 #include "proxy/dns/reach.h"
 #include "proxy/dns/resolve.h"
 #include "proxy/generation.h"
-#include "proxy/generation.h"
 #include "proxy/heritage_client.h"
 #include "proxy/http/refusal.h"
 #include "proxy/known.h"
@@ -39,6 +38,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
+#include "proxy/sync/intake.h"
 #include "proxy/tls/decide.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
@@ -271,6 +271,7 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 	config_unref(&control->config);
 	control->config = config;
 	workers_config(program.proxy.workers, config);
+	intake_reload(program.proxy.intake);
 	resolver_reload(program.proxy.resolver);
 	reach_reload(program.proxy.reach);
 	LOG(LOG_L_NOTICE, "config.reloaded", "vendors=%zu", profiles_count(config->profiles));
@@ -430,6 +431,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = flights_new(proxy->store, proxy->writer, &FLIGHT_LIMITS_DEFAULT, &proxy->flights);
 	if (rc < 0)
 		return complain("flights", rc);
+	rc = intake_new(proxy->control, &proxy->intake);
+	if (rc < 0)
+		return complain("demand", rc);
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
@@ -449,6 +453,7 @@ static void rooms_free(struct proxy *proxy)
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
 	balance_free(&proxy->balance);
+	intake_free(&proxy->intake);
 	/* The writer's last callbacks are about flights: it goes first. */
 	if (proxy->writer)
 		writer_stop(&proxy->writer);

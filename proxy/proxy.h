@@ -18,6 +18,7 @@ struct proxy {
 	struct writer *writer;		 /* cache/writer.h */
 	struct flights *flights;	 /* cache/flight.h */
 	struct generations *generations; /* proxy/generation.h; NULL: objects have none */
+	struct intake *intake;		 /* proxy/sync/intake.h; NULL: nothing is noted */
 	struct resolver *resolver;	 /* proxy/dns/resolve.h */
 	struct reach *reach;		 /* proxy/dns/reach.h; control loop's alone */
 	struct hellos *hellos;		 /* proxy/tls/hello.h */

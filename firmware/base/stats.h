@@ -114,6 +114,11 @@
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
 	/* indexes */ \
 	MANY(INDEX_REFUSED, 32, COUNTER, "index.refused", "indexes that were refused as a whole, by reason") \
+	/* what is asked for */ \
+	ONE(DEMAND_OBJECTS, GAUGE, "demand.objects", "objects that devices have asked for in the window") \
+	ONE(DEMAND_DEVICES, GAUGE, "demand.devices", "devices that have asked for something in the window") \
+	ONE(DEMAND_DROPPED, COUNTER, "demand.dropped", "requests that were not noted because the notes' ring was full") \
+	ONE(DEMAND_FORGOTTEN, GAUGE, "demand.forgotten", "objects and devices that were forgotten since the start because there was no room for more") \
 	/* the process */ \
 	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
 	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \

@@ -10,6 +10,7 @@
 
 static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
+static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 
 _Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4,
@@ -77,6 +78,11 @@ static const struct setting rows[] = {
 	  "Checks that must succeed in a row before the system's resolvers are used again.", 1, 100, NULL },
 	{ "dns", "timeout", SETTING_DURATION, AT(dns.timeout), "2s",
 	  "A resolver must answer within this time; then the next one is asked.", 50, 60000, NULL },
+
+	{ "demand", "devices", SETTING_ENUM, AT(demand.devices), "on",
+	  "Which device asked for what: known by its address (on), by a keyed hash of it, told apart but not named (hashed), or not at all (off). A change forgets what was known.", 0, 0, demand_devices },
+	{ "demand", "window", SETTING_DURATION, AT(demand.window), "14d",
+	  "What nobody has asked for in this time is forgotten, and not fetched ahead any more.", 60000, 365 * MS_DAY, NULL },
 
 	{ "vendors", "dir", SETTING_PATH, AT(vendors.dir), "/etc/tarn/vendors",
 	  "Directory of the vendor profiles, *.conf.", 0, 0, NULL },

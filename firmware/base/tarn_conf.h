@@ -59,6 +59,10 @@ struct tarn_settings {
 		int64_t timeout;
 	} dns;
 	struct {
+		int devices; /* enum demand_devices (cache/demand.h) */
+		int64_t window;
+	} demand;
+	struct {
 		char *dir;
 	} vendors;
 	struct {

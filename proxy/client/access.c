@@ -60,6 +60,7 @@ void access_log(struct request *req, bool whole)
 	char device[ADDR_TEXT_MAX], target[TARGET_ROOM], cache[256];
 	uint64_t now;
 
+	asked_note(req, whole);
 	if (!request_settings(req)->log.access || req->logged || !req->port)
 		return;
 	req->logged = true;

@@ -14,6 +14,7 @@
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
  *	access.c   a line in the log for each request
+ *	asked.c    a note of who asked for what
  *
  * Everything here belongs to one worker's thread, but for `mail` of a request, which flights post.
  */
@@ -125,7 +126,7 @@ struct request {
 	struct policy_req policy;
 	unsigned status;   /* of the answer; 0: none was begun */
 	uint64_t first_ms; /* mono_ms when it was begun, if there is an access log */
-	bool logged;
+	bool logged, asked;
 
 	/* cached.c */
 	char *key; /* text of the primary key */
@@ -318,6 +319,10 @@ void respond_cache_status(const struct request *req, struct cache_status *ret_st
 /* ---- access.c */
 /* Before the bytes of its head go; `whole`: its answer went out to the end. Once a request. */
 void access_log(struct request *req, bool whole);
+
+/* ---- asked.c */
+/* At its end; `sent`: all of its answer was. Once a request. */
+void asked_note(struct request *req, bool sent);
 
 /* ---- deliver.c */
 void deliver_begin(struct request *req, struct span head);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who asked for what, said to the intake (proxy/sync/intake.h) once a request, at its end.
+ */
+#include <stdio.h>
+
+#include "proxy/client/client_priv.h"
+#include "proxy/sync/intake.h"
+
+static void device_bytes(const struct addr *addr, uint8_t ret_bytes[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (addr->sa.sa_family == AF_INET6) {
+		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
+		return;
+	}
+	memcpy(ret_bytes, mapped, 12);
+	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
+}
+
+/* What it was answered with, or NULL. */
+static const struct object *object_of(struct request *req)
+{
+	if (req->stored)
+		return stored_object(req->stored);
+	return flight_of(&req->seat) ? flight_object(&req->seat) : NULL;
+}
+
+/* Does the device have all of it now? */
+static bool has_whole(const struct request *req, const struct object *object, bool sent)
+{
+	if (!sent || req->head.method != HTTP_METHOD_GET)
+		return false;
+	if (req->status == 206)
+		return req->answer.ranges.n == 1 && object->length > 0 &&
+		       req->answer.ranges.range[0].last + 1 == (uint64_t)object->length;
+	return req->status == 200 || req->status == 304;
+}
+
+static uint32_t bits_of(const struct request *req, const struct object *object, bool sent)
+{
+	uint32_t bits = 0;
+
+	if (req->policy.class->kind == PROFILE_INDEX)
+		bits |= DEMAND_INDEX;
+	if (object && has_whole(req, object, sent))
+		bits |= DEMAND_WHOLE;
+	if (req->verdict.fwd == CACHE_FWD_NONE)
+		bits |= DEMAND_HIT;
+	if (!sent || req->status >= 400)
+		bits |= DEMAND_ERROR;
+	return bits;
+}
+
+void asked_note(struct request *req, bool sent)
+{
+	const struct object *object;
+	char host[PROFILE_HOST_MAX + 8];
+	struct demand_event event;
+	int n;
+
+	if (req->asked || !req->profile || !req->key || !req->status || !req->policy.class)
+		return;
+	req->asked = true;
+	object = object_of(req);
+	n = req->port == 80 ? snprintf(host, sizeof(host), "%s", req->match.host)
+			    : snprintf(host, sizeof(host), "%s:%u", req->match.host, req->port);
+	event = (struct demand_event){
+		.at = request_wall(req),
+		.bytes = req->out.sent,
+		.id = object && req->status < 400 ? object->id : 0,
+		.generation = request_generation(req),
+		.bits = bits_of(req, object, sent),
+		.key = object && object->key.n ? object->key : span_make(req->key, req->key_n),
+		.host = span_make(host, (size_t)n),
+	};
+	device_bytes(&req->conn->device, event.device);
+	intake_note(req->conn->worker->proxy->intake, req->conn->worker, &event);
+}
