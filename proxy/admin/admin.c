@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin API on a unix socket: evhttp on the control loop, four resources, GET only.
+ * The admin API on a unix socket: evhttp on the control loop. What there is to ask stands in route.c's tables.
  *
  * Who may ask is decided by the socket file's mode and group. The socket file is ours if we made it: it is removed at
  * the end, and a file that a killed proxy left behind is replaced.
@@ -10,123 +10,46 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "firmware/base/log.h"
-#include "proxy/admin/question.h"
-#include "proxy/admin/report.h"
+#include "proxy/admin/route.h"
 #include "proxy/loop.h"
 
-#define SOCKET_MODE  0660
-#define BACKLOG	     16
-#define TIMEOUT_S    5
-#define HEAD_MAX     65536 /* a question about a request holds it, percent-encoded */
-#define BODY_MAX     4096  /* of a request that will be refused, so that 405 can be said */
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define SOCKET_MODE 0660
+#define BACKLOG	    16
+#define TIMEOUT_S   5
+#define HEAD_MAX    65536	 /* a question about a request holds it, percent-encoded */
+#define BODY_MAX    (512 * 1024) /* a piece of an import */
+#define METHODS                                                                                    \
+	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_PATCH |  \
+	 EVHTTP_REQ_DELETE)
 
 struct admin {
 	struct worker *control;
 	struct evhttp *http;
+	struct asks *asks;
 	uint64_t started_ms;
 	char *path; /* of the socket file that we made, or NULL */
 	dev_t dev;
 	ino_t ino; /* of that file: another's is not removed */
 };
 
-/* ---- answers ---------------------------------------------------------------------------------- */
-
-static void answer(struct evhttp_request *request, const char *type, struct evbuffer *body)
-{
-	struct evkeyvalq *fields = evhttp_request_get_output_headers(request);
-
-	if (evhttp_add_header(fields, "Content-Type", type) < 0 ||
-	    evhttp_add_header(fields, "Cache-Control", "no-store") < 0) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		return;
-	}
-	evhttp_send_reply(request, HTTP_OK, NULL, body);
-}
-
-/* Takes the JSON; NULL: there was no memory for it. */
-static void answer_json(struct evhttp_request *request, json_t *json)
-{
-	char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(4)) : NULL;
-	struct evbuffer *body = text ? evbuffer_new() : NULL;
-
-	if (body && evbuffer_add_printf(body, "%s\n", text) >= 0)
-		answer(request, "application/json", body);
-	else
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	if (body)
-		evbuffer_free(body);
-	free(text);
-	json_decref(json);
-}
-
-static void on_status(struct evhttp_request *request, void *arg)
+static void on_request(struct evhttp_request *request, void *arg)
 {
 	struct admin *admin = arg;
+	const struct admin_ask from = { .role = ADMIN_OPERATE, .local = true, .peer = "local" };
 
-	STAT_INC(STAT_ADMIN_REQUESTS);
-	answer_json(request, report_status(admin->control, admin->started_ms));
+	asks_take(admin->asks, request, &from);
 }
 
-static void on_stat(struct evhttp_request *request, void *arg)
+uint64_t admin_started_ms(const struct admin *admin)
 {
-	(void)arg;
-	STAT_INC(STAT_ADMIN_REQUESTS);
-	answer_json(request, report_stat());
-}
-
-static void on_metrics(struct evhttp_request *request, void *arg)
-{
-	struct evbuffer *body = evbuffer_new();
-
-	(void)arg;
-	STAT_INC(STAT_ADMIN_REQUESTS);
-	if (!body) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		return;
-	}
-	report_metrics(body);
-	answer(request, METRICS_TYPE, body);
-	evbuffer_free(body);
-}
-
-static void on_why(struct evhttp_request *request, void *arg)
-{
-	struct admin *admin = arg;
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq words = { 0 };
-	const char *error = "";
-	json_t *json;
-	int rc;
-
-	STAT_INC(STAT_ADMIN_REQUESTS);
-	TAILQ_INIT(&words);
-	rc = query ? evhttp_parse_query_str(query, &words) : -1;
-	rc = rc < 0 ? -EINVAL : question_answer(admin->control, &words, &json, &error);
-	evhttp_clear_headers(&words);
-	if (rc == 0)
-		answer_json(request, json);
-	else if (rc == -EINVAL)
-		evhttp_send_error(request, HTTP_BADREQUEST, error);
-	else
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-}
-
-static void on_other(struct evhttp_request *request, void *arg)
-{
-	(void)arg;
-	STAT_INC(STAT_ADMIN_REQUESTS);
-	evhttp_send_error(request, HTTP_NOTFOUND, NULL);
+	return admin->started_ms;
 }
 
 /* ---- the socket ------------------------------------------------------------------------------- */
@@ -202,22 +125,16 @@ static int socket_own(struct admin *admin, const char *path)
 
 static int http_make(struct admin *admin, int fd)
 {
-	int rc = 0;
-
 	admin->http = evhttp_new(admin->control->base);
 	if (!admin->http)
 		return -ENOMEM;
-	evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_allowed_methods(admin->http, METHODS);
 	evhttp_set_max_headers_size(admin->http, HEAD_MAX);
 	evhttp_set_max_body_size(admin->http, BODY_MAX);
 	evhttp_set_timeout(admin->http, TIMEOUT_S);
-	rc |= evhttp_set_cb(admin->http, "/api/v1/status", on_status, admin);
-	rc |= evhttp_set_cb(admin->http, "/api/v1/stat", on_stat, admin);
-	rc |= evhttp_set_cb(admin->http, "/api/v1/why", on_why, admin);
-	rc |= evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
-	evhttp_set_gencb(admin->http, on_other, admin);
+	evhttp_set_gencb(admin->http, on_request, admin);
 	/* From here on the socket is evhttp's. */
-	return rc < 0 || evhttp_accept_socket(admin->http, fd) < 0 ? -ENOMEM : 0;
+	return evhttp_accept_socket(admin->http, fd) < 0 ? -ENOMEM : 0;
 }
 
 int admin_new(struct worker *control, int inherited_fd, const char *path, struct admin **ret_admin)
@@ -238,7 +155,8 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 		free(admin);
 		return fd;
 	}
-	rc = http_make(admin, fd);
+	rc = asks_new(control, admin, &admin->asks);
+	rc = rc ? rc : http_make(admin, fd);
 	if (rc < 0) {
 		close(fd);
 		admin_free(&admin);
@@ -255,6 +173,7 @@ void admin_free(struct admin **ptr)
 
 	if (!admin)
 		return;
+	asks_free(&admin->asks);
 	if (admin->http)
 		evhttp_free(admin->http);
 	if (admin->path && lstat(admin->path, &st) == 0 && st.st_dev == admin->dev &&

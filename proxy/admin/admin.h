@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin API: HTTP and JSON on a unix socket, on the control loop.
- *
- *	GET /api/v1/status	is it working, what was saved
- *	GET /api/v1/stat	every counter
- *	GET /api/v1/why		what would be done with a request: url=, method=, header= (several), from=
- *	GET /metrics		the same for Prometheus
+ * The admin API: HTTP and JSON on a unix socket, on the control loop. Its resources: proxy/admin/route.h.
  */
 #ifndef TARN_PROXY_ADMIN_ADMIN_H
 #define TARN_PROXY_ADMIN_ADMIN_H
+
+#include <stdint.h>
 
 #include "firmware/base/check.h"
 
@@ -22,5 +19,8 @@ struct admin;
 MUST_USE int admin_new(struct worker *control, int inherited_fd, const char *path,
 		       struct admin **ret_admin);
 void admin_free(struct admin **admin);
+
+/* When it was made, of CLOCK_MONOTONIC. */
+uint64_t admin_started_ms(const struct admin *admin);
 
 #endif

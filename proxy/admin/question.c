@@ -79,7 +79,7 @@ static bool reach(void *arg, const char *profile, struct why_reach *ret_reach)
 }
 
 /* The question; false: more words than one has. */
-static bool read_words(struct evkeyvalq *words, struct why_ask *ask)
+static bool read_words(const struct evkeyvalq *words, struct why_ask *ask)
 {
 	struct evkeyval *word;
 
@@ -99,7 +99,7 @@ static bool read_words(struct evkeyvalq *words, struct why_ask *ask)
 	return ask->url != NULL;
 }
 
-int question_answer(struct worker *control, struct evkeyvalq *words, json_t **ret_json,
+int question_answer(struct worker *control, const struct evkeyvalq *words, json_t **ret_json,
 		    const char **ret_error)
 {
 	const struct tarn_settings *settings = &control->config->settings;

@@ -17,7 +17,7 @@ struct evkeyvalq;
  * @words: of the query: url, method, header (each "Name: value"), from. 0; -EINVAL with *ret_error, which
  * lives for ever, or -ENOMEM, -EUSERS.
  */
-MUST_USE int question_answer(struct worker *control, struct evkeyvalq *words, json_t **ret_json,
-			     const char **ret_error);
+MUST_USE int question_answer(struct worker *control, const struct evkeyvalq *words,
+			     json_t **ret_json, const char **ret_error);
 
 #endif

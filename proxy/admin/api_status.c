@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resources: the state as a whole, every counter, metrics, and why.
+ */
+#include "proxy/admin/admin.h"
+#include "proxy/admin/question.h"
+#include "proxy/admin/report.h"
+#include "proxy/admin/route.h"
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static void get_status(struct admin_ask *ask)
+{
+	admin_answer_json(ask, 200, report_status(ask->control, admin_started_ms(ask->admin)));
+}
+
+static void get_stat(struct admin_ask *ask)
+{
+	admin_answer_json(ask, 200, report_stat());
+}
+
+static void get_metrics(struct admin_ask *ask)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (!body)
+		return admin_answer_errno(ask, -ENOMEM);
+	report_metrics(body);
+	admin_answer_bytes(ask, METRICS_TYPE, body);
+	evbuffer_free(body);
+}
+
+static void get_why(struct admin_ask *ask)
+{
+	const char *error = "";
+	json_t *json = NULL;
+	int rc = question_answer(ask->control, ask->query, &json, &error);
+
+	if (rc == 0)
+		admin_answer_json(ask, 200, json);
+	else if (rc == -EINVAL)
+		admin_answer_error(ask, 400, "question", "%s", error);
+	else
+		admin_answer_errno(ask, rc);
+}
+
+static const struct admin_route routes[] = {
+	{ ADMIN_GET, "/api/v1/status", ADMIN_VIEW, get_status },
+	{ ADMIN_GET, "/api/v1/stat", ADMIN_VIEW, get_stat },
+	{ ADMIN_GET, "/api/v1/why", ADMIN_VIEW, get_why },
+	{ ADMIN_GET, "/metrics", ADMIN_VIEW, get_metrics },
+};
+ADMIN_TABLE(status, routes);
