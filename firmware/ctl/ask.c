@@ -183,15 +183,22 @@ int ask_keeper(const char *socket_path, json_t **ret_document)
 	return rc;
 }
 
-/* The body of a 200. */
-static int body_of(struct span response, struct span *ret_body)
+/* Where the body begins, and the status. -EPROTO: that is no HTTP. */
+static int head_read(struct span response, int *ret_status, struct span *ret_body)
 {
 	struct span line = span_head(response, span_find(response, '\n'));
+	int status = 0;
 
-	if (!span_starts(line, SPAN("HTTP/1.")) || !span_starts(span_drop(line, 8), SPAN(" 200")))
+	if (!span_starts(line, SPAN("HTTP/1.")) || line.n < 12)
 		return -EPROTO;
+	for (size_t i = 9; i < 12; i++) {
+		if (line.p[i] < '0' || line.p[i] > '9')
+			return -EPROTO;
+		status = status * 10 + line.p[i] - '0';
+	}
 	for (size_t i = 0; i + 4 <= response.n; i++) {
 		if (memcmp(response.p + i, "\r\n\r\n", 4) == 0) {
+			*ret_status = status;
 			*ret_body = span_drop(response, i + 4);
 			return 0;
 		}
@@ -199,22 +206,151 @@ static int body_of(struct span response, struct span *ret_body)
 	return -EPROTO;
 }
 
-int ask_proxy(const char *socket_path, const char *target, json_t **ret_document)
+/* HTTP/1.0: the answer ends with the connection and is never chunked. */
+static int request_make(const char *method, const char *target, const json_t *body, char **ret_text)
 {
-	struct span body;
-	char *request, *text = NULL;
-	size_t n = 0;
-	int rc;
+	char *json = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	int n;
 
-	if (asprintf(&request, "GET %s HTTP/1.0\r\nHost: tarn\r\n\r\n", target) < 0)
+	if (body && !json)
 		return -ENOMEM;
+	if (json)
+		n = asprintf(ret_text,
+			     "%s %s HTTP/1.0\r\nHost: tarn\r\nContent-Type: application/json\r\n"
+			     "Content-Length: %zu\r\n\r\n%s",
+			     method, target, strlen(json), json);
+	else
+		n = asprintf(ret_text, "%s %s HTTP/1.0\r\nHost: tarn\r\nContent-Length: 0\r\n\r\n",
+			     method, target);
+	free(json);
+	return n < 0 ? -ENOMEM : 0;
+}
+
+int ask_proxy_do(const char *socket_path, const char *method, const char *target,
+		 const json_t *body, int *ret_status, json_t **ret_document)
+{
+	char *request = NULL, *text = NULL;
+	json_t *document = NULL;
+	struct span content;
+	int status, rc;
+	size_t n = 0;
+
+	rc = request_make(method, target, body, &request);
+	if (rc < 0)
+		return rc;
 	rc = converse(socket_path, request, &text, &n);
 	free(request);
 	if (rc < 0)
 		return rc;
-	rc = body_of(span_make(text, n), &body);
-	if (rc == 0)
-		rc = parse(body, ret_document);
+	rc = head_read(span_make(text, n), &status, &content);
+	if (rc == 0 && content.n)
+		rc = parse(content, &document);
+	if (rc == 0) {
+		*ret_status = status;
+		*ret_document = document;
+	}
 	free(text);
+	return rc;
+}
+
+int ask_proxy(const char *socket_path, const char *target, json_t **ret_document)
+{
+	json_t *document = NULL;
+	int status = 0, rc;
+
+	rc = ask_proxy_do(socket_path, "GET", target, NULL, &status, &document);
+	if (rc == 0 && status != 200)
+		rc = -EPROTO;
+	if (rc == 0 && !document)
+		rc = -EBADMSG;
+	if (rc < 0) {
+		json_decref(document);
+		return rc;
+	}
+	*ret_document = document;
+	return 0;
+}
+
+/* ---- streams -------------------------------------------------------------------------------------- */
+
+#define HEAD_MAX 16384
+
+struct stream {
+	ask_piece_f *f;
+	void *arg;
+	char head[HEAD_MAX];
+	size_t n; /* of the head, with what came after it */
+};
+
+/* Reads until the head is whole. */
+static int stream_head(int fd, struct stream *stream, int *ret_status, struct span *ret_rest)
+{
+	uint64_t deadline_ms = clock_read().mono_ms + ASK_LIMIT_MS;
+	int rc;
+
+	for (;;) {
+		ssize_t got;
+
+		if (stream->n == HEAD_MAX)
+			return -EPROTO;
+		rc = wait_for(fd, POLLIN, deadline_ms);
+		if (rc < 0)
+			return rc;
+		got = recv(fd, stream->head + stream->n, HEAD_MAX - stream->n, 0);
+		if (got == 0)
+			return -EPROTO;
+		stream->n += got > 0 ? (size_t)got : 0;
+		if (head_read(span_make(stream->head, stream->n), ret_status, ret_rest) == 0)
+			return 0;
+	}
+}
+
+static int stream_body(int fd, struct stream *stream)
+{
+	char bytes[65536];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		ssize_t got = recv(fd, bytes, sizeof(bytes), 0);
+		int rc;
+
+		if (got == 0)
+			return 0;
+		if (got < 0 && errno == EAGAIN)
+			(void)poll(&p, 1, -1);
+		else if (got < 0 && errno != EINTR)
+			return -errno;
+		rc = got > 0 ? stream->f(stream->arg, bytes, (size_t)got) : 0;
+		if (rc != 0)
+			return rc;
+	}
+}
+
+int ask_proxy_stream(const char *socket_path, const char *target, ask_piece_f *f, void *arg,
+		     int *ret_status, json_t **ret_document)
+{
+	uint64_t deadline_ms = clock_read().mono_ms + ASK_LIMIT_MS;
+	struct stream stream = { .f = f, .arg = arg };
+	char *request = NULL;
+	struct span rest;
+	int fd = -1, rc;
+
+	rc = request_make("GET", target, NULL, &request);
+	if (rc < 0)
+		return rc;
+	rc = open_socket(socket_path, deadline_ms, &fd);
+	if (rc == 0)
+		rc = send_all(fd, request, deadline_ms);
+	free(request);
+	if (rc == 0)
+		rc = stream_head(fd, &stream, ret_status, &rest);
+	if (rc == 0 && *ret_status == 200)
+		rc = rest.n ? f(arg, rest.p, rest.n) : 0;
+	else if (rc == 0)
+		rc = parse(rest, ret_document), rc = -EPROTO;
+	if (rc == 0)
+		rc = stream_body(fd, &stream);
+	if (fd >= 0)
+		(void)close(fd);
 	return rc;
 }

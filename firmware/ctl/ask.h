@@ -24,6 +24,22 @@ MUST_USE int ask_keeper(const char *socket_path, json_t **ret_document);
  */
 MUST_USE int ask_proxy(const char *socket_path, const char *target, json_t **ret_document);
 
+/*
+ * The same with any method and a body (NULL: none). *ret_status is the HTTP status; the document is NULL if the answer
+ * is empty. Gives 0 for every answer that is one, also for refusals.
+ */
+MUST_USE int ask_proxy_do(const char *socket_path, const char *method, const char *target,
+			  const json_t *body, int *ret_status, json_t **ret_document);
+
+/*
+ * A GET whose body goes piece by piece to `f`, which ends it by not giving 0 (that is what is given back). No limit of
+ * size; the limit of time holds for the head alone. An answer that is not a 200 gives -EPROTO, *ret_status
+ * and the document as above. 0: the body ended.
+ */
+typedef int ask_piece_f(void *arg, const char *bytes, size_t n);
+MUST_USE int ask_proxy_stream(const char *socket_path, const char *target, ask_piece_f *f,
+			      void *arg, int *ret_status, json_t **ret_document);
+
 /* What such an error means, for people. */
 const char *ask_error_text(int rc);
 

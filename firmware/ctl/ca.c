@@ -160,7 +160,7 @@ static void print_json(const struct authority *a, const char *dir)
 	json_decref(document);
 }
 
-int ctl_ca_show(const struct ctl_options *options, char **args)
+static int ca_show(const struct ctl_options *options, char **args)
 {
 	struct tarn_settings settings;
 	struct authority a = { 0 };
@@ -182,7 +182,7 @@ int ctl_ca_show(const struct ctl_options *options, char **args)
 	return CTL_WORKING;
 }
 
-int ctl_ca_export(const struct ctl_options *options, char **args)
+static int ca_export(const struct ctl_options *options, char **args)
 {
 	struct tarn_settings settings;
 	X509 *certificate;
@@ -197,3 +197,23 @@ int ctl_ca_export(const struct ctl_options *options, char **args)
 	tarn_conf_free(&settings);
 	return status;
 }
+
+static const struct ctl_command commands[] = {
+	{ "ca show",
+	  "",
+	  0,
+	  0,
+	  ca_show,
+	  "the certificate authority: what it may speak for",
+	  NULL,
+	  { NULL } },
+	{ "ca export",
+	  "",
+	  0,
+	  0,
+	  ca_export,
+	  "its certificate (PEM), for devices to trust",
+	  NULL,
+	  { NULL } },
+};
+CTL_TABLE(ca, commands);

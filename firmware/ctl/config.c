@@ -62,7 +62,7 @@ static void print_json(struct findings *f, bool ok)
 	json_decref(document);
 }
 
-int ctl_config_check(const struct ctl_options *options, char **args)
+static int config_check(const struct ctl_options *options, char **args)
 {
 	struct findings f = { .json = options->json, .errors = json_array() };
 	struct tarn_settings settings;
@@ -89,9 +89,29 @@ int ctl_config_check(const struct ctl_options *options, char **args)
 	return profiles_ok ? CTL_WORKING : CTL_CONFIG;
 }
 
-int ctl_config_help(const struct ctl_options *options, char **args)
+static int config_help(const struct ctl_options *options, char **args)
 {
 	(void)options, (void)args;
 	settings_print(&tarn_conf_table, stdout);
 	return 0;
 }
+
+static const struct ctl_command commands[] = {
+	{ "config check",
+	  "[FILE]",
+	  0,
+	  1,
+	  config_check,
+	  "check tarn.conf and all vendor profiles",
+	  "A wrong line is told by file, line, what is wrong and what is allowed.",
+	  { NULL } },
+	{ "config help",
+	  "",
+	  0,
+	  0,
+	  config_help,
+	  "every setting of tarn.conf, as a commented file",
+	  NULL,
+	  { NULL } },
+};
+CTL_TABLE(config, commands);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tarnctl: for people and scripts. Commands and options are tables; the help is made of them. It
- * changes nothing: it asks the two programs and reads files.
+ * tarnctl: for people and scripts. Commands and options are tables (ctl.h); this reads the command line by
+ * them. Options may stand anywhere; one that the command does not have is refused.
  */
 #include "firmware/ctl/ctl.h"
 
@@ -18,108 +18,105 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 		       CTL_NOT_ALLOWED == EX_NOPERM && CTL_CONFIG == EX_CONFIG,
 	       "sysexits");
 
-static ctl_command_f help_command, version_command;
+#define LETTERS_FROM 256 /* getopt's values for options without a letter */
+#define ALL_MAX	     128 /* options of all commands together */
 
-static const struct command {
-	const char *words; /* "config check" */
-	const char *args;  /* as in the help */
-	int args_max;
-	ctl_command_f *run;
-	const char *help;
-} commands[] = {
-	{ "status", "", 0, ctl_status, "is it working, why not, and what was saved" },
-	{ "stat", "", 0, ctl_stat, "every counter; -v: with its meaning" },
-	{ "why", "URL", 1, ctl_why, "what would be done with a request, rule by rule" },
-	{ "config check", "[FILE]", 1, ctl_config_check,
-	  "check tarn.conf and all vendor profiles" },
-	{ "config help", "", 0, ctl_config_help,
-	  "every setting of tarn.conf, as a commented file" },
-	{ "ca show", "", 0, ctl_ca_show, "the certificate authority: what it may speak for" },
-	{ "ca export", "", 0, ctl_ca_export, "its certificate (PEM), for devices to trust" },
-	{ "version", "", 0, version_command, "the version" },
-	{ "help", "", 0, help_command, "this" },
+/* Append your table here; the help shows them in this order. */
+#define CTL_TABLES(X) X(status) X(stat) X(why) X(config) X(ca) X(main)
+
+#define X(name)	      extern const struct ctl_table ctl_table_##name;
+CTL_TABLES(X)
+#undef X
+
+static const struct ctl_table *const tables[] = {
+#define X(name) &ctl_table_##name,
+	CTL_TABLES(X)
+#undef X
 };
 
-static const struct choice {
-	struct option option;
-	const char *arg;
-	const char *help;
-} choices[] = {
-	{ { "json", no_argument, NULL, 'j' }, "", "JSON, for scripts" },
-	{ { "verbose", no_argument, NULL, 'v' }, "", "more of it" },
-	{ { "config", required_argument, NULL, 'c' }, "FILE", "instead of " TARN_CONF_PATH },
-	{ { "socket", required_argument, NULL, 's' }, "PATH", "tarn-proxy's socket" },
-	{ { "keeper", required_argument, NULL, 'k' }, "PATH", "tarnd's socket" },
-	{ { "header", required_argument, NULL, 'H' }, "'N: V'", "of why: a field of the request" },
-	{ { "method", required_argument, NULL, 'M' }, "M", "of why: instead of GET" },
-	{ { "from", required_argument, NULL, 'f' }, "IP", "of why: the device's address" },
-	{ { "help", no_argument, NULL, 'h' }, "", "this" },
+const struct ctl_option ctl_common[] = {
+	{ 'j', "json", NULL, "JSON, for scripts" },
+	{ 'v', "verbose", NULL, "more of it" },
+	{ 'c', "config", "FILE", "instead of " TARN_CONF_PATH },
+	{ 's', "socket", "PATH", "tarn-proxy's socket" },
+	{ 'k', "keeper", "PATH", "tarnd's socket" },
+	{ 'h', "help", NULL, "how the command is used" },
 };
+const size_t ctl_common_n = ARRAY_LEN(ctl_common);
 
-void ctl_put_text(const char *text, FILE *to)
+void ctl_each(ctl_each_f *f, void *arg)
 {
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, to);
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (size_t i = 0; i < tables[t]->n; i++)
+			f(&tables[t]->commands[i], arg);
 }
 
-const char *ctl_bytes(double bytes, char buf[32])
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
-	double size = bytes < 0 ? -bytes : bytes;
-	size_t unit = 0;
-
-	for (; size >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
-		size /= 1024;
-	(void)snprintf(buf, 32, "%s%.*f %s", bytes < 0 ? "-" : "", unit ? 1 : 0, size, units[unit]);
-	return buf;
-}
-
-static void print_help(FILE *to)
-{
-	char text[64];
-
-	fprintf(to, "Usage: tarnctl [OPTION]... COMMAND\n\nCommands\n");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		(void)snprintf(text, sizeof(text), "%s %s", commands[i].words, commands[i].args);
-		fprintf(to, "  %-20s %s\n", text, commands[i].help);
-	}
-	fprintf(to, "\nOptions\n");
-	for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
-		(void)snprintf(text, sizeof(text), "-%c, --%s %s", choices[i].option.val,
-			       choices[i].option.name, choices[i].arg);
-		fprintf(to, "  %-20s %s\n", text, choices[i].help);
-	}
-	fprintf(to, "\nExit status\n"
-		    "  0  done; of status: working\n"
-		    "  1  of status: degraded, it says why\n"
-		    "  2  Tarn is not running, or does not answer\n"
-		    " 64  wrong usage    77  not allowed to ask    78  wrong configuration\n");
-}
-
-static int help_command(const struct ctl_options *options, char **args)
-{
-	(void)options, (void)args;
-	print_help(stdout);
-	return 0;
-}
+/* ---- its own commands ----------------------------------------------------------------------------- */
 
 static int version_command(const struct ctl_options *options, char **args)
 {
 	(void)args;
 	printf(options->json ? "{\"version\": \"%s\"}\n" : "tarnctl %s\n", TARN_VERSION);
-	return 0;
+	return CTL_WORKING;
 }
 
-/* Does argv begin with the command's words? Then *ret_args stands behind them. */
-static bool is_command(const struct command *command, char **argv, char ***ret_args)
+static int help_command(const struct ctl_options *options, char **args)
 {
-	struct span rest = span_of(command->words), word;
+	(void)options, (void)args;
+	ctl_help_all(stdout);
+	return CTL_WORKING;
+}
 
-	for (; span_cut(&rest, ' ', &word); argv++)
-		if (!*argv || !span_eq(word, span_of(*argv)))
-			return false;
-	*ret_args = argv;
-	return true;
+static const struct ctl_command commands[] = {
+	{ "version", "", 0, 0, version_command, "the version", NULL, { NULL } },
+	{ "help", "", 0, 0, help_command, "this", NULL, { NULL } },
+};
+CTL_TABLE(main, commands);
+
+/* ---- options -------------------------------------------------------------------------------------- */
+
+const char *ctl_option_at(const struct ctl_options *options, const char *name, size_t i)
+{
+	for (size_t k = 0; k < options->given_n; k++)
+		if (strcmp(options->given[k].option->name, name) == 0 && i-- == 0)
+			return options->given[k].value;
+	return NULL;
+}
+
+const char *ctl_option(const struct ctl_options *options, const char *name)
+{
+	const char *last = NULL;
+
+	for (size_t k = 0; k < options->given_n; k++)
+		if (strcmp(options->given[k].option->name, name) == 0)
+			last = options->given[k].value;
+	return last;
+}
+
+/* The options of all commands, each name once. */
+struct all {
+	const struct ctl_option *v[ALL_MAX];
+	size_t n;
+};
+
+static void all_add(struct all *all, const struct ctl_option *option)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (strcmp(all->v[i]->name, option->name) == 0) {
+			CHECK(all->v[i]->letter == option->letter &&
+			      !all->v[i]->arg == !option->arg);
+			return;
+		}
+		CHECK(!option->letter || all->v[i]->letter != option->letter);
+	}
+	CHECK(all->n < ALL_MAX);
+	all->v[all->n++] = option;
+}
+
+static void all_of(const struct ctl_command *command, void *arg)
+{
+	for (size_t i = 0; i < CTL_OPTIONS_MAX && command->options[i]; i++)
+		all_add(arg, command->options[i]);
 }
 
 static int usage(const char *what, const char *which)
@@ -128,81 +125,128 @@ static int usage(const char *what, const char *which)
 	return CTL_USAGE;
 }
 
-static int run(const struct ctl_options *options, char **argv)
+static int take(struct ctl_options *options, const struct ctl_option *option, const char *value)
 {
-	char **args;
-	int n = 0;
-
-	if (!*argv)
-		return usage("a command is missing", "");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (!is_command(&commands[i], argv, &args))
-			continue;
-		while (args[n])
-			n++;
-		if (n > commands[i].args_max)
-			return usage("too many arguments for ", commands[i].words);
-		return commands[i].run(options, args);
-	}
-	return usage("unknown command: ", *argv);
+	if (options->given_n == CTL_GIVEN_MAX)
+		return -1;
+	options->given[options->given_n].option = option;
+	options->given[options->given_n++].value = value ? value : "";
+	return 0;
 }
 
-static int options_parse(int argc, char **argv, struct ctl_options *options)
+static int options_parse(int argc, char **argv, const struct all *all, struct ctl_options *options)
 {
-	struct option table[ARRAY_LEN(choices) + 1] = { 0 };
-	int letter;
+	struct option longs[ALL_MAX + 1] = { 0 };
+	char shorts[ALL_MAX * 2 + 1] = "";
+	size_t n = 0;
+	int value;
 
-	for (size_t i = 0; i < ARRAY_LEN(choices); i++)
-		table[i] = choices[i].option;
-	while ((letter = getopt_long(argc, argv, "jvc:s:k:H:M:f:h", table, NULL)) != -1) {
-		switch (letter) {
-		case 'j':
-			options->json = true;
-			break;
-		case 'v':
-			options->verbose = true;
-			break;
-		case 'c':
-			options->config = optarg;
-			break;
-		case 's':
-			options->proxy_socket = optarg;
-			break;
-		case 'k':
-			options->keeper_socket = optarg;
-			break;
-		case 'M':
-			options->method = optarg;
-			break;
-		case 'f':
-			options->from = optarg;
-			break;
-		case 'H':
-			if (options->fields_n == CTL_FIELDS_MAX)
-				return usage("too many headers, from ", optarg), -1;
-			options->fields[options->fields_n++] = optarg;
-			break;
-		case 'h':
-			print_help(stdout);
-			exit(0);
-		default:
-			return -1;
-		}
+	for (size_t i = 0; i < all->n; i++) {
+		const struct ctl_option *option = all->v[i];
+
+		longs[i] = (struct option){ option->name, option->arg != NULL, NULL,
+					    LETTERS_FROM + (int)i };
+		if (option->letter)
+			shorts[n++] = (char)option->letter;
+		if (option->letter && option->arg)
+			shorts[n++] = ':';
 	}
+	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		size_t i = 0;
+
+		while (i < all->n && all->v[i]->letter != value && LETTERS_FROM + (int)i != value)
+			i++;
+		if (i == all->n)
+			return -1;
+		if (take(options, all->v[i], optarg) < 0)
+			return usage("too many options", ""), -1;
+	}
+	options->json = ctl_option(options, "json") != NULL;
+	options->verbose = ctl_option(options, "verbose") != NULL;
+	options->config = ctl_option(options, "config");
+	options->proxy_socket = ctl_option(options, "socket");
+	options->keeper_socket = ctl_option(options, "keeper");
 	return 0;
+}
+
+/* ---- commands ------------------------------------------------------------------------------------- */
+
+struct search {
+	char **argv;
+	const struct ctl_command *found;
+	char **args; /* behind its words */
+};
+
+static void search_row(const struct ctl_command *command, void *arg)
+{
+	struct span rest = span_of(command->words), word;
+	struct search *search = arg;
+	char **at = search->argv;
+
+	for (; span_cut(&rest, ' ', &word); at++)
+		if (!*at || !span_eq(word, span_of(*at)))
+			return;
+	/* The longest words count: "log level" before "log". */
+	if (search->found && at <= search->args)
+		return;
+	search->found = command;
+	search->args = at;
+}
+
+static bool has_option(const struct ctl_command *command, const struct ctl_option *option)
+{
+	for (size_t i = 0; i < ctl_common_n; i++)
+		if (strcmp(ctl_common[i].name, option->name) == 0)
+			return true;
+	for (size_t i = 0; i < CTL_OPTIONS_MAX && command->options[i]; i++)
+		if (strcmp(command->options[i]->name, option->name) == 0)
+			return true;
+	return false;
+}
+
+static int run(const struct ctl_options *options, char **argv)
+{
+	struct search search = { .argv = argv };
+	bool help = ctl_option(options, "help") != NULL;
+	int n = 0;
+
+	ctl_each(search_row, &search);
+	if (help && !*argv)
+		return help_command(options, argv);
+	if (!*argv)
+		return usage("a command is missing", "");
+	if (!search.found)
+		return usage("unknown command: ", *argv);
+	if (help) {
+		ctl_help_one(search.found, stdout);
+		return CTL_WORKING;
+	}
+	for (size_t i = 0; i < options->given_n; i++)
+		if (!has_option(search.found, options->given[i].option))
+			return usage("this command has no option --",
+				     options->given[i].option->name);
+	while (search.args[n])
+		n++;
+	if (n > search.found->args_max)
+		return usage("too many arguments for ", search.found->words);
+	if (n < search.found->args_min)
+		return usage("an argument is missing for ", search.found->words);
+	return search.found->run(options, search.args);
 }
 
 /*
  * Sockets that no option names are those of tarn.conf; a wrong file must not keep status from
  * answering.
  */
-static void sockets_fill(struct ctl_options *options, struct tarn_settings *settings)
+static void sockets_fill(struct ctl_options *options, struct tarn_settings *settings, bool quiet)
 {
 	struct settings_error error;
 	char text[1024];
 
 	if (tarn_conf_load(options->config, settings, &error) < 0) {
-		fprintf(stderr, "tarnctl: %s\n", settings_error_text(&error, text, sizeof(text)));
+		if (!quiet)
+			fprintf(stderr, "tarnctl: %s\n",
+				settings_error_text(&error, text, sizeof(text)));
 		CHECK_OK(settings_load(NULL, true, &tarn_conf_table, settings, &error));
 	}
 	if (!options->proxy_socket)
@@ -211,21 +255,33 @@ static void sockets_fill(struct ctl_options *options, struct tarn_settings *sett
 		options->keeper_socket = settings->keeper.socket;
 }
 
+/* Commands that say themselves what is wrong with the configuration. */
+static bool about_config(char **argv)
+{
+	static const char *const words[] = { "config", "ca", "version", "help" };
+
+	for (size_t i = 0; *argv && i < ARRAY_LEN(words); i++)
+		if (strcmp(*argv, words[i]) == 0)
+			return true;
+	return !*argv;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_options options = { 0 };
 	struct tarn_settings settings = { 0 };
-	bool sockets;
+	struct all all = { 0 };
 	int rc;
 
 	check_install("tarnctl");
-	if (options_parse(argc, argv, &options) < 0)
+	for (size_t i = 0; i < ctl_common_n; i++)
+		all_add(&all, &ctl_common[i]);
+	ctl_each(all_of, &all);
+	if (options_parse(argc, argv, &all, &options) < 0)
 		return CTL_USAGE;
-	sockets = argv[optind] &&
-		  (strcmp(argv[optind], "status") == 0 || strcmp(argv[optind], "stat") == 0 ||
-		   strcmp(argv[optind], "why") == 0);
-	if (sockets && !(options.proxy_socket && options.keeper_socket))
-		sockets_fill(&options, &settings);
+	if (!(options.proxy_socket && options.keeper_socket))
+		sockets_fill(&options, &settings,
+			     about_config(argv + optind) || ctl_option(&options, "help"));
 	rc = run(&options, argv + optind);
 	tarn_conf_free(&settings);
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -12,13 +12,6 @@
 #include "firmware/base/span.h"
 #include "firmware/ctl/ask.h"
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 /* What the BPF programs count, as the keeper names it: the ABI's names in lower case. */
 static const char *steer_help(const char *name)
 {
@@ -63,7 +56,7 @@ static int width_of(const json_t *counters, int width)
 
 	json_array_foreach(counters, i, row)
 	{
-		int n = (int)strlen(text_of(row, "name"));
+		int n = (int)strlen(ctl_text(row, "name"));
 
 		if (n > width && n < 60)
 			width = n;
@@ -78,15 +71,15 @@ static void print_rows(const json_t *counters, int width, bool verbose)
 
 	json_array_foreach(counters, i, row)
 	{
-		const char *name = text_of(row, "name");
+		const char *name = ctl_text(row, "name");
 		int pad = width - (int)strlen(name);
 
 		ctl_put_text(name, stdout);
 		printf("%*s %20" PRId64, pad > 0 ? pad : 0, "",
 		       (int64_t)json_integer_value(json_object_get(row, "value")));
 		if (verbose) {
-			printf("  %-7s  ", text_of(row, "kind")[0] == 'g' ? "gauge" : "counter");
-			ctl_put_text(text_of(row, "help"), stdout);
+			printf("  %-7s  ", ctl_text(row, "kind")[0] == 'g' ? "gauge" : "counter");
+			ctl_put_text(ctl_text(row, "help"), stdout);
 		}
 		putchar('\n');
 	}
@@ -102,7 +95,7 @@ static void print_json(json_t *proxy, json_t *keeper)
 	json_decref(document);
 }
 
-int ctl_stat(const struct ctl_options *options, char **args)
+static int stat_command(const struct ctl_options *options, char **args)
 {
 	json_t *proxy = NULL, *keeper = NULL;
 	json_t *proxy_rows, *keeper_rows;
@@ -131,3 +124,17 @@ int ctl_stat(const struct ctl_options *options, char **args)
 		return CTL_WORKING;
 	return proxy_rc == -EACCES || keeper_rc == -EACCES ? CTL_NOT_ALLOWED : CTL_NOT_RUNNING;
 }
+
+static const struct ctl_command commands[] = {
+	{ "stat",
+	  "",
+	  0,
+	  0,
+	  stat_command,
+	  "every counter; -v: with its meaning",
+	  "Counters of tarn-proxy, then those of the BPF programs, each a line with name and "
+	  "value. They begin "
+	  "with 0 when the program starts.",
+	  { NULL } },
+};
+CTL_TABLE(stat, commands);

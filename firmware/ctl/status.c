@@ -28,21 +28,6 @@ struct status {
 	enum ctl_exit verdict;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
-/* A number of either JSON kind; -1: there is none. */
-static double number_of(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-
-	return json_is_number(value) ? json_number_value(value) : -1;
-}
-
 static double counter(const struct status *s, const char *name)
 {
 	const json_t *rows = json_object_get(s->counters, "counters");
@@ -51,8 +36,8 @@ static double counter(const struct status *s, const char *name)
 
 	json_array_foreach(rows, i, row)
 	{
-		if (strcmp(text_of(row, "name"), name) == 0)
-			return number_of(row, "value");
+		if (strcmp(ctl_text(row, "name"), name) == 0)
+			return ctl_number(row, "value");
 	}
 	return -1;
 }
@@ -73,7 +58,7 @@ static bool is_armed(const struct status *s)
 
 	if (armed)
 		return json_is_true(armed) || (json_is_integer(armed) && json_integer_value(armed));
-	return strcmp(text_of(s->keeper, "state"), "armed") == 0;
+	return strcmp(ctl_text(s->keeper, "state"), "armed") == 0;
 }
 
 /* A vendor that has not been checked yet is neither. */
@@ -92,18 +77,18 @@ static void judge_reach(struct status *s)
 	{
 		if (reach_known(row) && json_is_false(json_object_get(row, "reachable")))
 			problem(s, CTL_DEGRADED, "a vendor can't be reached",
-				text_of(row, "vendor"));
+				ctl_text(row, "vendor"));
 	}
 }
 
 /* The proxy's own word. no_upstream is told vendor by vendor. */
 static void judge_proxy(struct status *s)
 {
-	const char *state = text_of(s->proxy, "state");
+	const char *state = ctl_text(s->proxy, "state");
 
 	if (strcmp(state, "uncached") == 0)
 		problem(s, CTL_DEGRADED, "nothing is cached, the store can't be used",
-			text_of(json_object_get(s->proxy, "cache"), "last_error"));
+			ctl_text(json_object_get(s->proxy, "cache"), "last_error"));
 	else if (strcmp(state, "draining") == 0)
 		problem(s, CTL_DEGRADED, "tarn-proxy is about to end", "");
 	else if (state[0] && strcmp(state, "ok") != 0 && strcmp(state, "no_upstream") != 0)
@@ -121,10 +106,10 @@ static void judge(struct status *s)
 		return;
 	}
 	/* Mode off is the administrator's choice and no fault. */
-	if (s->keeper && !is_armed(s) && strcmp(text_of(s->keeper, "mode"), "off") != 0)
+	if (s->keeper && !is_armed(s) && strcmp(ctl_text(s->keeper, "mode"), "off") != 0)
 		problem(s, CTL_DEGRADED,
 			"nothing is intercepted, connections pass straight through",
-			text_of(s->keeper, "why_not_armed"));
+			ctl_text(s->keeper, "why_not_armed"));
 	if (!s->keeper && s->keeper_rc != -ENOENT && s->keeper_rc != -ECONNREFUSED)
 		problem(s, CTL_DEGRADED, "tarnd", ask_error_text(s->keeper_rc));
 	if (!s->proxy)
@@ -147,16 +132,6 @@ static const char *verdict_name(enum ctl_exit verdict)
 	}
 }
 
-/* A line "label  text"; nothing if the text is empty. */
-static void line(const char *label, const char *text)
-{
-	if (!text[0])
-		return;
-	printf("%-14s", label);
-	ctl_put_text(text, stdout);
-	putchar('\n');
-}
-
 /* "eth0 lan, eth1 wan" */
 static void print_ports(const struct status *s)
 {
@@ -169,83 +144,69 @@ static void print_ports(const struct status *s)
 	{
 		if (n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.20s %.20s",
-					      i ? ", " : "", text_of(port, "name"),
-					      text_of(port, "role"));
+					      i ? ", " : "", ctl_text(port, "name"),
+					      ctl_text(port, "role"));
 	}
-	line("Ports", text);
+	ctl_line("Ports", text);
 }
 
 static void print_keeper(const struct status *s)
 {
 	const json_t *proxy = json_object_get(s->keeper, "proxy");
-	double restarts = number_of(proxy, "restarts"), kills = number_of(proxy, "hang_kills");
-	double vendors = number_of(s->keeper, "vendors");
-	const char *mode = text_of(s->keeper, "mode");
+	double restarts = ctl_number(proxy, "restarts"), kills = ctl_number(proxy, "hang_kills");
+	double vendors = ctl_number(s->keeper, "vendors");
+	const char *mode = ctl_text(s->keeper, "mode");
 	char text[300];
 
 	if (!s->keeper) {
-		line("Interception",
-		     "none (tarnd is not there; the proxy serves those that ask it)");
+		ctl_line("Interception",
+			 "none (tarnd is not there; the proxy serves those that ask it)");
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "%s%s%.40s", is_armed(s) ? "armed" : "not armed",
 		       mode[0] ? ", mode " : "", mode);
-	line("Interception", text);
+	ctl_line("Interception", text);
 	print_ports(s);
 	if (vendors >= 0) {
 		(void)snprintf(text, sizeof(text), "%.0f known to be a vendor's", vendors);
-		line("Addresses", text);
+		ctl_line("Addresses", text);
 	}
 	if (restarts > 0) {
 		(void)snprintf(text, sizeof(text),
 			       "%.0f, %.0f of them because it hung; last: %.100s", restarts,
-			       kills > 0 ? kills : 0, text_of(proxy, "last_exit"));
-		line("Restarts", text);
+			       kills > 0 ? kills : 0, ctl_text(proxy, "last_exit"));
+		ctl_line("Restarts", text);
 	}
-}
-
-/* "40 s", "5 min", "3 h 05 min", "2 d 07 h". */
-static const char *duration(long long s, char buf[40])
-{
-	if (s < 60)
-		(void)snprintf(buf, 40, "%lld s", s);
-	else if (s < 3600)
-		(void)snprintf(buf, 40, "%lld min", s / 60);
-	else if (s < 86400)
-		(void)snprintf(buf, 40, "%lld h %02lld min", s / 3600, s / 60 % 60);
-	else
-		(void)snprintf(buf, 40, "%lld d %02lld h", s / 86400, s / 3600 % 24);
-	return buf;
 }
 
 static void print_proxy(const struct status *s)
 {
 	char since[40];
-	double up = number_of(s->proxy, "uptime_s"), workers = number_of(s->proxy, "workers");
+	double up = ctl_number(s->proxy, "uptime_s"), workers = ctl_number(s->proxy, "workers");
 	double open = counter(s, "conn.open"), accepted = counter(s, "conn.accepted");
 	double requests = counter(s, "requests");
 	char text[300];
 	int n;
 
-	n = snprintf(text, sizeof(text), "%.40s", text_of(s->proxy, "version"));
+	n = snprintf(text, sizeof(text), "%.40s", ctl_text(s->proxy, "version"));
 	if (up >= 0 && up < 1e15)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sup %s", n ? ", " : "",
-			      duration((long long)up, since));
+			      ctl_duration(up, since));
 	if (workers >= 0)
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%.0f workers", n ? ", " : "",
 			       workers);
-	line("tarn-proxy", text);
+	ctl_line("tarn-proxy", text);
 	if (open >= 0) {
 		(void)snprintf(text, sizeof(text), "%.0f open, %.0f accepted, %.0f requests", open,
 			       accepted > 0 ? accepted : 0, requests > 0 ? requests : 0);
-		line("Connections", text);
+		ctl_line("Connections", text);
 	}
 }
 
 static void print_saved(const struct status *s)
 {
 	const json_t *saved = json_object_get(s->proxy, "saved");
-	double to = number_of(saved, "to_devices"), from = number_of(saved, "from_vendor");
+	double to = ctl_number(saved, "to_devices"), from = ctl_number(saved, "from_vendor");
 	char a[32], b[32], c[32], text[160];
 
 	if (to < 0 || from < 0)
@@ -254,7 +215,7 @@ static void print_saved(const struct status *s)
 	(void)snprintf(text, sizeof(text), "%s (%.1f %%): %s to devices, %s from vendors",
 		       ctl_bytes(to - from, a), to > 0 ? 100 * (to - from) / to : 0,
 		       ctl_bytes(to, b), ctl_bytes(from, c));
-	line("Saved", text);
+	ctl_line("Saved", text);
 }
 
 /* What HTTPS keeps from the cache, and where most of it comes from. */
@@ -262,8 +223,8 @@ static void print_tls(const struct status *s)
 {
 	const json_t *tls = json_object_get(s->proxy, "tls"),
 		     *hosts = json_object_get(tls, "hosts");
-	double down = number_of(tls, "bytes_down"), connections = number_of(tls, "connections");
-	double refused = number_of(tls, "refused");
+	double down = ctl_number(tls, "bytes_down"), connections = ctl_number(tls, "connections");
+	double refused = ctl_number(tls, "refused");
 	char bytes[32], text[400];
 	json_t *row;
 	size_t i;
@@ -274,26 +235,26 @@ static void print_tls(const struct status *s)
 		       "%s from vendors uncached in %.0f connections; %.0f refused",
 		       ctl_bytes(down > 0 ? down : 0, bytes), connections > 0 ? connections : 0,
 		       refused > 0 ? refused : 0);
-	line("HTTPS", text);
+	ctl_line("HTTPS", text);
 	json_array_foreach(hosts, i, row)
 	{
 		if (i == TLS_HOSTS_SHOWN)
 			break;
-		down = number_of(row, "bytes_down");
-		refused = number_of(row, "refused");
+		down = ctl_number(row, "bytes_down");
+		refused = ctl_number(row, "refused");
 		(void)snprintf(text, sizeof(text), "%.253s: %s, %.0f refused, mode %.20s",
-			       text_of(row, "host"), ctl_bytes(down > 0 ? down : 0, bytes),
+			       ctl_text(row, "host"), ctl_bytes(down > 0 ? down : 0, bytes),
 			       refused > 0 ? refused : 0,
-			       text_of(row, "mode")[0] ? text_of(row, "mode") : "-");
-		line("", text);
+			       ctl_text(row, "mode")[0] ? ctl_text(row, "mode") : "-");
+		ctl_line("", text);
 	}
 }
 
 static void print_cache(const struct status *s)
 {
 	const json_t *cache = json_object_get(s->proxy, "cache");
-	double bytes = number_of(cache, "bytes"), limit = number_of(cache, "limit");
-	double objects = number_of(cache, "objects");
+	double bytes = ctl_number(cache, "bytes"), limit = ctl_number(cache, "limit");
+	double objects = ctl_number(cache, "objects");
 	char a[32], b[32], text[160];
 	int n;
 
@@ -305,7 +266,7 @@ static void print_cache(const struct status *s)
 			      ctl_bytes(limit, b), 100 * bytes / limit);
 	if (objects >= 0)
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, ", %.0f objects", objects);
-	line("Cache", text);
+	ctl_line("Cache", text);
 }
 
 static const char *reach_word(const json_t *row)
@@ -325,13 +286,13 @@ static void print_reach(const struct status *s)
 
 	json_array_foreach(reach, i, row)
 	{
-		const char *via = text_of(row, "via"), *resolver = text_of(row, "resolver");
+		const char *via = ctl_text(row, "via"), *resolver = ctl_text(row, "resolver");
 		char text[300];
 
 		(void)snprintf(text, sizeof(text), "%.60s: %s%s%.60s%s%s%.60s",
-			       text_of(row, "vendor"), reach_word(row), via[0] ? ", DNS: " : "",
+			       ctl_text(row, "vendor"), reach_word(row), via[0] ? ", DNS: " : "",
 			       via, via[0] ? " resolver" : "", resolver[0] ? " " : "", resolver);
-		line(i ? "" : "Vendors", text);
+		ctl_line(i ? "" : "Vendors", text);
 	}
 }
 
@@ -340,10 +301,10 @@ static void print_words(const struct status *s)
 	json_t *text;
 	size_t i;
 
-	line("Tarn is", verdict_name(s->verdict));
+	ctl_line("Tarn is", verdict_name(s->verdict));
 	json_array_foreach(s->problems, i, text)
 	{
-		line(i ? "" : "Because", json_string_value(text));
+		ctl_line(i ? "" : "Because", json_string_value(text));
 	}
 	if (s->keeper || s->proxy)
 		print_keeper(s);
@@ -368,7 +329,7 @@ static void print_json(const struct status *s)
 	json_decref(document);
 }
 
-int ctl_status(const struct ctl_options *options, char **args)
+static int status(const struct ctl_options *options, char **args)
 {
 	struct status s = { .problems = json_array() };
 
@@ -389,3 +350,17 @@ int ctl_status(const struct ctl_options *options, char **args)
 	json_decref(s.problems);
 	return s.verdict;
 }
+
+static const struct ctl_command commands[] = {
+	{ "status",
+	  "",
+	  0,
+	  0,
+	  status,
+	  "is it working, why not, and what was saved",
+	  "One screen in words. With --json all that both programs say of themselves. The exit "
+	  "status alone tells "
+	  "a script whether it works.",
+	  { NULL } },
+};
+CTL_TABLE(status, commands);

@@ -120,19 +120,12 @@ static int explain_alone(const struct ctl_options *options, const struct why_ask
 
 /* ---- what is printed ------------------------------------------------------------------------------ */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static void print_rule(const json_t *rule, const char *before)
 {
-	const char *about = text_of(rule, "about"), *source = text_of(rule, "source");
+	const char *about = ctl_text(rule, "about"), *source = ctl_text(rule, "source");
 
 	printf("%-14s", strcmp(about, before) != 0 ? about : "");
-	ctl_put_text(text_of(rule, "text"), stdout);
+	ctl_put_text(ctl_text(rule, "text"), stdout);
 	if (source[0]) {
 		fputs("  [", stdout);
 		ctl_put_text(source, stdout);
@@ -148,33 +141,35 @@ static void print_words(const json_t *json)
 	size_t i;
 
 	printf("%-14s", "Request");
-	ctl_put_text(text_of(json, "method"), stdout);
+	ctl_put_text(ctl_text(json, "method"), stdout);
 	putchar(' ');
-	ctl_put_text(text_of(json, "url"), stdout);
+	ctl_put_text(ctl_text(json, "url"), stdout);
 	printf("\n%-14s", "Decision");
-	ctl_put_text(text_of(json, "does"), stdout);
+	ctl_put_text(ctl_text(json, "does"), stdout);
 	fputs(": ", stdout);
-	ctl_put_text(text_of(json, "sentence"), stdout);
+	ctl_put_text(ctl_text(json, "sentence"), stdout);
 	putchar('\n');
 	json_array_foreach(json_object_get(json, "rules"), i, rule)
 	{
 		print_rule(rule, before);
-		before = text_of(rule, "about");
+		before = ctl_text(rule, "about");
 	}
 }
 
-int ctl_why(const struct ctl_options *options, char **args)
+static int why(const struct ctl_options *options, char **args)
 {
 	struct why_ask ask = { .url = args[0],
-			       .method = options->method,
-			       .fields_n = options->fields_n,
-			       .from = options->from };
+			       .method = ctl_option(options, "method"),
+			       .from = ctl_option(options, "from") };
+	const char *field;
 	json_t *json = NULL;
 	int rc;
 
-	if (!args[0])
-		return complain("why: a URL is missing; see tarnctl help");
-	memcpy(ask.fields, options->fields, sizeof(ask.fields));
+	while ((field = ctl_option_at(options, "header", ask.fields_n))) {
+		if (ask.fields_n == WHY_FIELDS_MAX)
+			return complain("why: too many headers");
+		ask.fields[ask.fields_n++] = field;
+	}
 	if (why_nonsense(&ask))
 		return complain(why_nonsense(&ask));
 	rc = ask_it(options, &ask, &json);
@@ -200,3 +195,22 @@ int ctl_why(const struct ctl_options *options, char **args)
 	json_decref(json);
 	return CTL_WORKING;
 }
+
+static const struct ctl_option header = { 'H', "header", "'N: V'",
+					  "a field of the request (several)" };
+static const struct ctl_option method = { 'M', "method", "METHOD", "instead of GET" };
+static const struct ctl_option from = { 'f', "from", "ADDRESS", "the device's address" };
+
+static const struct ctl_command commands[] = {
+	{ "why",
+	  "URL",
+	  1,
+	  1,
+	  why,
+	  "what would be done with a request, rule by rule",
+	  "The running proxy says it and does nothing of it; without one it is told from the "
+	  "configuration alone, "
+	  "which can't see the store.",
+	  { &header, &method, &from } },
+};
+CTL_TABLE(why, commands);
