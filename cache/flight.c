@@ -287,6 +287,13 @@ void flight_relist(struct flight *f)
 	pthread_mutex_unlock(&shard->lock);
 }
 
+void flight_rekey(struct flight *f, const struct cache_key *key)
+{
+	flight_unlist(f);
+	memcpy(f->hash, key->hash, sizeof(f->hash));
+	f->keyed = true;
+}
+
 int flight_join(struct flights *all, const struct cache_key *key, struct flight_want want,
 		struct now now, struct flight_reader *reader, enum flight_role *ret_role)
 {

@@ -227,6 +227,8 @@ struct flight_head {
 	 * confirmed. Else STORE makes a new one.
 	 */
 	uint64_t store_id;
+	const struct cache_key
+		*key; /* STORE: from now on it is found under this; NULL: as before */
 	bool uncollapsed; /* LEADER: nor will later responses be: begin no flight in common for a while */
 	struct span extra; /* for the leader alone: lines that are not stored; copied */
 	/* STORE: what is whole may be kept if the flight fails (there is a strong validator). */

@@ -209,6 +209,8 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 		    (head->verdict == FLIGHT_STORE || head->verdict == FLIGHT_REFRESHED);
 
 	CHECK(head->first % CONFIG_CHUNK_BYTES == 0);
+	if (head->key)
+		flight_rekey(f, head->key);
 	if (head->verdict == FLIGHT_LEADER) {
 		if (head->uncollapsed)
 			flight_mark_alone(f, now);

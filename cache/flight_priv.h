@@ -40,7 +40,7 @@ struct flight {
 	atomic_uint
 		refs; /* the table, the producer, each seat, each chunk or record with the writer */
 
-	/* Fixed from the start. */
+	/* Fixed from the start, but for flight_rekey(), which the producer may call before there is a head. */
 	struct flights *all;
 	uint8_t hash[CACHE_KEY_HASH_BYTES]; /* of the key, with `keyed` */
 	bool keyed;
@@ -120,6 +120,8 @@ void flight_show(struct flight *flight);
 void flight_mark_alone(struct flight *flight, struct now now);
 /* It began alone, but can be shared: from now on others find it, and the key is collapsed again. */
 void flight_relist(struct flight *flight);
+/* Out of the table, and under another key from the next flight_relist() on. Nobody else may know the key yet. */
+void flight_rekey(struct flight *flight, const struct cache_key *key);
 void flight_wake_readers(struct flight *flight);  /* lock held */
 void flight_wake_producer(struct flight *flight); /* lock held */
 

@@ -150,7 +150,8 @@ enum fresh_verdict fresh_judge(const struct fresh *f, const struct fresh_want *w
 		return FRESH_VALIDATE_ASKED;
 	if (f->flags & FRESH_NO_CACHE)
 		return FRESH_VALIDATE_ALWAYS;
-	if (want->max_age >= 0 && age > want->max_age)
+	/* 0 is what reload buttons say: nothing is young enough, even if it came this second. */
+	if (want->max_age == 0 || (want->max_age > 0 && age > want->max_age))
 		return FRESH_VALIDATE_OLD;
 	if (want->min_fresh > 0 && ttl < want->min_fresh)
 		return FRESH_VALIDATE_SHORT;

@@ -344,6 +344,19 @@ static bool usable(struct request *req, const struct object *object)
 	return true;
 }
 
+/* The origin has another response now, which is not to be stored: the old one is not used any more, at once. */
+static bool replaced(struct request *req, const struct object *object)
+{
+	if (!req->stored || req->replaced || req->filling || object->status >= 500 ||
+	    object->status == 304 || req->verdict.use != POLICY_USE_VALIDATE ||
+	    (flight_verdict(&req->seat) != FLIGHT_LEADER &&
+	     flight_verdict(&req->seat) != FLIGHT_SHARE))
+		return false;
+	req->replaced = true;
+	outdated_begin(req, stored_object(req->stored));
+	return req->removal != NULL;
+}
+
 static void headed(struct request *req)
 {
 	const struct object *object = flight_object(&req->seat);
@@ -353,6 +366,8 @@ static void headed(struct request *req)
 		look_again(req); /* without waiting for what is another's */
 	} else if (req->collapsed && !usable(req, object)) {
 		settle(req);
+	} else if (replaced(req, object)) {
+		return; /* when that is gone: cached_progress() */
 	} else if (flight_verdict(&req->seat) == FLIGHT_REFRESHED) {
 		refreshed(req, object);
 	} else if (req->filling && object->id == stored_object(req->stored)->id) {
@@ -393,6 +408,8 @@ static void failed(struct request *req)
 
 void cached_progress(struct request *req)
 {
+	if (req->removal)
+		return;
 	if (req->step == REQUEST_SETTLE) {
 		settle(req);
 		return;

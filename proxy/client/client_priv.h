@@ -143,6 +143,7 @@ struct request {
 	bool joined_new; /* took its seat before there was a head */
 	bool collapsed;	 /* another request's fetch served */
 	bool stored_now; /* what is served is being stored */
+	bool replaced;	 /* what was stored is gone: the origin has something else */
 	bool filling;	 /* the seat fills a hole of `stored` */
 	unsigned redos;
 	unsigned fwd_status;
@@ -301,6 +302,8 @@ void secure_forget(struct conn *conn);
 void invalidate_begin(struct request *req, const struct http_head *response);
 /* Stores the new record of what is stored, and waits for it in the same way. */
 void update_begin(struct request *req, const struct object *object);
+/* Removes that very object, and waits in the same way; goes on with cached_progress(). */
+void outdated_begin(struct request *req, const struct object *object);
 void invalidate_leave(struct request *req);
 void removals_forget(struct client *client);
 

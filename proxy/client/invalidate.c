@@ -34,7 +34,10 @@ static void on_removed(struct worker *worker, struct mail *mail)
 	if (!req)
 		return;
 	req->removal = NULL;
-	relay_progress(req);
+	if (req->step == REQUEST_RELAY)
+		relay_progress(req);
+	else
+		cached_progress(req);
 }
 
 /* Any thread. */
@@ -147,6 +150,23 @@ void update_begin(struct request *req, const struct object *object)
 		STAT_INC(STAT_STORE_DROPPED);
 		count_down(r, rc);
 	}
+	removal_begun(req, r);
+}
+
+void outdated_begin(struct request *req, const struct object *object)
+{
+	struct cache_key key = key_of(object->key);
+	struct removal *r = removal_new(req);
+	int rc;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&lock);
+	r->left++;
+	pthread_mutex_unlock(&lock);
+	rc = writer_remove(req->conn->worker->proxy->writer, &key, object->id, count_down, r);
+	if (rc < 0)
+		count_down(r, rc);
 	removal_begun(req, r);
 }
 

@@ -228,7 +228,6 @@ void relay_begin(struct request *req, enum policy_cond cond)
 		.request = &req->head,
 		.policy = &req->policy,
 		.authority = span_of(req->authority),
-		.target = request_target(req),
 		.cond = cond,
 		.from_outside = !req->profile && req->conn->mode == CONN_PROXY &&
 				!addr_is_loopback(&req->conn->device),
@@ -238,6 +237,10 @@ void relay_begin(struct request *req, enum policy_cond cond)
 		.arg = req,
 	};
 
+	/* What it brings may answer later GETs. */
+	if (req->head.method == HTTP_METHOD_POST && req->profile && request_key_make(req) == 0)
+		ask.key = span_make(req->key, req->key_n);
+	ask.target = request_target(req); /* in the same buffer as keys are made */
 	count(req);
 	if (has_body) {
 		body_expect(req, &body);

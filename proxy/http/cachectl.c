@@ -188,18 +188,29 @@ static void directive_add(struct cachectl *cc, struct span name, struct span arg
 	}
 }
 
+static bool takes_seconds(struct span name)
+{
+	enum cachectl_directive d = directive_find(span_trim(name));
+
+	return d != CACHECTL_COUNT && (directives[d].argument == ARG_SECONDS ||
+				       directives[d].argument == ARG_SECONDS_OR_NONE);
+}
+
 /* ---- lines ------------------------------------------------------------------------------------------- */
 
-/* Space around '=' is an error, but what is meant is plain. */
+/* Space around '=' is an error: what restricts is plain all the same, a number of seconds is none. */
 static void element_add(struct cachectl *cc, struct span element)
 {
 	size_t equals = span_find(element, '=');
 	struct span name = span_head(element, equals), arg = { NULL, 0 };
+	bool spaced;
 
 	if (equals < element.n)
 		arg = span_drop(element, equals + 1);
-	cc->malformed |= !http_is_token(name) || span_trim(arg).n != arg.n;
-	directive_add(cc, span_trim(name), span_trim(arg));
+	spaced = !http_is_token(name) || span_trim(arg).n != arg.n;
+	cc->malformed |= spaced;
+	directive_add(cc, span_trim(name),
+		      spaced && takes_seconds(name) ? SPAN("") : span_trim(arg));
 }
 
 /* Does a quoted string begin in @s that does not end? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three forms of a date, one picture each, compared octet by octet:
+ * Three forms of a date, one picture each, compared octet by octet but for the case of letters:
  *
  *	Sun, 06 Nov 1994 08:49:37 GMT	IMF-fixdate
  *	Sunday, 06-Nov-94 08:49:37 GMT	RFC 850, obsolete
@@ -78,9 +78,10 @@ static bool moment_exists(const struct moment *m)
 
 /* ---- pieces: each takes what it names off the front of *s, or leaves -EINVAL ------------------ */
 
+/* In letters of any case: RFC 9111 4.2 asks caches to be so. */
 static int literal_take(struct span *s, struct span literal)
 {
-	if (!span_starts(*s, literal))
+	if (s->n < literal.n || !span_ieq(span_head(*s, literal.n), literal))
 		return -EINVAL;
 	*s = span_drop(*s, literal.n);
 	return 0;
@@ -134,6 +135,12 @@ static int spaced_day_take(struct span *s, int *ret_day)
 	return digits_take(s, 2, ret_day);
 }
 
+/* Other names of zones than these two make a date invalid (RFC 9111 4.2). */
+static bool is_zone(struct span s)
+{
+	return span_ieq(s, SPAN(" GMT")) || span_ieq(s, SPAN(" UTC"));
+}
+
 /* ---- forms ------------------------------------------------------------------------------------- */
 
 static int imf_parse(struct span s, struct moment *m)
@@ -144,7 +151,7 @@ static int imf_parse(struct span s, struct moment *m)
 	    digits_take(&s, 2, &m->day) < 0 || literal_take(&s, SPAN(" ")) < 0 ||
 	    month_take(&s, &m->month) < 0 || literal_take(&s, SPAN(" ")) < 0 ||
 	    digits_take(&s, 4, &year) < 0 || literal_take(&s, SPAN(" ")) < 0 ||
-	    time_take(&s, m) < 0 || !span_eq(s, SPAN(" GMT")))
+	    time_take(&s, m) < 0 || !is_zone(s))
 		return -EINVAL;
 	m->year = year;
 	return 0;
@@ -159,7 +166,7 @@ static int rfc850_parse(struct span s, struct moment *m)
 	    digits_take(&s, 2, &m->day) < 0 || literal_take(&s, SPAN("-")) < 0 ||
 	    month_take(&s, &m->month) < 0 || literal_take(&s, SPAN("-")) < 0 ||
 	    digits_take(&s, 2, &year) < 0 || literal_take(&s, SPAN(" ")) < 0 ||
-	    time_take(&s, m) < 0 || !span_eq(s, SPAN(" GMT")))
+	    time_take(&s, m) < 0 || !is_zone(s))
 		return -EINVAL;
 	m->year = year;
 	return 0;

@@ -139,3 +139,15 @@ void policy_invalidate(const struct http_head *req, struct span scheme,
 	}
 	policy_trace_add(trace, WHY_INVALIDATED);
 }
+
+bool policy_names_target(const struct http_head *req, struct span scheme, struct span target,
+			 struct span value)
+{
+	struct reference r, t;
+
+	reference_parse(span_trim(value), &r);
+	reference_parse(target, &t);
+	return same_origin(req, scheme, &r) && span_starts(r.uri.path, SPAN("/")) &&
+	       span_eq(r.uri.path, t.uri.path) && r.uri.has_query == t.uri.has_query &&
+	       span_eq(r.uri.query, t.uri.query);
+}

@@ -208,6 +208,15 @@ MUST_USE int policy_response(const struct policy_req *req, const struct http_hea
 			     char *buf, size_t cap, struct policy_stored *ret,
 			     struct policy_trace *trace);
 
+/*
+ * Does the response to a POST answer later GETs as well (RFC 9110 9.3.3)? If it says how long it is fresh and
+ * that it is what @target (origin-form) has. True: as policy_response() for such a GET.
+ */
+bool policy_post_response(const struct policy_req *req, const struct http_head *request,
+			  struct span target, const struct http_head *resp,
+			  const struct policy_times *times, const struct policy_env *env, char *buf,
+			  size_t cap, struct policy_stored *ret, struct policy_trace *trace);
+
 /* ---- validation (RFC 9111 4.3.3, 4.3.4, 4.3.5) --------------------------------------------------- */
 
 enum policy_outcome {
@@ -287,6 +296,10 @@ struct policy_invalid {
 void policy_invalidate(const struct http_head *req, struct span scheme,
 		       const struct http_head *resp, char *buf, size_t cap,
 		       struct policy_invalid *ret, struct policy_trace *trace);
+
+/* Does a field of the response name the very resource that was asked for? @target: in origin-form, as sent. */
+bool policy_names_target(const struct http_head *req, struct span scheme, struct span target,
+			 struct span value);
 
 /* The cache's name in Cache-Status (RFC 9211 2). In Via each box has its own: proxy/pseudonym.h. */
 #define POLICY_CACHE_NAME "tarn"

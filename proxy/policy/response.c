@@ -246,3 +246,34 @@ int policy_response(const struct policy_req *req, const struct http_head *resp,
 	*ret = s;
 	return 0;
 }
+
+/* ---- POST (RFC 9110 9.3.3) ------------------------------------------------------------------------ */
+
+bool policy_post_response(const struct policy_req *req, const struct http_head *request,
+			  struct span target, const struct http_head *resp,
+			  const struct policy_times *times, const struct policy_env *env, char *buf,
+			  size_t cap, struct policy_stored *ret, struct policy_trace *trace)
+{
+	const struct http_field *at = http_field_first(resp, HTTP_FIELD_CONTENT_LOCATION);
+	struct cachectl cc = cachectl_of_request(request);
+	struct policy_req as_get = *req;
+	struct policy_stored s;
+	struct fresh f;
+
+	if (request->method != HTTP_METHOD_POST || resp->status != 200 || !req->class ||
+	    req->class->kind == PROFILE_PASS || cachectl_has(&cc, CACHECTL_NO_STORE) || !at ||
+	    http_field_count(resp, HTTP_FIELD_CONTENT_LOCATION) != 1 ||
+	    !policy_names_target(request, SPAN("http"), target, at->value))
+		return false;
+	as_get.route = POLICY_ROUTE_CACHE;
+	as_get.method = HTTP_METHOD_GET;
+	as_get.may_store = true;
+	if (policy_response(&as_get, resp, times, env, buf, cap, &s, trace) < 0 || !s.store ||
+	    s.reason != WHY_STORE_EXPLICIT)
+		return false;
+	f = policy_fresh(&s.object);
+	if (fresh_ttl(&f, times->received) <= 0)
+		return false;
+	*ret = s;
+	return true;
+}

@@ -84,28 +84,6 @@ static int64_t framed_length(const struct fetch *f)
 	return f->framing.has_length ? (int64_t)f->framing.length : -1;
 }
 
-/* ---- relayed ------------------------------------------------------------------------------------- */
-
-static void relay_head(struct fetch *f)
-{
-	struct policy_env env = env_of(f);
-	struct policy_times times = times_of(f);
-	struct policy_stored stored;
-	struct flight_head head = { .verdict = FLIGHT_LEADER };
-	int rc = policy_response(&f->policy, f->response, &times, &env, scratch.fields,
-				 sizeof(scratch.fields), &stored, NULL);
-
-	if (rc < 0) {
-		bad_response(f, "head_too_large");
-		return;
-	}
-	if (f->answered)
-		f->answered(f->arg, f->response);
-	stored.object.status = f->response->status;
-	stored.object.length = framed_length(f);
-	publish_and_go(f, &stored.object, &head);
-}
-
 /* ---- for the cache ------------------------------------------------------------------------------- */
 
 /* Does this reason hold for whoever asks? Then there is nothing to collapse for a while. */
@@ -383,6 +361,54 @@ static void cache_head(struct fetch *f)
 		ask_whole(f);
 	else
 		whole_head(f, &stored);
+}
+
+/* ---- relayed ------------------------------------------------------------------------------------- */
+
+/* Does it answer later GETs as well? Then it is stored for these. */
+static bool post_head(struct fetch *f, const struct policy_times *times,
+		      const struct policy_env *env)
+{
+	struct flight_head head = { .verdict = FLIGHT_STORE };
+	struct policy_stored stored;
+	struct cache_key key;
+
+	if (!f->key.n ||
+	    !policy_post_response(&f->policy, f->request, f->target, f->response, times, env,
+				  scratch.fields, sizeof(scratch.fields), &stored, NULL))
+		return false;
+	if (choose_key(f, &stored, &stored.object) < 0)
+		return false;
+	key = key_of(f->key);
+	head.key = &key;
+	head.extra = stored.private_fields;
+	stored.object.status = f->response->status;
+	stored.object.length = framed_length(f);
+	publish_and_go(f, &stored.object, &head);
+	return true;
+}
+
+static void relay_head(struct fetch *f)
+{
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct policy_stored stored;
+	struct flight_head head = { .verdict = FLIGHT_LEADER };
+
+	if (f->answered)
+		f->answered(f->arg, f->response);
+	if (post_head(f, &times, &env))
+		return;
+	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,
+			    sizeof(scratch.fields), &stored, NULL) < 0) {
+		/* Not tried again: it has had its effect, and was said to be there. */
+		STAT_INC(STAT_UPSTREAM_BAD_RESPONSE);
+		fetch_finish(f, -EBADMSG);
+		return;
+	}
+	stored.object.status = f->response->status;
+	stored.object.length = framed_length(f);
+	publish_and_go(f, &stored.object, &head);
 }
 
 /* ---- resumed ------------------------------------------------------------------------------------- */

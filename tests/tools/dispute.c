@@ -234,6 +234,19 @@ static void without_length(char *fields)
 		memmove(line, line + n, strlen(line + n) + 1);
 }
 
+/* @text with $path in it as the origin knows the case's URL, added to @buf. */
+static void add_with_path(char *buf, size_t size, const char *text, const char *head)
+{
+	const char *path = strchr(head, ' ') + 1, *at;
+	int n = (int)strcspn(strstr(path, "/case-") + 1, "/? ") + 1;
+
+	while ((at = strstr(text, "$path"))) {
+		add(buf, size, "%.*s%.*s", (int)(at - text), text, n, strstr(path, "/case-"));
+		text = at + strlen("$path");
+	}
+	add(buf, size, "%s", text);
+}
+
 /* False: close. */
 static bool origin_answer(int fd, const char *head)
 {
@@ -262,7 +275,8 @@ static bool origin_answer(int fd, const char *head)
 		return false;
 	status = x->conditional && !x->asked_if ? 200 : x->status;
 	bodiless = status == 304 || status == 204;
-	add(out, sizeof(out), "%sHTTP/1.1 %u Status\r\n%s", x->interim, status, x->response);
+	add(out, sizeof(out), "%sHTTP/1.1 %u Status\r\n", x->interim, status);
+	add_with_path(out, sizeof(out), x->response, head);
 	if (status != x->status)
 		without_length(out);
 	if (!field_at(out, "date") && !strstr(x->response, "No-Date:"))
