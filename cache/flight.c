@@ -473,7 +473,7 @@ bool flight_settled(struct flight_reader *reader)
 	return settled;
 }
 
-bool flight_is_stored(struct flight_reader *reader)
+bool flight_is_stored(const struct flight_reader *reader)
 {
 	struct flight *f = reader->flight;
 	bool stored;

@@ -144,7 +144,7 @@ enum flight_state flight_look(struct flight_reader *reader);
 bool flight_settled(struct flight_reader *reader);
 
 /* Is it all here, and has the writer taken it? What fails then is the disk. */
-bool flight_is_stored(struct flight_reader *reader);
+bool flight_is_stored(const struct flight_reader *reader);
 
 /* Why it FAILED: -errno as given to flight_end(). */
 int flight_error(const struct flight_reader *reader);

@@ -82,6 +82,7 @@
 	ONE(UPSTREAM_TIMEOUT_CONNECT, COUNTER, "upstream.timeout_connect", "connects that took longer than connect_timeout") \
 	ONE(UPSTREAM_TIMEOUT_FIRST_BYTE, COUNTER, "upstream.timeout_first_byte", "responses that did not start within first_byte_timeout") \
 	ONE(UPSTREAM_TIMEOUT_IDLE, COUNTER, "upstream.timeout_idle", "responses that stopped for longer than idle_timeout") \
+	ONE(UPSTREAM_INTERIMS_REFUSED, COUNTER, "upstream.interims_refused", "responses given up because one 1xx came after the other") \
 	ONE(UPSTREAM_BAD_RESPONSE, COUNTER, "upstream.bad_response", "responses that broke HTTP and were not used") \
 	ONE(UPSTREAM_RESTED, COUNTER, "upstream.address_rested", "addresses left alone for a while after failures") \
 	/* DNS and reachability */ \

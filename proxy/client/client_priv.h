@@ -95,6 +95,8 @@ struct deliver {
 	uint64_t pos, end;	       /* of the object, in bytes; end UINT64_MAX: unknown yet */
 	const struct object *object;   /* what `stored` serves; NULL: the flight serves all */
 	const struct range_set *parts; /* several ranges: multipart */
+	struct span part_fields;       /* ... with these fields, of a whole of `whole` bytes */
+	int64_t whole;
 	unsigned part;
 	uint64_t frame_left; /* body bytes that the frame on its way still covers */
 	char frame[256];     /* chunk head, or a part's head */

@@ -29,7 +29,9 @@ static struct head_out head_begin(struct request *req, unsigned status)
 void respond_cache_status(const struct request *req, struct cache_status *ret_status)
 {
 	policy_cache_status(&req->verdict, ret_status);
-	ret_status->stored = req->stored_now;
+	/* The head goes first: only what is whole by now can be promised (RFC 9211 2.5). */
+	ret_status->stored =
+		req->stored_now && flight_of(&req->seat) && flight_is_stored(&req->seat);
 	ret_status->collapsed = req->collapsed;
 	ret_status->fwd_status = req->fwd_status;
 	if (req->detail)
@@ -127,9 +129,8 @@ static struct span block_value(struct span block, enum http_field_id id)
 
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size)
 {
-	const struct object *object = req->out.object;
 	const struct byte_range *range = &req->answer.ranges.range[part];
-	struct span type = block_value(object->fields, HTTP_FIELD_CONTENT_TYPE);
+	struct span type = block_value(req->out.part_fields, HTTP_FIELD_CONTENT_TYPE);
 	const char *lead = part ? "\r\n" : "";
 	int n;
 
@@ -140,12 +141,12 @@ size_t respond_part_head(const struct request *req, unsigned part, char *buf, si
 			     "%s--" BOUNDARY "\r\nContent-Type: %.*s\r\n"
 			     "Content-Range: bytes %ju-%ju/%jd\r\n\r\n",
 			     lead, SPAN_FMT(type), (uintmax_t)range->first, (uintmax_t)range->last,
-			     (intmax_t)object->length);
+			     (intmax_t)req->out.whole);
 	else
 		n = snprintf(buf, size,
 			     "%s--" BOUNDARY "\r\nContent-Range: bytes %ju-%ju/%jd\r\n\r\n", lead,
 			     (uintmax_t)range->first, (uintmax_t)range->last,
-			     (intmax_t)object->length);
+			     (intmax_t)req->out.whole);
 	CHECK(n > 0 && (size_t)n < size);
 	return (size_t)n;
 }
@@ -164,7 +165,7 @@ static int64_t parts_length(const struct request *req)
 	return sum;
 }
 
-static void send_parts(struct request *req, const struct object *fields)
+static void send_parts(struct request *req, const struct object *fields, int64_t length)
 {
 	struct head_out o = head_begin(req, 206);
 
@@ -173,6 +174,8 @@ static void send_parts(struct request *req, const struct object *fields)
 	head_out_number(&o, HTTP_FIELD_AGE, (uint64_t)policy_age(fields, request_wall(req)));
 	put_ours(req, &o);
 	req->out.parts = &req->answer.ranges;
+	req->out.part_fields = fields->fields;
+	req->out.whole = length;
 	put_framing(req, &o, 206, parts_length(req));
 	head_send(req, &o);
 }
@@ -258,7 +261,7 @@ static void send_answer(struct request *req, const struct object *fields, int64_
 		break;
 	case POLICY_ANSWER_PARTIAL:
 		if (req->answer.ranges.n > 1)
-			send_parts(req, fields);
+			send_parts(req, fields, length);
 		else
 			send_range(req, fields, length);
 		break;
@@ -278,6 +281,14 @@ void respond_stored(struct request *req, const struct object *fields)
 	send_answer(req, fields, object->length);
 }
 
+static bool are_ascending(const struct range_set *set)
+{
+	for (unsigned i = 1; i < set->n; i++)
+		if (set->range[i].first < set->range[i - 1].first)
+			return false;
+	return true;
+}
+
 void respond_flight(struct request *req)
 {
 	const struct object *object = flight_object(&req->seat);
@@ -289,8 +300,10 @@ void respond_flight(struct request *req)
 	if (!req->collapsed && req->verdict.fwd != CACHE_FWD_NONE)
 		req->fwd_status = object->status;
 	policy_answer(&req->head, object, length, request_wall(req), &req->answer);
-	/* Without the length there is no honest Content-Range; several ranges need the whole. */
-	if (req->answer.kind == POLICY_ANSWER_PARTIAL && (length < 0 || req->answer.ranges.n > 1))
+	/* Without the length there is no honest Content-Range; what was passed may be gone from the flight. */
+	if (req->answer.kind == POLICY_ANSWER_PARTIAL &&
+	    (length < 0 ||
+	     (!are_ascending(&req->answer.ranges) && flight_verdict(&req->seat) != FLIGHT_STORE)))
 		req->answer.kind = POLICY_ANSWER_WHOLE;
 	send_answer(req, object, length);
 }

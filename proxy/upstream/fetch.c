@@ -69,6 +69,10 @@ static void timed_out(struct fetch *f)
 	}
 	STAT_INC(f->step == FETCH_BODY ? STAT_UPSTREAM_TIMEOUT_IDLE
 				       : STAT_UPSTREAM_TIMEOUT_FIRST_BYTE);
+	if (f->step == FETCH_SEND && f->has_body) {
+		fetch_finish(f, -ETIMEDOUT); /* it has the head: once is enough */
+		return;
+	}
 	fetch_failed(f, -ETIMEDOUT);
 }
 

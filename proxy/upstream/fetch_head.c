@@ -498,9 +498,13 @@ static int scan_heads(struct fetch *f)
 		f->scan = HEAD_SCAN_RESPONSE;
 		if (f->response->status >= 200 || f->response->status == 101)
 			return 1;
-		/* All of them together may be as long as one head: nobody sends us round for ever. */
+		/* All of them together may be as long as one head, and be so many: nobody sends us round for ever. */
 		if (f->in_at > CONFIG_HEAD_MAX)
 			return -HTTP_REFUSED_HEAD_TOO_LARGE;
+		if (f->interims++ >= FETCH_INTERIMS_MAX) {
+			STAT_INC(STAT_UPSTREAM_INTERIMS_REFUSED);
+			return -HTTP_REFUSED_HEAD_TOO_LARGE;
+		}
 		if (f->interim)
 			f->interim(f->arg, f->response);
 	}

@@ -22,6 +22,7 @@
 #include "proxy/upstream/pool.h"
 
 #define FETCH_TRIES_PER_HOST 2
+#define FETCH_INTERIMS_MAX   16		 /* 1xx responses, all connections together */
 #define FETCH_MIRRORS	     4		 /* beside the host itself, without progress */
 #define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
 
@@ -110,6 +111,7 @@ struct fetch {
 	size_t in_room, in_n, in_at; /* bytes [in_at, in_n) are not used yet */
 	struct head_scan scan;
 	struct http_head *response;
+	unsigned interims;
 	struct framing framing;
 	struct chunk_dec chunks;
 	struct span data;      /* FRAMING_CHUNKED: decoded, inside `in`, not passed on yet */

@@ -171,6 +171,12 @@ static int send_body(struct fetch *f, bool *ret_device)
 	return 0;
 }
 
+/* Is it the origin's turn to say something before the device sends its body (RFC 9110 10.1.1)? */
+static bool awaits_continue(const struct fetch *f)
+{
+	return !f->body_begun && !f->interims && http_expects_continue(f->request) == 1;
+}
+
 void fetch_send(struct fetch *f)
 {
 	const struct tarn_settings *set = &f->config->settings;
@@ -181,7 +187,9 @@ void fetch_send(struct fetch *f)
 		rc = send_body(f, &device);
 	if (rc == -EAGAIN) {
 		fetch_watch(f, device ? EV_READ : EV_READ | EV_WRITE,
-			    device ? 0 : (unsigned)set->upstream.idle_timeout);
+			    (unsigned)(!device		    ? set->upstream.idle_timeout
+				       : awaits_continue(f) ? set->upstream.first_byte_timeout
+							    : 0));
 		return;
 	}
 	if (rc == -EPIPE || rc == -ECONNRESET) {
