@@ -100,7 +100,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-lint
+.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-lint
 .PHONY: rfc-table asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
@@ -114,8 +114,9 @@ test-wire: ## [tests/wire] HTTP on the wire, by varnishtest
 test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
 test-netns: ## [tests/netns] whole networks in namespaces (as root)
 test-crash: ## [tests/crash] the store after kill -9
+test-page: ## [tests/page] the admin page in Chromium (make deps-page installs what it takes)
 test-lint: ## [tests/lint] the build's and the checkers' own tests
-test-unit test-wire test-bpf test-netns test-crash test-lint: test-%: tests
+test-unit test-wire test-bpf test-netns test-crash test-page test-lint: test-%: tests
 	@BUILD=$(BUILD) tests/run $*
 rfc-table: tests ## sentences of RFC 9110 and 9111 about shared caches, each with its test and result
 	@BUILD=$(BUILD) tests/unit/rfc.sh
@@ -227,11 +228,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ export function timePlot(series, { label, format, kind = 'area', height = 180, b
 			return;
 		root.setAttribute('width', width);
 		root.setAttribute('viewBox', `0 0 ${width} ${height}`);
-		const max = Math.max(0, ...data.at.map((_, i) => total(i))), grid = step(max * factor || 1, base) / factor, top = Math.max(grid, Math.ceil(max / grid) * grid);
+		const max = Math.max(0, ...data.at.map((_, i) => total(i))), grid = step(max * factor || (factor > 1 ? 1000 : 1), base) / factor, top = Math.max(grid, Math.ceil(max / grid) * grid);
 		const y = v => TOP + (height - TOP - BOTTOM) * (1 - v / top), parts = [];
 		for (let v = 0; v <= top * 1.001; v += grid)
 			parts.push(svg('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }),

@@ -33,13 +33,14 @@ export const field = (label, input) => h('label', null, label, input);
 export function loginView(tools, done) {
 	const words = h('p', { class: 'error', role: 'alert', id: 'login-error' });
 	const password = h('input', { type: 'password', name: 'password', autocomplete: 'current-password', required: true, autofocus: true, 'aria-describedby': 'login-error' });
+	const role = h('select', null, ['operate', 'view'].map(r => h('option', { value: r }, t(`role.${r}`))));
 	const button = h('button', { class: 'main', type: 'submit' }, t('session.in'));
 	async function submit(e) {
 		e.preventDefault();
 		button.disabled = true;
 		clear(words);
 		try {
-			const answer = await call('POST', 'session', { password: password.value }, { quiet: true });
+			const answer = await call('POST', 'session', { password: password.value, role: role.value }, { quiet: true });
 			setCsrf(answer?.csrf ?? null);
 			say(t('session.welcome'));
 			await done();
@@ -57,9 +58,9 @@ export function loginView(tools, done) {
 	document.title = `${t('session.in')} – Tarn`;
 	return h('main', { class: 'lone' }, h('form', { class: 'panel login', onsubmit: submit },
 		h('h1', { class: 'brand' }, h('img', { src: '/page/icon.svg', alt: '' }), 'Tarn'),
-		field(t('session.password'), password), words, button,
+		field(t('session.role'), role), field(t('session.password'), password), words, button,
 		h('p', { class: 'note' }, t('session.hint'))),
-	h('div', { class: 'login feet' }, tools));
+	h('div', { class: 'feet' }, tools));
 }
 
 // A question that needs an answer before anything happens. Resolves to true or false.

@@ -8,8 +8,21 @@ import { passwordForm } from './session.js';
 import { lookNow } from './pending.js';
 
 const idOf = s => `${s.section}.${s.key}`;
-// The server's table speaks English; other languages have their own words where they know the setting.
-const helpOf = s => known(`set.${idOf(s)}`) ? t(`set.${idOf(s)}`) : s.help;
+
+// A mark of a text (FNV-1a, 32 bits).
+function markOf(words) {
+	let hash = 0x811c9dc5;
+	for (let i = 0; i < words.length; i++)
+		hash = Math.imul(hash ^ (words.charCodeAt(i) & 0xff), 0x01000193) >>> 0;
+	return hash.toString(36);
+}
+
+// The server's table speaks English. Other languages have words of their own, for just that text.
+function helpOf(s) {
+	const key = `set.${idOf(s)}.${markOf(s.help)}`;
+	return known(key) ? t(key) : s.help;
+}
+
 const changes = new Map();
 let filter = '';
 
