@@ -231,13 +231,33 @@ json_t *report_status(struct worker *control, uint64_t started_ms)
 
 /* ---- Prometheus ------------------------------------------------------------------------------- */
 
+/* Milliseconds inside, seconds outside: Prometheus wants base units. */
+static bool is_ms(const struct stat_view *view)
+{
+	size_t n = strlen(view->name);
+
+	return n > 3 && strcmp(view->name + n - 3, "_ms") == 0;
+}
+
 static void metric_name(struct evbuffer *out, const struct stat_view *view)
 {
+	size_t n = strlen(view->name) - (is_ms(view) ? 3 : 0);
+
 	evbuffer_add_printf(out, "tarn_");
-	for (const char *c = view->name; *c; c++)
-		evbuffer_add(out, *c == '.' || *c == '-' ? "_" : c, 1);
+	for (size_t i = 0; i < n; i++)
+		evbuffer_add(out, strchr(".-", view->name[i]) ? "_" : view->name + i, 1);
+	if (is_ms(view))
+		evbuffer_add_printf(out, "_seconds");
 	if (view->kind == STAT_KIND_COUNTER)
 		evbuffer_add_printf(out, "_total");
+}
+
+static void metric_value(struct evbuffer *out, const struct stat_view *view)
+{
+	if (is_ms(view))
+		evbuffer_add_printf(out, " %.3f\n", (double)view->value / 1000);
+	else
+		evbuffer_add_printf(out, " %lld\n", (long long)view->value);
 }
 
 /* Backslash and newline are escaped in HELP, the quote in labels, too. */
@@ -271,7 +291,7 @@ void report_metric(struct evbuffer *out, const struct stat_view *view, const cha
 		escaped(out, view->label, true);
 		evbuffer_add_printf(out, "\"}");
 	}
-	evbuffer_add_printf(out, " %lld\n", (long long)view->value);
+	metric_value(out, view);
 }
 
 struct metrics {

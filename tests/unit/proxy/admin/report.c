@@ -26,6 +26,7 @@ static void test_one_metric(void **state)
 {
 	struct stat_view counter = { "a.b-c", NULL, "help", STAT_KIND_COUNTER, 7 };
 	struct stat_view gauge = { "a.b", NULL, "one\ntwo \\ \"three\"", STAT_KIND_GAUGE, -7 };
+	struct stat_view late = { "a.lag_ms", NULL, "help", STAT_KIND_GAUGE, 1500 };
 	struct stat_view labelled = { "a.b", "x\"y\\z\n", "help", STAT_KIND_COUNTER, 1 };
 
 	(void)state;
@@ -34,6 +35,9 @@ static void test_one_metric(void **state)
 		  "tarn_a_b_c_total 7\n");
 	metric_is(&gauge, NULL,
 		  "# HELP tarn_a_b one\\ntwo \\\\ \"three\"\n# TYPE tarn_a_b gauge\ntarn_a_b -7\n");
+	metric_is(&late, NULL,
+		  "# HELP tarn_a_lag_seconds help\n# TYPE tarn_a_lag_seconds gauge\n"
+		  "tarn_a_lag_seconds 1.500\n");
 	metric_is(&labelled, "a.b", "tarn_a_b_total{reason=\"x\\\"y\\\\z\\n\"} 1\n");
 }
 

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What Prometheus says of our metrics, and that the dashboard and the alert rules (proxy/admin/monitor) speak of
+# metrics that there are. `make deps-page` installs it.
+#
+# timeout: 60
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+monitor=$here/../../proxy/admin/monitor
+
+command -v promtool >/dev/null || skip_all 'prometheus is not here: make deps-page'
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-prometheus.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+pids=()
+
+finish() {
+	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
+pids+=($!)
+BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+curl -sS -o /dev/null "http://127.0.0.1:$port/acme/nothing" # the vendor isn't there: a failure to count
+curl -sS --unix-socket "$dir/run/proxy.sock" http://x/metrics >"$dir/metrics" || exit 1
+
+# promtool tells of what it merely dislikes on its output and by its status, too.
+check 'promtool finds nothing to say against the metrics' promtool check metrics <"$dir/metrics"
+check 'each has HELP and TYPE' test "$(grep -c '^# HELP' "$dir/metrics")" == "$(grep -c '^# TYPE' "$dir/metrics")"
+check 'the alert rules are well-formed' promtool check rules "$monitor/alerts.yml"
+check 'the dashboard is JSON' jq -e '.panels | length > 10' "$monitor/dashboard.json"
+# named FILE: no metric in it that is not there.
+named() {
+	comm -23 <(grep -o 'tarn_[a-z0-9_]*' "$1" | sort -u) <(grep -o '^tarn_[a-z0-9_]*' "$dir/metrics" | sort -u) >"$dir/unknown"
+	cat "$dir/unknown"
+	[[ ! -s $dir/unknown ]]
+}
+check 'all metrics of the rules are there' named "$monitor/alerts.yml"
+check 'all metrics of the dashboard are there' named "$monitor/dashboard.json"
+done_testing
