@@ -241,7 +241,7 @@ deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page: deps
 ##@ Install and clean
 install: all ## install programs, vendor profiles, dashboard and alerts (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/tarn $(DESTDIR)/etc/tarn/vendors
-	install -m 644 proxy/admin/monitor/* $(DESTDIR)$(PREFIX)/share/tarn
+	$(if $(MONITOR),install -m 644 $(MONITOR) $(DESTDIR)$(PREFIX)/share/tarn)
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(PROFILES),install -m 644 $(PROFILES) $(DESTDIR)/etc/tarn/vendors)
 

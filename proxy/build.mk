@@ -13,3 +13,6 @@ build/page/files.h: proxy/admin/embed $(page_files) build/page/list
 	$(Q)proxy/admin/embed $(page_files) >$@.new
 	$(Q)mv $@.new $@
 $(BUILD)/obj/proxy/admin/page.o: build/page/files.h
+
+# For Grafana and Prometheus; installed beside the programs.
+MONITOR := $(wildcard proxy/admin/monitor/*)
