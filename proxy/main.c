@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache/flight.h"
@@ -25,6 +26,7 @@
 #include "firmware/base/version.h"
 #include "firmware/index/index.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/history.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
 #include "proxy/confine.h"
@@ -481,6 +483,11 @@ static int serve(struct worker *control, unsigned workers)
 		complain("known addresses", rc);
 		goto no_known;
 	}
+	rc = history_new(control, &proxy->history);
+	if (rc < 0) {
+		complain("history", rc);
+		goto no_history;
+	}
 	rc = reach_new(control, reach_changed, vendor_resolved, NULL, &proxy->reach);
 	if (rc < 0) {
 		complain("reach", rc);
@@ -498,6 +505,8 @@ static int serve(struct worker *control, unsigned workers)
 	signals_del();
 	reach_free(&proxy->reach);
 no_reach:
+	history_free(&proxy->history);
+no_history:
 	known_free(&program.known);
 no_known:
 	keeper_free(&proxy->keeper);
@@ -557,6 +566,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	check_install("tarn-proxy");
+	tzset(); /* reads its file while we may; history asks for it later */
 	http_refusal_label_counters();
 	log_open("tarn-proxy", LOG_L_INFO);
 	rc = options_parse(argc, argv, &program.options);
