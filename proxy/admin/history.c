@@ -184,10 +184,10 @@ static void history_drop(struct history *history)
 int history_new(struct worker *control, struct history **ret_history)
 {
 	struct history *history = calloc(1, sizeof(*history));
-	int rc = history ? 0 : -ENOMEM;
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
+	if (!history)
+		return -ENOMEM;
 	history->control = control;
 	for (size_t r = 0; r < RINGS && rc == 0; r++)
 		rc = ring_init(&history->rings[r], rings[r].slots, SERIES);
