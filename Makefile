@@ -29,7 +29,7 @@ say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---- flags -------------------------------------------------------------------------------------
 
-PKGS := libevent libevent_pthreads libssl libcrypto libcares libnl-3.0 libnl-route-3.0 libbpf \
+PKGS := libevent libevent_pthreads libevent_openssl libssl libcrypto libcares libnl-3.0 libnl-route-3.0 libbpf \
 	jansson inih libxxhash libseccomp libcap expat zlib liblzma
 
 # Asked for at first use, not while this file is read: the packages may only be installed by then.

@@ -127,6 +127,12 @@
 	ONE(KEEPER_REFUSED, COUNTER, "keeper.refused", "messages from the keeper that were not valid") \
 	ONE(KEEPER_LEARNED, COUNTER, "keeper.learned", "vendor addresses that the keeper learned from devices' DNS answers") \
 	ONE(ADMIN_REQUESTS, COUNTER, "admin.requests", "requests to the admin API") \
+	ONE(ADMIN_CONNECTIONS, GAUGE, "admin.connections", "connections to the admin page's HTTPS side that are open now") \
+	ONE(ADMIN_REFUSED, COUNTER, "admin.refused", "requests to that side refused by address, host, origin, CSRF token or coding") \
+	ONE(ADMIN_OVER_LIMIT, COUNTER, "admin.over_limit", "connections to it ended because too many are open") \
+	ONE(ADMIN_LOGINS, COUNTER, "admin.logins", "log-ins to the admin page") \
+	ONE(ADMIN_LOGIN_WRONG, COUNTER, "admin.login_wrong", "wrong passwords") \
+	ONE(ADMIN_LOGIN_LIMITED, COUNTER, "admin.login_limited", "log-ins refused unlooked at because too many went wrong") \
 	ONE(LOG_SUPPRESSED, COUNTER, "log.suppressed", "log lines left out by the rate limit") \
 	ONE(CONFIG_RELOADS, COUNTER, "config.reloads", "configurations taken over while running") \
 	ONE(CONFIG_REFUSED, COUNTER, "config.refused", "configurations refused while running; the old one stayed")

@@ -113,6 +113,16 @@ static const struct setting rows[] = {
 	{ "keeper", "vendor_max", SETTING_INT, AT(keeper.vendor_max), "4096",
 	  "Vendor addresses taken from tarn-proxy at once; more are refused. Those from DNS answers that pass come on top, up to 8192 in all.", 16, 8192, NULL },
 
+	{ "admin", "listen", SETTING_ADDRS, AT(admin.listen), "",
+	  "Where the admin page is served by HTTPS. Empty: nowhere. Name addresses of the devices' side; one that is not there yet is waited for.", 8443, 0, NULL },
+	{ "admin", "allow", SETTING_NETS, AT(admin.allow),
+	  "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
+	  "Networks from which the admin page may be used.", 0, 0, NULL },
+	{ "admin", "names", SETTING_STRINGS, AT(admin.names), "tarn tarn.local",
+	  "Names by which the admin page may be called, beside any address. Others are refused: a foreign page could have its name resolve to this box.", 0, 0, NULL },
+	{ "admin", "confirm", SETTING_DURATION, AT(admin.confirm), "60s",
+	  "Settings that were changed over the admin API go back by themselves unless they are confirmed within this time.", 2000, 3600000, NULL },
+
 	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
 	{ "log", "access", SETTING_BOOL, AT(log.access), "no",

@@ -82,6 +82,12 @@ struct tarn_settings {
 		int64_t vendor_max;
 	} keeper;
 	struct {
+		struct addr_list listen;
+		struct net_list allow;
+		struct string_list names;
+		int64_t confirm;
+	} admin;
+	struct {
 		int level; /* enum log_level */
 		bool access;
 	} log;

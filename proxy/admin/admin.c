@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The admin API on a unix socket: evhttp on the control loop. What there is to ask stands in route.c's tables.
+ * The admin API on a unix socket: evhttp on the control loop. What there is to ask stands in route.c's tables. Over
+ * HTTPS it is web.c's.
  *
  * Who may ask is decided by the socket file's mode and group. The socket file is ours if we made it: it is removed at
  * the end, and a file that a killed proxy left behind is replaced.
@@ -17,8 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "proxy/admin/route.h"
+#include "proxy/admin/access.h"
+#include "proxy/admin/web.h"
 #include "proxy/loop.h"
+#include "proxy/proxy.h"
 
 #define SOCKET_MODE 0660
 #define BACKLOG	    16
@@ -33,6 +36,8 @@ struct admin {
 	struct worker *control;
 	struct evhttp *http;
 	struct asks *asks;
+	struct access *access;
+	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
 	char *path; /* of the socket file that we made, or NULL */
 	dev_t dev;
@@ -45,6 +50,11 @@ static void on_request(struct evhttp_request *request, void *arg)
 	const struct admin_ask from = { .role = ADMIN_OPERATE, .local = true, .peer = "local" };
 
 	asks_take(admin->asks, request, &from);
+}
+
+struct access *admin_access(struct admin *admin)
+{
+	return admin->access;
 }
 
 uint64_t admin_started_ms(const struct admin *admin)
@@ -156,6 +166,8 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 		return fd;
 	}
 	rc = asks_new(control, admin, &admin->asks);
+	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
+	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
 	if (rc < 0) {
 		close(fd);
@@ -176,6 +188,8 @@ void admin_free(struct admin **ptr)
 	asks_free(&admin->asks);
 	if (admin->http)
 		evhttp_free(admin->http);
+	web_free(&admin->web);
+	access_free(&admin->access);
 	if (admin->path && lstat(admin->path, &st) == 0 && st.st_dev == admin->dev &&
 	    st.st_ino == admin->ino)
 		(void)unlink(admin->path);

@@ -20,6 +20,9 @@ MUST_USE int admin_new(struct worker *control, int inherited_fd, const char *pat
 		       struct admin **ret_admin);
 void admin_free(struct admin **admin);
 
+struct access;
+struct access *admin_access(struct admin *admin);
+
 /* When it was made, of CLOCK_MONOTONIC. */
 uint64_t admin_started_ms(const struct admin *admin);
 

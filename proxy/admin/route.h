@@ -45,6 +45,7 @@ struct admin_ask {
 	const struct evkeyvalq *query; /* see admin_query() */
 	json_t *body; /* of POST, PUT and PATCH: always an object; NULL otherwise */
 	enum admin_role role;
+	struct session *session;  /* proxy/admin/session.h; NULL: none */
 	bool local;		  /* over the unix socket */
 	char peer[ADDR_TEXT_MAX]; /* the asker's address without port; "local" */
 };

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may do what over HTTPS: a password a role, sessions, and a token for programs that only look (Prometheus). What has
+ * to outlive a restart is kept in the store's rows of state as hashes: "admin/password/operate",
+ * "admin/password/view", "admin/token". Without a password nobody can log in. Control loop only.
+ */
+#ifndef TARN_PROXY_ADMIN_ACCESS_H
+#define TARN_PROXY_ADMIN_ACCESS_H
+
+#include "proxy/admin/session.h"
+
+struct access;
+struct store;
+struct writer;
+
+MUST_USE int access_new(struct store *store, struct writer *writer, struct access **ret_access);
+void access_free(struct access **access);
+
+bool access_has_password(const struct access *access, enum admin_role role);
+/* 0 (it is kept durably soon), -EINVAL (too short or long), -ENOMEM, or what the writer says. Ends the role's other sessions. */
+MUST_USE int access_set_password(struct access *access, enum admin_role role, struct span password,
+				 const struct session *keep);
+/*
+ * Is this the role's password? 0; -EACCES; -EBUSY with *ret_wait_ms: too many wrong ones, it was not looked at. Takes
+ * some 50 ms.
+ */
+MUST_USE int access_check(struct access *access, enum admin_role role, struct span password,
+			  const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms);
+
+struct sessions *access_sessions(struct access *access);
+
+/* A new token in place of the one before. 0 or what the writer says. */
+MUST_USE int access_new_token(struct access *access, char ret_token[SESSION_TOKEN]);
+bool access_token_fits(const struct access *access, const char *token);
+
+#endif

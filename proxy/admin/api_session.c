@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resources: log-in and log-out, passwords, the token of those that only look.
+ *
+ * A log-in checks a password on the control loop: some 50 ms, at most one a second (session.h).
+ */
+#include <string.h>
+
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/admin/access.h"
+#include "proxy/admin/admin.h"
+#include "proxy/admin/password.h"
+#include "proxy/admin/web.h"
+#include "proxy/loop.h"
+
+static const char *role_name(enum admin_role role)
+{
+	return role == ADMIN_OPERATE ? "operate" : "view";
+}
+
+/* {"role": "operate"|"view"}, operate if it is not said. False: another, and answered. */
+static bool role_of(struct admin_ask *ask, enum admin_role *ret_role)
+{
+	const char *role = admin_body_text(ask, "role");
+
+	*ret_role = role && strcmp(role, "view") == 0 ? ADMIN_VIEW : ADMIN_OPERATE;
+	if (!role || strcmp(role, role_name(*ret_role)) == 0)
+		return true;
+	admin_answer_error(ask, 422, "role", "role is operate or view");
+	return false;
+}
+
+static json_t *session_json(const struct admin_ask *ask)
+{
+	return json_pack("{s:s, s:s}", "role", role_name(ask->role), "csrf",
+			 ask->session ? ask->session->csrf : "");
+}
+
+static void get_session(struct admin_ask *ask)
+{
+	admin_answer_json(ask, 200, session_json(ask));
+}
+
+static void answer_wait(struct admin_ask *ask, uint64_t wait_ms)
+{
+	char seconds[24];
+
+	(void)snprintf(seconds, sizeof(seconds), "%llu",
+		       (unsigned long long)(wait_ms + 999) / 1000);
+	admin_field(ask, "Retry-After", seconds);
+	admin_answer_error(ask, 429, "wait", "too many wrong passwords: wait %s s", seconds);
+}
+
+static void answer_check(struct admin_ask *ask, int rc, uint64_t wait_ms)
+{
+	if (rc == -EBUSY)
+		answer_wait(ask, wait_ms);
+	else
+		admin_answer_error(ask, 401, "password", "this is not the password");
+}
+
+static void post_session(struct admin_ask *ask)
+{
+	struct access *access = admin_access(ask->admin);
+	uint64_t now_ms = worker_now(ask->control)->mono_ms, wait_ms = 0;
+	const char *password = admin_body_text(ask, "password");
+	enum admin_role role;
+	char cookie[160];
+	int rc;
+
+	if (!password)
+		return admin_answer_error(ask, 400, "password", "password is missing");
+	if (ask->local)
+		return admin_answer_error(ask, 400, "local", "nobody has to log in here");
+	if (!role_of(ask, &role))
+		return;
+	rc = access_check(access, role, span_of(password), ask->peer, now_ms, &wait_ms);
+	if (rc < 0)
+		return answer_check(ask, rc, wait_ms);
+	ask->role = role;
+	ask->session = session_begin(access_sessions(access), role, now_ms);
+	STAT_INC(STAT_ADMIN_LOGINS);
+	LOG(LOG_L_NOTICE, "admin.login", "from=%s role=%s", ask->peer, role_name(role));
+	(void)snprintf(cookie, sizeof(cookie),
+		       WEB_COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
+		       ask->session->token);
+	admin_field(ask, "Set-Cookie", cookie);
+	admin_answer_json(ask, 200, session_json(ask));
+}
+
+static void delete_session(struct admin_ask *ask)
+{
+	if (ask->session)
+		session_end(ask->session);
+	admin_field(ask, "Set-Cookie",
+		    WEB_COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+	admin_answer_done(ask);
+}
+
+/* Over HTTPS the old one must be told; over the unix socket a new one may be made: {"first": true} only if none is. */
+static void post_password(struct admin_ask *ask)
+{
+	struct access *access = admin_access(ask->admin);
+	const char *old = admin_body_text(ask, "old"), *new = admin_body_text(ask, "new");
+	uint64_t wait_ms = 0;
+	char made[PASSWORD_MADE] = "";
+	enum admin_role role;
+	int rc;
+
+	if (!role_of(ask, &role))
+		return;
+	if (json_is_true(json_object_get(ask->body, "first")) && access_has_password(access, role))
+		return admin_answer_error(ask, 409, "has_one", "there is a password already");
+	if (!ask->local) {
+		if (!old || !new)
+			return admin_answer_error(ask, 400, "password", "old and new are needed");
+		rc = access_check(access, ADMIN_OPERATE, span_of(old), ask->peer,
+				  worker_now(ask->control)->mono_ms, &wait_ms);
+		if (rc == -EACCES)
+			return admin_answer_error(ask, 403, "password", "the old one is wrong");
+		if (rc < 0)
+			return answer_wait(ask, wait_ms);
+	}
+	if (!new)
+		password_make(made);
+	rc = access_set_password(access, role, span_of(new ? new : made), ask->session);
+	if (rc == -EINVAL)
+		return admin_answer_error(ask, 422, "length", "a password has %d to %d bytes",
+					  PASSWORD_MIN, PASSWORD_MAX);
+	if (rc < 0)
+		return admin_answer_errno(ask, rc);
+	admin_answer_json(ask, 200,
+			  new ? json_pack("{s:s}", "role", role_name(role))
+			      : json_pack("{s:s, s:s}", "role", role_name(role), "password", made));
+}
+
+static void post_token(struct admin_ask *ask)
+{
+	char token[SESSION_TOKEN];
+	int rc = access_new_token(admin_access(ask->admin), token);
+
+	if (rc < 0)
+		return admin_answer_errno(ask, rc);
+	admin_answer_json(ask, 200, json_pack("{s:s}", "token", token));
+}
+
+static const struct admin_route routes[] = {
+	{ ADMIN_GET, "/api/v1/session", ADMIN_VIEW, get_session },
+	{ ADMIN_POST, "/api/v1/session", ADMIN_NOBODY, post_session },
+	{ ADMIN_DELETE, "/api/v1/session", ADMIN_NOBODY, delete_session },
+	{ ADMIN_POST, "/api/v1/password", ADMIN_OPERATE, post_password },
+	{ ADMIN_POST, "/api/v1/token", ADMIN_OPERATE, post_token },
+};
+ADMIN_TABLE(session, routes);
