@@ -3,14 +3,13 @@
 let n = 0, failed = 0;
 
 export async function check(what, f) {
-	n++;
 	try {
 		await f();
-		console.log(`ok ${n} - ${what}`);
+		console.log(`ok ${++n} - ${what}`);
 		return true;
 	} catch (e) {
 		failed++;
-		console.log(`not ok ${n} - ${what}`);
+		console.log(`not ok ${++n} - ${what}`);
 		console.log(String(e.stack ?? e).split('\n').slice(0, 12).map(l => `# ${l}`).join('\n'));
 		return false;
 	}

@@ -37,7 +37,6 @@ function flat(value, path = '') {
 
 export default {
 	id: 'cache',
-	path: 'status',
 	make(context) {
 		const bar = meter(t('cache.fill'), 0), facts = h('dl', { class: 'facts' });
 		const map = treemap(t('cache.map'));

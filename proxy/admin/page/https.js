@@ -20,7 +20,6 @@ function instructions() {
 
 export default {
 	id: 'https',
-	path: 'status',
 	make(context) {
 		const facts = h('dl', { class: 'facts' }), sums = h('dl', { class: 'facts' }), operate = context.session.operate;
 		const ca = panel(t('ca.title'), { id: 'ca', note: t('ca.note') }, facts, h('div', { class: 'buttons' }, h('a', { class: 'button', href: `/api/v1/${CA_FILE}`, download: 'tarn-ca.crt' }, t('ca.download'))), h('h3', null, t('ca.how')), instructions());

@@ -10,7 +10,6 @@ const SLOT_LAMPS = { good: 'ok', running: 'ok', trying: 'warn', bad: 'bad', empt
 
 export default {
 	id: 'system',
-	path: 'status',
 	make(context) {
 		const operate = context.session.operate, words = h('p', { class: 'error', role: 'alert' });
 		const facts = h('dl', { class: 'facts' });

@@ -15,7 +15,6 @@ const wordsOf = r => t(!r.checked ? 'reach.unchecked' : !r.reachable ? 'reach.cu
 
 export default {
 	id: 'upstream',
-	path: 'status',
 	make(context) {
 		const vendors = table([
 			{ key: 'vendor', title: t('reach.vendor'), sort: r => r.vendor, cell: r => h('b', null, r.vendor) },

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in a real Chromium, against a real tarn-proxy with real traffic: logging in, each view, accessibility,
+// settings and their rollback, hostile text from everywhere, and pictures of it all. Started by browser.sh, which
+// says in the environment where all is.
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { check, skip, done, until } from './tap.mjs';
+
+const require = createRequire(`${process.env.MODULES}/`);
+const { chromium } = require('playwright-core'), axe = require('axe-core');
+const { URL: url, PASSWORD: password, CHROMIUM: executablePath, PICTURES: pictures } = process.env;
+const VIEWS = ['overview', 'devices', 'cache', 'upstream', 'sync', 'events', 'https', 'settings', 'system'];
+const WIDTHS = [360, 800, 1400];
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const origin = new URL(url).origin;
+
+function assert(truth, words) {
+	if (!truth)
+		throw new Error(words);
+}
+
+// ---- the browser: whatever it complains of, asks of others, or is tricked into is kept here ----------------------
+
+const complaints = [], strangers = [];
+const browser = await chromium.launch({ executablePath, args: FLAGS });
+
+async function newPage({ locale = 'en-US', colorScheme = 'light', width = 1400, storageState } = {}) {
+	const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 900 }, ignoreHTTPSErrors: true, storageState, reducedMotion: 'reduce' });
+	await context.addInitScript(() => {
+		window.tarnXss = 0;
+		document.addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective} ${e.blockedURI}`));
+	});
+	const page = await context.newPage();
+	page.on('pageerror', e => complaints.push(e.stack));
+	// A refused log-in or a view that isn't there is a 4xx that the browser tells by itself.
+	page.on('console', m => { if (m.type() === 'error' && !/status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(m.text())) complaints.push(m.text()); });
+	page.on('dialog', d => { complaints.push(`a dialog: ${d.message()}`); d.dismiss(); });
+	page.on('request', r => { if (!r.url().startsWith(origin)) strangers.push(r.url()); });
+	return page;
+}
+
+async function logIn(page) {
+	await page.goto(url);
+	await page.fill('input[type=password]', password);
+	await page.click('button[type=submit]');
+	await page.waitForSelector('nav');
+}
+
+async function open(page, view) {
+	await page.evaluate(v => { location.hash = v; }, view);
+	await page.waitForSelector(`nav a[href="#${view}"][aria-current=page]`);
+	await page.waitForFunction(() => document.querySelectorAll('main .panel, main .light, main .setting').length > 0);
+}
+
+const present = page => page.$$eval('nav a', list => list.map(a => a.getAttribute('href').slice(1)));
+const api = (page, method, path, body) => page.evaluate(async ([m, p, b]) => {
+	const { call } = await import('/page/api.js');
+	return call(m, p, b);
+}, [method, path, body]);
+
+// ---- logging in --------------------------------------------------------------------------------------------------
+
+const page = await newPage();
+
+await check('a wrong password is refused in words, and the field has the focus again', async () => {
+	await page.goto(url);
+	await page.fill('input[type=password]', 'not the password');
+	await page.click('button[type=submit]');
+	await until('the refusal', async () => (await page.textContent('[role=alert]')).includes('not right'));
+	assert(await page.evaluate(() => document.activeElement.type) === 'password', 'the focus is elsewhere');
+});
+await check('the right one opens the page', async () => {
+	await logIn(page);
+	await page.waitForSelector('.light .headline');
+});
+await check('the session is a cookie that scripts cannot read and other sites do not send', async () => {
+	const cookies = await page.context().cookies();
+	assert(cookies.length === 1, `${cookies.length} cookies`);
+	const [c] = cookies;
+	assert(c.httpOnly && c.secure && c.sameSite === 'Strict', JSON.stringify({ ...c, value: '' }));
+});
+await check('the policy allows nothing but the page itself', async () => {
+	const headers = (await page.request.get(url)).headers(), csp = headers['content-security-policy'] ?? '';
+	assert(/default-src 'none'/.test(csp) && /script-src 'self'(;|$)/.test(csp) && !/unsafe|\*|data:/.test(csp), csp);
+	assert(headers['x-content-type-options'] === 'nosniff', 'no nosniff');
+});
+
+// ---- the views ---------------------------------------------------------------------------------------------------
+
+const views = await present(page);
+
+await check('the overview answers: is it working, what was saved', async () => {
+	await open(page, 'overview');
+	await until('the light', async () => (await page.textContent('.light .headline')) === 'Working');
+	await until('requests', async () => Number((await page.textContent('.tile-figure:nth-child(4) .value')).replaceAll(',', '')) >= Number(process.env.REQUESTS));
+});
+for (const [view, words] of Object.entries({ cache: /MiB|KiB/, upstream: /acme/, https: /HTTPS/, system: /0\.\d/, devices: /127\.0\.0\.1/, events: /\d{4}/, settings: /workers/, sync: /acme/ }))
+	if (views.includes(view))
+		await check(`the view of ${view} shows what is there`, async () => {
+			await open(page, view);
+			await until('its content', async () => words.test(await page.textContent('main')));
+		});
+	else
+		skip(`the view of ${view}`, 'its API resource is not there yet');
+
+await check('a view whose resource is not there is not there either', async () => {
+	const other = await newPage({ storageState: await page.context().storageState() });
+	await other.route('**/api/v1/events*', r => r.fulfill({ status: 404, body: '{}' }));
+	await other.goto(url);
+	await other.waitForSelector('nav');
+	const list = await present(other);
+	assert(!list.includes('events') && list.includes('overview'), list.join());
+	await other.context().close();
+});
+await check('when the box is lost the page says so, and when it is back, that', async () => {
+	await open(page, 'overview');
+	await page.context().setOffline(true);
+	await until('the bad light', async () => (await page.textContent('.light .headline')).includes('does not answer'));
+	await page.context().setOffline(false);
+	await until('the good light', async () => (await page.textContent('.light .headline')) === 'Working');
+});
+
+// ---- keyboard ----------------------------------------------------------------------------------------------------
+
+await check('keyboard: the first stop leads to the content, heads sort, plots can be read', async () => {
+	await open(page, 'system');
+	await page.reload();
+	await page.waitForSelector('#counters tbody tr');
+	await page.keyboard.press('Tab');
+	assert(await page.evaluate(() => document.activeElement.className) === 'skip', 'the first stop is not the skip link');
+	await page.keyboard.press('Enter');
+	assert(await page.evaluate(() => document.activeElement.id) === 'main', 'it does not lead to main');
+	await page.focus('#counters thead th:nth-child(2) button');
+	await page.keyboard.press('Enter');
+	assert(await page.getAttribute('#counters thead th:nth-child(2)', 'aria-sort') === 'descending', 'not sorted');
+	await open(page, 'overview');
+	await page.focus('#live [role=slider]');
+	await until('live figures', async () => (await page.getAttribute('#live [role=slider]', 'aria-valuetext')).includes('bit/s'));
+	await until('an older figure', async () => {
+		await page.keyboard.press('Home');
+		return await page.getAttribute('#live [role=slider]', 'aria-valuenow') === '0';
+	});
+});
+await check('a table filters, and says how much is left', async () => {
+	await open(page, 'system');
+	await page.fill('#counters input[type=search]', 'conn.accepted');
+	await until('one row', async () => await page.locator('#counters tbody tr').count() === 1);
+	assert(/1 of/.test(await page.textContent('#counters .count')), await page.textContent('#counters .count'));
+});
+
+// ---- hostile text ------------------------------------------------------------------------------------------------
+
+await check('hostile text from URLs, hosts, names and index contents stays text', async () => {
+	for (const view of views) {
+		await open(page, view);
+		await page.waitForTimeout(300);
+		assert(await page.evaluate(() => window.tarnXss) === 0, `a script ran in ${view}`);
+		assert(await page.locator('main img, main script, main iframe, main b[onclick], main a[href^=javascript]').count() === 0, `an element came from a text in ${view}`);
+	}
+});
+await check('... and it was there to be shown', async () => {
+	await open(page, 'cache');
+	await page.fill('#why input', `${process.env.HOSTILE}`);
+	await page.click('#why button');
+	await until('the answer', async () => /tarnXss/.test(await page.textContent('#why')));
+	assert(await page.evaluate(() => window.tarnXss) === 0, 'a script ran');
+});
+
+// ---- settings ----------------------------------------------------------------------------------------------------
+
+const valueOf = async id => (await api(page, 'GET', 'settings')).settings.find(s => `${s.section}.${s.key}` === id).value;
+
+if (views.includes('settings')) {
+	await check('a setting is changed, shown as changed, and undone', async () => {
+		await open(page, 'settings');
+		await page.selectOption('#set-log-level', 'debug');
+		assert(/log\.level: .* → debug/.test(await page.textContent('#changes')), await page.textContent('#changes'));
+		await page.click('#changes button.main');
+		await until('the change', async () => await valueOf('log.level') === 'debug');
+		if (await page.locator('#pending').count())
+			await page.click('#pending button.main');
+		await page.click('text=Undo the last change');
+		await until('the old value', async () => await valueOf('log.level') !== 'debug');
+	});
+	await check('a wrong value is refused at its field, and nothing is changed', async () => {
+		await open(page, 'settings');
+		const before = await valueOf('proxy.workers');
+		await page.fill('#set-proxy-workers', '9999');
+		await page.click('#changes button.main');
+		await until('the reason', async () => (await page.textContent('#set-proxy-workers-error')).length > 5);
+		assert(await page.getAttribute('#set-proxy-workers', 'aria-invalid') === 'true', 'not marked');
+		assert(await valueOf('proxy.workers') === before, 'it was taken');
+		await page.click('#changes button:not(.main)');
+	});
+	await check('a change that may cut off the admin is taken back by itself unless it is confirmed', async () => {
+		const [section, key] = process.env.CUTTING.split('.');
+		await open(page, 'settings');
+		const before = await valueOf(process.env.CUTTING);
+		await page.fill(`#set-${section}-${key}`, process.env.CUTTING_VALUE);
+		await page.click('#changes button.main');
+		await page.waitForSelector('#pending');
+		assert(/\d+ s left/.test(await page.textContent('#pending')), await page.textContent('#pending'));
+		await until('the old value', async () => await valueOf(process.env.CUTTING) === before && !await page.locator('#pending').count(), 20000);
+	});
+	await check('... and stays when it is', async () => {
+		const [section, key] = process.env.CUTTING.split('.');
+		await open(page, 'settings');
+		await page.fill(`#set-${section}-${key}`, process.env.CUTTING_VALUE);
+		await page.click('#changes button.main');
+		await page.click('#pending button.main');
+		await until('the end of waiting', async () => !await page.locator('#pending').count());
+		await until('its being kept', async () => (await api(page, 'GET', 'settings')).pending == null);
+		assert(await valueOf(process.env.CUTTING) === process.env.CUTTING_VALUE, 'it was taken back');
+	});
+} else {
+	skip('settings, refusals, rollback', 'the API has no settings yet');
+}
+
+// ---- every view, in both languages and colours: accessible, within its width, and a picture ----------------------
+
+mkdirSync(pictures, { recursive: true });
+async function tour(locale, lang, colorScheme) {
+	const other = await newPage({ locale, colorScheme, storageState: await page.context().storageState() });
+	await other.goto(url);
+	await other.waitForSelector('nav');
+	await check(`${lang}: the page speaks the browser's language`, async () => assert(await other.getAttribute('html', 'lang') === lang, 'another'));
+	for (const view of VIEWS.filter(v => views.includes(v)))
+		await check(`${lang}: ${view}: accessible by axe, no wider than the screen, pictures taken`, async () => {
+			await open(other, view);
+			await other.waitForTimeout(250);
+			await other.evaluate(axe.source);
+			const { violations } = await other.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+			for (const width of WIDTHS) {
+				await other.setViewportSize({ width, height: 900 });
+				await other.waitForTimeout(60);
+				const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+				await other.screenshot({ path: `${pictures}/${view}-${lang}-${colorScheme}-${width}.png`, fullPage: true });
+				assert(wide <= 0, `${wide} pixels too wide at ${width}`);
+			}
+			assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
+			const raw = (await other.textContent('main')).match(/\b(?:view|fault|health|tile|table|settings|sync|reach|devices)\.[a-z]+(?:\.[a-z]+)*\b/g);
+			assert(view === 'settings' || view === 'system' || !raw, `words are missing: ${raw}`);
+		});
+	await check(`${lang}: the other contrast, too`, async () => {
+		await other.emulateMedia({ colorScheme: colorScheme === 'dark' ? 'light' : 'dark' });
+		for (const view of ['overview', 'settings', 'devices'].filter(v => views.includes(v))) {
+			await open(other, view);
+			await other.waitForTimeout(200);
+			const { violations } = await other.evaluate(() => window.axe.run(document, { runOnly: ['color-contrast'] }));
+			assert(!violations.length, violations.map(v => v.nodes.map(x => `${x.target} ${x.failureSummary}`).join(' ')).join('\n'));
+		}
+	});
+	await other.context().close();
+}
+await Promise.all([tour('en-US', 'en', 'light'), tour('ja-JP', 'ja', 'dark')]);
+await check('the language is chosen on the page and remembered', async () => {
+	await page.selectOption('.top select', 'ja');
+	await until('Japanese', async () => (await page.textContent('h1')) !== '' && await page.getAttribute('html', 'lang') === 'ja');
+	await page.reload();
+	await until('Japanese again', async () => await page.getAttribute('html', 'lang') === 'ja');
+	await page.waitForSelector('.top select');
+	await page.selectOption('.top select', 'en');
+});
+
+// ---- the end of a session ----------------------------------------------------------------------------------------
+
+await check('logging out ends the session', async () => {
+	const state = await page.context().storageState();
+	await page.waitForSelector('.out');
+	await page.click('.out');
+	await page.waitForSelector('input[type=password]');
+	const other = await newPage({ storageState: state });
+	await other.goto(url);
+	await other.waitForSelector('input[type=password]');
+	await other.context().close();
+});
+await check('the log-in is accessible, too', async () => {
+	await page.evaluate(axe.source);
+	const { violations } = await page.evaluate(() => window.axe.run());
+	for (const width of WIDTHS) {
+		await page.setViewportSize({ width, height: 900 });
+		await page.screenshot({ path: `${pictures}/login-en-light-${width}.png` });
+	}
+	assert(!violations.length, violations.map(v => `${v.id}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
+});
+await check('20 wrong passwords: the page says to wait, and the right one has to wait, too', async () => {
+	const attempt = async word => {
+		await page.fill('input[type=password]', word);
+		await page.click('button[type=submit]');
+		await page.waitForSelector('button[type=submit]:not([disabled])', { timeout: 5000 });
+		return page.textContent('[role=alert]');
+	};
+	for (let i = 0; i < 20; i++)
+		await attempt(`wrong ${i}`);
+	// Long enough that the next attempt comes within it on a slow machine, too.
+	await until('a longer wait', async () => Number(/Wait (\d+)/.exec(await attempt('wrong'))?.[1]) >= 3, 30000);
+	assert(/Wait/.test(await attempt(password)), 'the right one was let in');
+});
+
+await check('the browser had nothing to complain of', async () => assert(!complaints.length, [...new Set(complaints)].join('\n')));
+await check('nothing was asked of anybody else', async () => assert(!strangers.length, strangers.join('\n')));
+await browser.close();
+done();
