@@ -16,7 +16,9 @@ command -v promtool >/dev/null || skip_all 'prometheus is not here: make deps-pa
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-prometheus.XXXXXX")
 port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 2000))
+web=$((28000 + (BASHPID + RANDOM) % 2000))
+server=$((30000 + (BASHPID + RANDOM) % 2000))
 pids=()
 
 finish() {
@@ -26,7 +28,7 @@ finish() {
 }
 trap finish EXIT
 chmod 755 "$dir"
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" &
 pids+=($!)
 BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
 curl -sS -o /dev/null "http://127.0.0.1:$port/acme/nothing" # the vendor isn't there: a failure to count
@@ -45,4 +47,27 @@ named() {
 }
 check 'all metrics of the rules are there' named "$monitor/alerts.yml"
 check 'all metrics of the dashboard are there' named "$monitor/dashboard.json"
+
+# ---- a real one, as the README says -------------------------------------------------------------
+
+token=$("$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k none admin token --json | jq -r .token)
+cat >"$dir/prometheus.yml" <<-END
+	global: { scrape_interval: 1s, evaluation_interval: 1s }
+	rule_files: ["$(realpath "$monitor")/alerts.yml"]
+	scrape_configs:
+	  - job_name: tarn
+	    scheme: https
+	    authorization: { credentials: $token }
+	    tls_config: { insecure_skip_verify: true }
+	    static_configs: [{ targets: ["127.0.0.1:$web"] }]
+END
+prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" --log.level=warn \
+	--web.listen-address="127.0.0.1:$server" >"$dir/prometheus.log" 2>&1 &
+pids+=($!)
+query() { curl -sS --max-time 2 -G "http://127.0.0.1:$server/api/v1/query" --data-urlencode "query=$1" | jq -er '.data.result[0].value[1]'; }
+is() { [[ $(query "$1") == "$2" ]]; }
+check 'Prometheus scrapes with the token' wait_until 20 is 'up{job="tarn"}' 1
+check '... and has what we counted' wait_until 10 is tarn_requests_total 1
+rules() { curl -sS --max-time 2 "http://127.0.0.1:$server/api/v1/rules" | jq -e '[.data.groups[].rules[]] | length >= 10 and all(.health == "ok")'; }
+check 'it evaluates all alert rules' wait_until 20 rules
 done_testing
