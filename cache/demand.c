@@ -385,6 +385,19 @@ void demand_note(struct demand *d, const struct demand_event *e)
 		pair->got_id = e->id;
 }
 
+void demand_gone(struct demand *d, struct span key)
+{
+	bool *marked = calloc(d->limits.objects, sizeof(*marked));
+	struct wish *wish;
+
+	HASH_FIND(hh, d->by_key, key.p, key.n, wish);
+	if (wish && marked) {
+		marked[wish->slot] = true;
+		wishes_drop(d, marked);
+	}
+	free(marked);
+}
+
 void demand_expire(struct demand *d, int64_t before)
 {
 	bool *marked = calloc(d->limits.objects, sizeof(*marked));

@@ -46,6 +46,9 @@ void demand_devices_set(struct demand *demand, enum demand_devices devices);
 /* A request was answered. Without memory or room it is not noted. */
 void demand_note(struct demand *demand, const struct demand_event *event);
 
+/* The vendor has no such object any more: nothing to ask for again. */
+void demand_gone(struct demand *demand, struct span key);
+
 /* Forgets what was last asked for before `before` (seconds). */
 void demand_expire(struct demand *demand, int64_t before);
 

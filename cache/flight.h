@@ -214,6 +214,9 @@ void flight_produce(struct flight *flight, struct flight_producer *producer);
 /* No fetch is needed (a second look found a hit) or possible: all readers get REDO. No producer yet. */
 void flight_abandon(struct flight *flight);
 
+/* How many read it or wait for it now. */
+unsigned flight_seats(struct flight *flight);
+
 /* False once nobody waits for the rest and finishing is not worth it: stop, flight_end(-ECANCELED). */
 bool flight_wanted(struct flight *flight);
 

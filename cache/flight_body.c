@@ -186,6 +186,16 @@ void flight_produce(struct flight *f, struct flight_producer *producer)
 	pthread_mutex_unlock(&f->lock);
 }
 
+unsigned flight_seats(struct flight *f)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&f->lock);
+	n = f->readers_n;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
 bool flight_wanted(struct flight *f)
 {
 	bool wanted = true;

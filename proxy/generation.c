@@ -25,11 +25,33 @@
 struct slot {
 	char *profile;
 	_Atomic uint64_t number;
-	uint64_t seen[SEEN]; /* 0: nothing; with the lock */
+	_Atomic uint64_t previous;	 /* the number before the last publication; 0: none */
+	_Atomic uint64_t previous_until; /* mono_ms: how long a device may be on it */
+	_Atomic uint64_t
+		publishing; /* the number of the last publication, from its beginning on; 0: none */
+	_Atomic uint64_t held_since; /* mono_ms; 0: not held */
+	atomic_bool changed;	     /* sync has not taken note yet */
+	uint64_t seen[SEEN];	     /* 0: nothing; with the lock */
 };
+
+/* On which generation a device's update began. */
+struct pin {
+	uint64_t who; /* hash of device and profile; 0: free */
+	uint64_t number;
+	uint64_t began;	  /* mono_ms */
+	uint64_t indexes; /* a bit by hash for each that it had */
+};
+
+#define PIN_SETS 1024
+#define PIN_WAYS 4
 
 struct generations {
 	struct writer *writer;
+	generation_changed_f *changed;
+	void *arg;
+	_Atomic uint64_t hold_ms, finish_ms;
+	pthread_mutex_t pins_lock;
+	struct pin pins[PIN_SETS][PIN_WAYS];
 	pthread_mutex_t lock;
 	atomic_uint n;
 	struct slot *slots[GENERATION_PROFILES_MAX]; /* [0, n) are fixed */
@@ -43,6 +65,7 @@ int generations_new(struct writer *writer, struct generations **ret_generations)
 		return -ENOMEM;
 	g->writer = writer;
 	CHECK_OK(pthread_mutex_init(&g->lock, NULL));
+	CHECK_OK(pthread_mutex_init(&g->pins_lock, NULL));
 	*ret_generations = g;
 	return 0;
 }
@@ -58,6 +81,7 @@ void generations_free(struct generations **generations)
 		free(g->slots[i]);
 	}
 	pthread_mutex_destroy(&g->lock);
+	pthread_mutex_destroy(&g->pins_lock);
 	free(g);
 	*generations = NULL;
 }
@@ -224,4 +248,233 @@ bool generation_index(struct generations *g, struct store_reader *reader, const 
 		LOG(LOG_L_INFO, "generation.new", "vendor=%s", profile);
 	}
 	return changed;
+}
+
+/* ---- publishing ---------------------------------------------------------------------------------- */
+
+void generations_watch(struct generations *g, generation_changed_f *changed, void *arg)
+{
+	g->changed = changed;
+	g->arg = arg;
+}
+
+void generations_limit(struct generations *g, const struct generation_limits *limits)
+{
+	atomic_store_explicit(&g->hold_ms, limits->hold_ms, memory_order_relaxed);
+	atomic_store_explicit(&g->finish_ms, limits->finish_ms, memory_order_relaxed);
+}
+
+static bool is_known(struct generations *g, struct slot *slot, const struct object *index)
+{
+	uint64_t place = XXH3_64bits(index->key.p, index->key.n) % SEEN;
+	bool known;
+
+	pthread_mutex_lock(&g->lock);
+	known = slot->seen[place] == fingerprint(index) && has_validator(index);
+	pthread_mutex_unlock(&g->lock);
+	return known;
+}
+
+/* Since when it is held; it begins now if it is not. 0: that was long enough, and it is over. */
+static uint64_t hold_begin(struct generations *g, struct slot *slot, struct now now)
+{
+	uint64_t limit = atomic_load_explicit(&g->hold_ms, memory_order_relaxed);
+	uint64_t since = 0;
+
+	if (atomic_compare_exchange_strong(&slot->held_since, &since,
+					   now.mono_ms ? now.mono_ms : 1))
+		return now.mono_ms ? now.mono_ms : 1;
+	if (now.mono_ms - since < limit)
+		return since;
+	atomic_store(&slot->held_since, 0);
+	return 0;
+}
+
+bool generation_hold(struct generations *g, struct store_reader *reader, const char *profile,
+		     const struct object *index, struct now now)
+{
+	struct slot *slot = g && g->changed ? slot_of(g, reader, profile) : NULL;
+
+	if (!slot || is_known(g, slot, index))
+		return false;
+	if (!hold_begin(g, slot, now)) {
+		STAT_INC(STAT_GENERATION_HOLD_EXPIRED);
+		return false;
+	}
+	STAT_INC(STAT_GENERATION_HELD);
+	if (!atomic_exchange(&slot->changed, true))
+		g->changed(g->arg);
+	return true;
+}
+
+bool generation_is_held(struct generations *g, const char *profile, struct now now)
+{
+	struct slot *slot = g ? slot_find(g, profile) : NULL;
+	uint64_t since = slot ? atomic_load_explicit(&slot->held_since, memory_order_relaxed) : 0;
+
+	return since &&
+	       now.mono_ms - since < atomic_load_explicit(&g->hold_ms, memory_order_relaxed);
+}
+
+bool generation_take_change(struct generations *g, const char *profile)
+{
+	struct slot *slot = slot_find(g, profile);
+
+	return slot && atomic_exchange(&slot->changed, false);
+}
+
+void generation_release(struct generations *g, const char *profile)
+{
+	struct slot *slot = slot_find(g, profile);
+
+	if (slot)
+		atomic_store(&slot->held_since, 0);
+}
+
+uint64_t generation_next(struct generations *g, struct store_reader *reader, const char *profile,
+			 struct now now)
+{
+	uint64_t number = generation_of(g, reader, profile) + 1;
+
+	return now.wall_ms > 0 && (uint64_t)now.wall_ms > number ? (uint64_t)now.wall_ms : number;
+}
+
+void generation_know(struct generations *g, struct store_reader *reader, const char *profile,
+		     const struct object *index)
+{
+	struct slot *slot = slot_of(g, reader, profile);
+
+	if (!slot)
+		return;
+	pthread_mutex_lock(&g->lock);
+	slot->seen[XXH3_64bits(index->key.p, index->key.n) % SEEN] = fingerprint(index);
+	pthread_mutex_unlock(&g->lock);
+}
+
+void generation_publishing(struct generations *g, struct store_reader *reader, const char *profile,
+			   uint64_t number)
+{
+	struct slot *slot = slot_of(g, reader, profile);
+
+	if (!slot)
+		return;
+	atomic_store(&slot->previous, atomic_load(&slot->number));
+	atomic_store(&slot->previous_until, UINT64_MAX);
+	atomic_store(&slot->publishing, number);
+}
+
+void generation_keep(struct generations *g, const char *profile)
+{
+	struct slot *slot = slot_find(g, profile);
+
+	if (!slot)
+		return;
+	atomic_store(&slot->publishing, 0);
+	atomic_store(&slot->previous, 0);
+}
+
+void generation_publish(struct generations *g, struct store_reader *reader, const char *profile,
+			uint64_t number, struct now now)
+{
+	struct slot *slot = slot_of(g, reader, profile);
+	uint64_t before;
+
+	if (!slot)
+		return;
+	pthread_mutex_lock(&g->lock);
+	before = atomic_load(&slot->number);
+	if (number <= before)
+		number = before + 1; /* an unknown index came meanwhile */
+	atomic_store(&slot->previous_until,
+		     now.mono_ms + atomic_load_explicit(&g->finish_ms, memory_order_relaxed));
+	atomic_store(&slot->number, number);
+	row_write(g, slot);
+	pthread_mutex_unlock(&g->lock);
+	atomic_store(&slot->held_since, 0);
+	STAT_INC(STAT_GENERATIONS);
+	LOG(LOG_L_NOTICE, "generation.published", "vendor=%s number=%ju", profile,
+	    (uintmax_t)number);
+}
+
+/* ---- who is in the middle of an update ------------------------------------------------------------ */
+
+static uint64_t who_hash(const struct slot *slot, const uint8_t device[16])
+{
+	uint64_t who = XXH3_64bits_withSeed(device, 16, (uint64_t)(uintptr_t)slot);
+
+	return who ? who : 1;
+}
+
+/* With the lock: that of `who`, or one that may be taken (who differs then). */
+static struct pin *pin_find(struct generations *g, uint64_t who)
+{
+	struct pin *set = g->pins[who % PIN_SETS], *oldest = &set[0];
+
+	for (unsigned i = 0; i < PIN_WAYS; i++) {
+		if (set[i].who == who)
+			return &set[i];
+		if (set[i].began < oldest->began)
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
+/* With the lock. An index that it had, or the time is over: a new update on what is current. */
+static bool pin_index(struct generations *g, struct pin *pin, uint64_t who, uint64_t bit,
+		      uint64_t current, uint64_t previous, struct now now)
+{
+	uint64_t finish = atomic_load_explicit(&g->finish_ms, memory_order_relaxed);
+	bool goes_on = pin->who == who && !(pin->indexes & bit) &&
+		       now.mono_ms - pin->began < finish &&
+		       (pin->number == current || pin->number == previous);
+
+	if (!goes_on)
+		*pin = (struct pin){ who, current, now.mono_ms, 0 };
+	pin->indexes |= bit;
+	return previous && pin->number == previous;
+}
+
+uint64_t generation_pinned(struct generations *g, const char *profile, const uint8_t device[16],
+			   struct span key, bool index, struct now now)
+{
+	struct slot *slot = g && g->changed ? slot_find(g, profile) : NULL;
+	uint64_t current, previous, who;
+	struct pin *pin;
+	bool pinned;
+
+	if (!slot)
+		return 0;
+	previous = atomic_load_explicit(&slot->previous, memory_order_relaxed);
+	if (now.mono_ms >= atomic_load_explicit(&slot->previous_until, memory_order_relaxed))
+		previous = 0;
+	if (!index && !previous)
+		return 0;
+	current = atomic_load(&slot->number);
+	who = who_hash(slot, device);
+	pthread_mutex_lock(&g->pins_lock);
+	pin = pin_find(g, who);
+	if (index)
+		pinned = pin_index(g, pin, who, 1ull << (XXH3_64bits(key.p, key.n) % 64), current,
+				   previous, now);
+	else
+		pinned = pin->who == who && pin->number == previous;
+	pthread_mutex_unlock(&g->pins_lock);
+	return pinned ? previous : 0;
+}
+
+void generation_served(struct generations *g, const char *profile, const uint8_t device[16],
+		       uint64_t generation)
+{
+	struct slot *slot = g && g->changed ? slot_find(g, profile) : NULL;
+	uint64_t publishing = slot ? atomic_load(&slot->publishing) : 0, who;
+	struct pin *pin;
+
+	if (!publishing)
+		return;
+	who = who_hash(slot, device);
+	pthread_mutex_lock(&g->pins_lock);
+	pin = pin_find(g, who);
+	if (pin->who == who)
+		pin->number = generation >= publishing ? publishing : atomic_load(&slot->previous);
+	pthread_mutex_unlock(&g->pins_lock);
 }

@@ -35,4 +35,65 @@ uint64_t generation_of(struct generations *generations, struct store_reader *rea
 bool generation_index(struct generations *generations, struct store_reader *reader,
 		      const char *profile, const struct object *index, struct now now);
 
+/* ---- publishing ----------------------------------------------------------------------------------
+ *
+ * Of a profile that fetches ahead (profile_ahead) a changed index is held back: devices get the one before, and the
+ * objects that belong to it, until proxy/sync has the new generation together and publishes it. A device that
+ * then is in the middle of an update finishes it on the generation that it began.
+ */
+
+struct generation_limits {
+	uint64_t hold_ms;   /* an index is held back no longer */
+	uint64_t finish_ms; /* nor is a device kept on the generation before */
+};
+
+/* What is told when an index was seen to change. Any thread: it may post a mail. */
+typedef void generation_changed_f(void *arg);
+
+/* Before the threads start; the limits at any time. Without this nothing is held. */
+void generations_watch(struct generations *generations, generation_changed_f *changed, void *arg);
+void generations_limit(struct generations *generations, const struct generation_limits *limits);
+
+/*
+ * A device's request brought a new version of an index that is stored. True: it is to be held back, and those who
+ * wait get the stored one. As generation_index(), which is to be called if not.
+ */
+bool generation_hold(struct generations *generations, struct store_reader *reader,
+		     const char *profile, const struct object *index, struct now now);
+/* Is the profile's index held back now? */
+bool generation_is_held(struct generations *generations, const char *profile, struct now now);
+/* Has that been asked of sync since the last call? */
+bool generation_take_change(struct generations *generations, const char *profile);
+/* There is nothing to wait for. */
+void generation_release(struct generations *generations, const char *profile);
+
+/* The number that the next generation will have: greater than the one now. */
+uint64_t generation_next(struct generations *generations, struct store_reader *reader,
+			 const char *profile, struct now now);
+/*
+ * Its publication begins: from now on it decides itself by the index that a device was given on which of the two its
+ * update is. Ends with generation_publish(), or generation_keep() if it failed.
+ */
+void generation_publishing(struct generations *generations, struct store_reader *reader,
+			   const char *profile, uint64_t number);
+void generation_keep(struct generations *generations, const char *profile);
+/* It is published: from now on that is the profile's generation. An index of it is known (generation_know). */
+void generation_publish(struct generations *generations, struct store_reader *reader,
+			const char *profile, uint64_t number, struct now now);
+/* This version of an index is one that is published: it is no change. */
+void generation_know(struct generations *generations, struct store_reader *reader,
+		     const char *profile, const struct object *index);
+
+/*
+ * A device asks for an object or an index by its plain key. 0, or the number of the generation before, if it began on
+ * that: what that had
+ * under the previous key is to be preferred to what was found under the plain one, in this order. An index that it
+ * had already begins a new update.
+ */
+uint64_t generation_pinned(struct generations *generations, const char *profile,
+			   const uint8_t device[16], struct span key, bool index, struct now now);
+/* A stored index of this object.generation is what the device gets. */
+void generation_served(struct generations *generations, const char *profile,
+		       const uint8_t device[16], uint64_t generation);
+
 #endif

@@ -41,6 +41,7 @@
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
 #include "proxy/sync/intake.h"
+#include "proxy/sync/sync.h"
 #include "proxy/tls/decide.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
@@ -242,6 +243,7 @@ static void drain(const char *why)
 
 	LOG(LOG_L_NOTICE, "proxy.drain", "why=%s limit_ms=%u", LOG_QUOTE(span_of(why)), limit);
 	program.draining = true;
+	sync_stop(program.proxy.sync);
 	program.proxy.control->draining = true;
 	workers_drain(program.proxy.workers, limit, program.proxy.control, &program.drained);
 }
@@ -274,6 +276,7 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 	control->config = config;
 	workers_config(program.proxy.workers, config);
 	intake_reload(program.proxy.intake);
+	sync_reload(program.proxy.sync);
 	resolver_reload(program.proxy.resolver);
 	reach_reload(program.proxy.reach);
 	LOG(LOG_L_NOTICE, "config.reloaded", "vendors=%zu", profiles_count(config->profiles));
@@ -436,6 +439,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = intake_new(proxy->control, &proxy->intake);
 	if (rc < 0)
 		return complain("demand", rc);
+	rc = sync_new(proxy->control, &proxy->sync);
+	if (rc < 0)
+		return complain("sync", rc);
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
@@ -455,6 +461,7 @@ static void rooms_free(struct proxy *proxy)
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
 	balance_free(&proxy->balance);
+	sync_free(&proxy->sync);
 	intake_free(&proxy->intake);
 	/* The writer's last callbacks are about flights: it goes first. */
 	if (proxy->writer)

@@ -46,6 +46,9 @@ static const struct setting profile_rows[] = {
 	{ "reach", "port", SETTING_INT, AT(reach_port), "443", "The port that is connected.", 1, 65535, NULL },
 	{ "reach", "resolvers", SETTING_ADDRS, AT(resolvers), "", "Public resolvers, in order.", 53, 0, NULL },
 	{ "tls", "mode", SETTING_ENUM, AT(tls_mode), "splice", "What becomes of TLS.", 0, 0, tls_modes },
+	{ "sync", "ahead", SETTING_BOOL, AT(ahead), "no", "Fetch ahead and publish generations as a whole.", 0, 0, NULL },
+	{ "sync", "headers", SETTING_STRINGS, AT(sync_headers), "", "NAME=TEMPLATE: fields of the box's own requests.", 0, 0, NULL },
+	{ "sync", "query", SETTING_STRINGS, AT(sync_query), "", "NAME=TEMPLATE: parameters of the box's own requests.", 0, 0, NULL },
 };
 static const struct setting class_rows[] = {
 	{ "class", "path", SETTING_STRINGS, CLASS_AT(path), "", "Patterns.", 0, 0, NULL },

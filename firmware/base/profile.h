@@ -74,6 +74,12 @@ enum profile_tls profile_tls(const struct profile *profile);
 /* As in the file: "splice". */
 const char *profile_tls_name(const struct profile *profile);
 
+/* [sync]: are objects fetched ahead, and generations published as a whole? */
+bool profile_ahead(const struct profile *profile);
+/* What the box's own requests say: "NAME=TEMPLATE", in which {product_id} and the like stand for settings. */
+const struct string_list *profile_sync_headers(const struct profile *profile);
+const struct string_list *profile_sync_query(const struct profile *profile);
+
 /*
  * The class of a path (no query, starts with '/'): the first pattern in the file's order that
  * matches; else object. In a pattern '*' is any run within a segment, and a segment "**" is any

@@ -318,3 +318,18 @@ void profile_each_never(const struct profiles *profiles, profile_host_f *f, void
 	each_claim(profiles, 1u << CLAIM_NEVER | 1u << CLAIM_NEVER_SUFFIX | 1u << CLAIM_NEVER_GLOB,
 		   f, arg);
 }
+
+bool profile_ahead(const struct profile *profile)
+{
+	return profile->ahead;
+}
+
+const struct string_list *profile_sync_headers(const struct profile *profile)
+{
+	return &profile->sync_headers;
+}
+
+const struct string_list *profile_sync_query(const struct profile *profile)
+{
+	return &profile->sync_query;
+}

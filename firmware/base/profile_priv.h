@@ -72,6 +72,8 @@ struct profile {
 	int64_t reach_port;
 	struct addr_list resolvers;
 	int tls_mode;
+	bool ahead;
+	struct string_list sync_headers, sync_query;
 	/* made of it */
 	struct claim *claims;
 	struct group *groups;

@@ -110,6 +110,9 @@
 	ONE(STORE_BAD_RECORDS, COUNTER, "store.bad_records", "records that did not parse and were treated as absent") \
 	ONE(STORE_BAD_CHUNKS, COUNTER, "store.bad_chunks", "chunks whose checksum did not match; never served") \
 	ONE(GENERATIONS, COUNTER, "generation.new", "times that a vendor's index had changed: objects are validated once after each") \
+	ONE(GENERATION_HELD, COUNTER, "generation.held", "times that a changed index was held back, devices getting the one before") \
+	ONE(GENERATION_HOLD_EXPIRED, COUNTER, "generation.hold_expired", "times that it was not held back any longer because publish_limit had passed") \
+	ONE(GENERATION_PINNED, COUNTER, "generation.pinned", "requests answered from the generation before, on which the device's update had begun") \
 	ONE(STORE_QUEUE_BYTES, GAUGE, "store.queue_bytes", "bytes waiting for the writer") \
 	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
@@ -120,6 +123,13 @@
 	ONE(DEMAND_DEVICES, GAUGE, "demand.devices", "devices that have asked for something in the window") \
 	ONE(DEMAND_DROPPED, COUNTER, "demand.dropped", "requests that were not noted because the notes' ring was full") \
 	ONE(DEMAND_FORGOTTEN, GAUGE, "demand.forgotten", "objects and devices that were forgotten since the start because there was no room for more") \
+	/* fetching ahead */ \
+	ONE(SYNC_RUNS, COUNTER, "sync.runs", "runs of fetching ahead that were begun") \
+	ONE(SYNC_FAILED, COUNTER, "sync.failed", "of these, those that failed and are tried again") \
+	ONE(SYNC_OBJECTS, COUNTER, "sync.objects", "objects that were fetched ahead") \
+	ONE(SYNC_BYTES, COUNTER, "sync.bytes", "bytes of these") \
+	ONE(SYNC_MISMATCH, COUNTER, "sync.mismatch", "objects that were not what the index names, by size or digest: dropped, the old generation stays") \
+	ONE(SYNC_INDEX_REFUSED, COUNTER, "sync.index_refused", "indexes that could not be read as the profile says") \
 	/* the process */ \
 	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
 	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \

@@ -63,6 +63,18 @@ struct tarn_settings {
 		int64_t window;
 	} demand;
 	struct {
+		bool enabled;
+		int64_t interval;
+		int64_t jitter;
+		struct string_list times; /* "HH:MM"; empty: by the interval */
+		struct string_list quiet; /* "HH:MM-HH:MM" */
+		int64_t rate;		  /* bytes a second; 0: no limit */
+		int64_t retry;
+		int64_t publish_limit;
+		int64_t finish_limit;
+		char *product_id, *product_version, *installation_id, *licence_id;
+	} sync;
+	struct {
 		char *dir;
 	} vendors;
 	struct {

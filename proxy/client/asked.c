@@ -4,10 +4,11 @@
  */
 #include <stdio.h>
 
+#include "cache/manifest.h"
 #include "proxy/client/client_priv.h"
 #include "proxy/sync/intake.h"
 
-static void device_bytes(const struct addr *addr, uint8_t ret_bytes[16])
+void asked_device(const struct addr *addr, uint8_t ret_bytes[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -57,24 +58,27 @@ void asked_note(struct request *req, bool sent)
 {
 	const struct object *object;
 	char host[PROFILE_HOST_MAX + 8];
+	struct span plain = span_make(req->key, req->key_n);
 	struct demand_event event;
+	bool previous;
 	int n;
 
 	if (req->asked || !req->profile || !req->key || !req->status || !req->policy.class)
 		return;
 	req->asked = true;
 	object = object_of(req);
+	previous = object && manifest_key_is_beside(object->key);
 	n = req->port == 80 ? snprintf(host, sizeof(host), "%s", req->match.host)
 			    : snprintf(host, sizeof(host), "%s:%u", req->match.host, req->port);
 	event = (struct demand_event){
 		.at = request_wall(req),
 		.bytes = req->out.sent,
 		.id = object && req->status < 400 ? object->id : 0,
-		.generation = request_generation(req),
+		.generation = previous ? object->generation : request_generation(req),
 		.bits = bits_of(req, object, sent),
-		.key = object && object->key.n ? object->key : span_make(req->key, req->key_n),
+		.key = object && object->key.n && !previous ? object->key : plain,
 		.host = span_make(host, (size_t)n),
 	};
-	device_bytes(&req->conn->device, event.device);
+	asked_device(&req->conn->device, event.device);
 	intake_note(req->conn->worker->proxy->intake, req->conn->worker, &event);
 }

@@ -212,8 +212,10 @@ static void serve_as(struct request *req, const struct object *fields)
 	hole = fill_hole(req, object);
 	if (hole != UINT64_MAX && !req->filling)
 		fill_first(req, hole);
-	else
+	else {
+		hold_serving(req);
 		respond_stored(req, fields);
+	}
 }
 
 static void serve(struct request *req)
@@ -272,6 +274,7 @@ static void lookup(struct request *req)
 	}
 	if (rc < 0)
 		req->stored = NULL;
+	hold_look(req);
 	policy_lookup(&req->policy, req->stored ? stored_object(req->stored) : NULL, variants, &env,
 		      &req->verdict, NULL);
 	switch (req->verdict.use) {
@@ -282,6 +285,10 @@ static void lookup(struct request *req)
 		serve(req);
 		break;
 	case POLICY_USE_VALIDATE:
+		if (hold_serves(req)) {
+			serve(req);
+			break;
+		}
 		cached_join(req, (struct flight_want){ 0, UINT64_MAX });
 		break;
 	case POLICY_USE_FETCH:
@@ -305,6 +312,7 @@ void cached_begin(struct request *req)
 		relay_begin(req, POLICY_COND_DEVICE);
 		return;
 	}
+	hold_begin(req);
 	lookup(req);
 }
 
@@ -394,6 +402,10 @@ static void failed(struct request *req)
 			     client->scratch, sizeof(client->scratch), &outcome, &object, NULL) < 0)
 		outcome = POLICY_OUTCOME_ERROR;
 	cached_leave(req);
+	if (!req->filling && hold_serves(req)) {
+		serve(req);
+		return;
+	}
 	if (outcome == POLICY_OUTCOME_STALE && !req->filling) {
 		req->verdict.fwd = CACHE_FWD_NONE;
 		req->detail = policy_reason_info(WHY_ERROR_STALE)->token;

@@ -15,6 +15,7 @@
  *	deliver.c  bodies of responses
  *	access.c   a line in the log for each request
  *	asked.c    a note of who asked for what
+ *	hold.c     a vendor's generations: what is held back, who finishes on the one before
  *
  * Everything here belongs to one worker's thread, but for `mail` of a request, which flights post.
  */
@@ -129,6 +130,7 @@ struct request {
 	unsigned status;   /* of the answer; 0: none was begun */
 	uint64_t first_ms; /* mono_ms when it was begun, if there is an access log */
 	bool logged, asked;
+	uint64_t pinned; /* the generation before, if its update began on that; else 0 */
 
 	/* cached.c */
 	char *key; /* text of the primary key */
@@ -328,6 +330,18 @@ void access_log(struct request *req, bool whole);
 /* ---- asked.c */
 /* At its end; `sent`: all of its answer was. Once a request. */
 void asked_note(struct request *req, bool sent);
+/* A device's address as it is noted. */
+void asked_device(const struct addr *addr, uint8_t ret_bytes[16]);
+
+/* ---- hold.c */
+/* What would be validated is served as it is: then the verdict says so. */
+bool hold_serves(struct request *req);
+/* Its key is known: has the device's update begun on the generation before? */
+void hold_begin(struct request *req);
+/* It was looked up: if so, what that generation had takes the place of what was found. */
+void hold_look(struct request *req);
+/* What is stored is what the device gets. */
+void hold_serving(struct request *req);
 
 /* ---- deliver.c */
 void deliver_begin(struct request *req, struct span head);

@@ -484,6 +484,10 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 	f->interim = ask->interim;
 	f->answered = ask->answered;
 	f->ended = ask->ended;
+	f->ahead = ask->generation != 0;
+	f->generation = ask->generation;
+	f->rate = ask->rate;
+	f->sent = ask->sent;
 	f->arg = ask->arg;
 	rc = span_copy(span_of(ask->host), f->host, sizeof(f->host));
 	if (rc == 0)
@@ -524,7 +528,7 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 	f->head_due = worker_now(worker)->mono_ms +
 		      (uint64_t)(f->config->settings.upstream.connect_timeout +
 				 f->config->settings.upstream.first_byte_timeout);
-	if (f->profile)
+	if (f->profile && !f->ahead)
 		f->generation = generation_of(worker->proxy->generations, worker->reader,
 					      profile_name(f->profile));
 	f->flight = flight;
@@ -549,6 +553,7 @@ void fetch_owner_gone(struct fetch *f)
 
 	f->interim = f->answered = NULL;
 	f->ended = NULL;
+	f->sent = NULL;
 	f->body.read = NULL;
 	if (cut)
 		fetch_finish(f, -ECANCELED);

@@ -67,6 +67,11 @@ struct fetch_ask {
 	struct span key;  /* CACHE: text of the primary key */
 	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
 	bool from_outside; /* who asks is another machine: it shall not reach what listens on this one's loopback */
+	/* CACHE, of nobody but the box itself (proxy/sync). 0: a request of a device. */
+	uint64_t generation; /* that what comes is to be of */
+	uint64_t rate;	     /* bytes a second, as long as no device waits for it; 0: no limit */
+	/* The head that goes out, each time. May be NULL. */
+	void (*sent)(void *arg, struct span head);
 	const struct fetch_body *body; /* RELAY; NULL: none */
 	/* Each 1xx (but 101) before the head; the owner of body and of this is one. May be NULL. */
 	void (*interim)(void *arg, const struct http_head *head);

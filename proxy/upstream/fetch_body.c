@@ -133,11 +133,34 @@ static int read_once(struct fetch *f)
 						  : read_plain(f, room, n);
 }
 
+/*
+ * How long to leave the socket alone so that what is fetched ahead keeps to its rate: milliseconds, 0 if it does. Who
+ * waits for it is not to wait for that.
+ */
+static unsigned pace(struct fetch *f)
+{
+	uint64_t now = worker_now(f->worker)->mono_ms, due;
+
+	if (!f->rate || flight_seats(f->flight) > 1)
+		return 0;
+	if (!f->paced_from) {
+		f->paced_from = now;
+		f->paced = flight_published(f->flight);
+	}
+	due = f->paced_from + (flight_published(f->flight) - f->paced) * 1000 / f->rate;
+	return due > now ? (unsigned)(due - now < PAUSE_MS ? due - now : PAUSE_MS) : 0;
+}
+
 void fetch_read_body(struct fetch *f)
 {
+	unsigned wait = pace(f);
 	int rc = 1;
 
-	for (int i = 0; i < ROUNDS_A_TURN && rc == 1; i++)
+	if (wait) {
+		fetch_watch(f, 0, wait);
+		return;
+	}
+	for (int i = 0; i < (f->rate ? 1 : ROUNDS_A_TURN) && rc == 1; i++)
 		rc = read_once(f);
 	if (rc == 1 || rc == -EAGAIN) {
 		unsigned limit = (unsigned)f->config->settings.upstream.idle_timeout;

@@ -280,6 +280,18 @@ static void index_came(const struct fetch *f, enum flight_verdict verdict,
 				       profile_name(f->profile), index, *worker_now(f->worker));
 }
 
+/* Is this a new index in the place of a stored one, which devices are to get until its objects are here? */
+static bool index_waits(struct fetch *f, enum flight_verdict verdict, const struct object *index)
+{
+	const struct profile_class *class = f->policy.class;
+
+	return verdict == FLIGHT_STORE && f->stored && f->profile && class &&
+	       class->kind == PROFILE_INDEX && index->status == 200 && profile_ahead(f->profile) &&
+	       f->config->settings.sync.enabled &&
+	       generation_hold(f->worker->proxy->generations, f->worker->reader,
+			       profile_name(f->profile), index, *worker_now(f->worker));
+}
+
 static void whole_head(struct fetch *f, struct policy_stored *stored)
 {
 	struct flight_head head = { .extra = stored->private_fields };
@@ -289,7 +301,12 @@ static void whole_head(struct fetch *f, struct policy_stored *stored)
 		head.verdict = FLIGHT_LEADER;
 	stored->object.status = f->response->status;
 	stored->object.length = framed_length(f);
-	index_came(f, head.verdict, &stored->object);
+	if (!f->ahead && index_waits(f, head.verdict, &stored->object)) {
+		fetch_finish(f, -EREMOTEIO);
+		return;
+	}
+	if (!f->ahead)
+		index_came(f, head.verdict, &stored->object);
 	f->has_range = false;
 	publish_and_go(f, &stored->object, &head);
 }

@@ -72,6 +72,10 @@ struct fetch {
 	void (*ended)(void *arg);
 	void *arg;
 	uint64_t generation;
+	bool ahead; /* the box's own request */
+	uint64_t rate;
+	void (*sent)(void *arg, struct span head);
+	uint64_t paced_from, paced; /* mono_ms when the body began, bytes since then */
 
 	/* tries */
 	unsigned mirror; /* of the group's list: the next to look at */

@@ -82,6 +82,8 @@ static int send_head(struct fetch *f)
 		return 0;
 	if (f->out_at == 0)
 		f->requested = worker_now(f->worker)->wall_ms / 1000;
+	if (f->out_at == 0 && f->sent)
+		f->sent(f->arg, span_make(f->out, f->out_n));
 	rc = send_some(f, f->out + f->out_at, f->out_n - f->out_at, f->has_body ? MSG_MORE : 0,
 		       &sent);
 	f->out_at += sent;

@@ -214,6 +214,11 @@ static void what_nobody_asks_for_is_forgotten(void **state)
 	assert_int_equal(objects("v", 0).n, 1);
 	assert_int_equal(devices().n, 1);
 	assert_int_equal(pairs(devices().device.slot).n, 1);
+	demand_gone(demand, SPAN("v g /none"));
+	demand_gone(demand, SPAN("v g /new"));
+	assert_int_equal(objects("v", 0).n, 0);
+	assert_int_equal(pairs(devices().device.slot).n, 0);
+	note(1, "v g /new", 2, T0 + 10 * DAY, DEMAND_WHOLE);
 	demand_expire(demand, T0 + 30 * DAY);
 	assert_int_equal(objects("v", 0).n, 0);
 	assert_int_equal(devices().n, 0);

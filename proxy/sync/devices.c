@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who has what: for each device and vendor its last update, the generation of the index that it got then, and how
+ * many of the objects that it asks for it has of the generation now. A result for each device, none for all.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/sync/sync_priv.h"
+
+#define UPDATING_S  900
+#define STALE_HOURS 72
+
+/* The members of a vendor's generation now, by key. */
+struct member {
+	UT_hash_handle hh;
+	const struct manifest_member *m;
+};
+
+struct current {
+	struct current *next;
+	const char *profile;
+	struct manifest *manifest; /* NULL: nothing is published */
+	struct member *members;
+	struct member *by_key;
+};
+
+struct report {
+	struct sync *sync;
+	json_t *rows;
+	struct current *currents;
+	int64_t now;
+};
+
+static void current_free(struct current *c)
+{
+	HASH_CLEAR(hh, c->by_key);
+	free(c->members);
+	manifest_free(&c->manifest);
+	free(c);
+}
+
+static struct current *current_of(struct report *r, const char *profile)
+{
+	struct current *c;
+	size_t n;
+
+	for (c = r->currents; c; c = c->next)
+		if (!strcmp(c->profile, profile))
+			return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->profile = profile;
+	c->next = r->currents;
+	r->currents = c;
+	if (manifest_load(r->sync->reader, profile, MANIFEST_CURRENT, &c->manifest) < 0) {
+		c->manifest = NULL;
+		return c;
+	}
+	n = manifest_info(c->manifest)->n;
+	c->members = calloc(n + 1, sizeof(*c->members));
+	for (size_t i = 0; c->members && i < n; i++) {
+		c->members[i].m = manifest_at(c->manifest, i);
+		HASH_ADD_KEYPTR(hh, c->by_key, c->members[i].m->key.p, c->members[i].m->key.n,
+				&c->members[i]);
+	}
+	return c;
+}
+
+struct tally_of {
+	struct current *current;
+	unsigned have, of;
+};
+
+static int count_pair(void *arg, const struct demand_object *object, int64_t last, uint64_t got_id)
+{
+	struct tally_of *tally = arg;
+	struct member *member;
+
+	(void)last;
+	HASH_FIND(hh, tally->current->by_key, object->key.p, object->key.n, member);
+	if (!member || member->m->index)
+		return 0;
+	tally->of++;
+	tally->have += member->m->id == got_id;
+	return 0;
+}
+
+/* How many generations were published since that one, and when the first of them was. */
+static unsigned behind_by(const struct vendor *vendor, uint64_t generation, int64_t *ret_since_ms)
+{
+	unsigned n = 0;
+
+	for (unsigned i = vendor ? vendor->published_n : 0; i-- > 0;) {
+		if (vendor->published[i].number <= generation)
+			break;
+		n++;
+		*ret_since_ms = vendor->published[i].at_ms;
+	}
+	return n;
+}
+
+static struct vendor *vendor_of(struct sync *sync, const char *name)
+{
+	struct vendor *vendor;
+
+	LIST_FOREACH(vendor, &sync->vendors, link)
+	if (!strcmp(vendor->name, name))
+		return vendor;
+	return NULL;
+}
+
+struct verdict {
+	const char *state;
+	char reason[120];
+	unsigned behind;
+	double hours;
+	struct tally_of tally;
+};
+
+static void judge(struct report *r, const struct demand_device *device,
+		  const struct demand_standing *s, struct verdict *v)
+{
+	int64_t since = 0;
+
+	v->tally.current = current_of(r, s->profile);
+	if (!s->updated) {
+		v->state = s->errors == s->requests ? "failing" : "unknown";
+		(void)snprintf(v->reason, sizeof(v->reason), "it has got no index here yet");
+		return;
+	}
+	if (!v->tally.current || !v->tally.current->manifest) {
+		v->state = "unknown";
+		(void)snprintf(v->reason, sizeof(v->reason),
+			       "no generation has been published yet");
+		return;
+	}
+	(void)demand_each_pair(intake_demand(r->sync->control->proxy->intake), device->slot,
+			       count_pair, &v->tally);
+	v->behind = behind_by(vendor_of(r->sync, s->profile), s->generation, &since);
+	if (v->behind) {
+		v->hours = (double)(r->now * 1000 - since) / 3600000;
+		v->state = v->hours > STALE_HOURS ? "stale" : "behind";
+		(void)snprintf(v->reason, sizeof(v->reason), "%u generation%s, %.1f hours behind",
+			       v->behind, v->behind == 1 ? "" : "s", v->hours);
+	} else if (v->tally.have < v->tally.of) {
+		v->state = r->now - s->last < UPDATING_S ? "updating" : "behind";
+		(void)snprintf(v->reason, sizeof(v->reason), "partial: %u of %u objects",
+			       v->tally.have, v->tally.of);
+	} else {
+		v->state = "current";
+	}
+}
+
+static int add_device(void *arg, const struct demand_device *device)
+{
+	struct report *r = arg;
+
+	for (unsigned i = 0; i < device->standings_n; i++) {
+		const struct demand_standing *s = &device->standings[i];
+		struct verdict v = { .state = "unknown" };
+		json_t *row;
+
+		judge(r, device, s, &v);
+		row = json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, "
+				"s:I, s:I, s:I, s:I}",
+				"device", device->name, "address", device->name, "name", "profile",
+				s->profile, "state", v.state, "reason", v.reason, "generation",
+				(json_int_t)s->generation, "behind", (int)v.behind, "behind_hours",
+				v.hours, "objects_have", (int)v.tally.have, "objects_of",
+				(int)v.tally.of, "updated_at", (json_int_t)s->updated * 1000,
+				"seen_at", (json_int_t)s->last * 1000, "bytes",
+				(json_int_t)s->bytes, "requests", (json_int_t)s->requests, "hits",
+				(json_int_t)s->hits, "errors", (json_int_t)s->errors);
+		if (!row || json_array_append_new(r->rows, row) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+json_t *sync_devices(struct sync *sync)
+{
+	struct report r = {
+		.sync = sync,
+		.rows = json_array(),
+		.now = worker_now(sync->control)->wall_ms / 1000,
+	};
+	int rc = r.rows ? demand_each_device(intake_demand(sync->control->proxy->intake),
+					     add_device, &r)
+			: -ENOMEM;
+
+	while (r.currents) {
+		struct current *c = r.currents;
+
+		r.currents = c->next;
+		current_free(c);
+	}
+	if (rc < 0) {
+		json_decref(r.rows);
+		return NULL;
+	}
+	return json_pack("{s:o}", "devices", r.rows);
+}

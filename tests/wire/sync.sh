@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Fetching ahead and generations, with a vendor whose index and objects change in one moment (tests/tools/fleet):
+#
+#	fleet: 20 devices (127.0.2.N) --> tarn-proxy :PORT --> fleet: the vendor, 3 products, 127.0.0.9:ORIGIN
+#
+# 24 generations, as an hour each (the run that the clock would begin is begun by the API): after it, everything
+# that devices ask for is here; the vendor has sent each version once. Then kill -9 in the middle of runs, and a storm: all
+# devices update without pause while generations change at random moments, and none ever gets a byte of another
+# generation than its index's. The storm also with a profile that does not tell what indexes say.
+#
+# timeout: 180
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+wire=$here/../tools/wire
+export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1m
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-sync.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	[[ -z ${fleet:-} ]] || kill "$fleet" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+
+# Devices and vendor: one command, one answer in $answer.
+fleet_start() {
+	coproc FLEET { exec "$build/tests/tools/fleet" "$origin" "$port" "$@" 2>>"$dir/fleet.err"; }
+	fleet=$FLEET_PID
+	exec 7<&"${FLEET[0]}" 8>&"${FLEET[1]}"
+	read -ru 7 answer
+}
+fleet_stop() {
+	kill "$fleet"
+	wait "$fleet" 2>/dev/null
+	fleet=
+}
+fleet() {
+	echo "$*" >&8
+	read -rt 60 -u 7 answer
+}
+of() { jq -r "$1" <<<"$answer"; }
+
+start() {
+	"$wire" start "$dir" "$port" "$origin" -o proxy.workers=2 -o log.level=info \
+		-o sync.interval=1d -o sync.jitter=0s -o sync.product_id=tarn -o sync.product_version=1 "$@" &
+	proxy=$!
+	"$wire" ready "$dir"
+}
+stop() {
+	kill "${1:--TERM}" "$proxy"
+	wait "$proxy" 2>/dev/null
+	proxy=
+}
+api() { curl -sS --max-time 5 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
+now() { api sync -H "Content-Type: application/json" -d "{\"action\": \"${1:-now}\"}"; }
+runs() { api sync | jq '.history | length'; }
+is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
+# A run, to its end.
+sync_now() {
+	local before
+	before=$(runs)
+	now
+	wait_until 20 is_over "$before"
+}
+last() { api sync | jq -r ".history[-1].$1"; }
+is_at_most() { jq -ne "$1 <= $2" >/dev/null; }
+counter() { "$wire" stat "$dir" "$1"; }
+
+# ---- hours ---------------------------------------------------------------------------------------------------
+
+fleet_start 20 3
+start || exit 1
+fleet update 0 20
+check 'the first update, nothing stored' test "$(of .failed)-$(of .mixed)" == 0-0
+sync_now
+is_published() { api sync | jq -e '.profiles[0].generation > 0' >/dev/null; }
+check 'what devices have asked for is published' is_published
+
+misses=0 bad=0 done_runs=0
+for ((hour = 2; hour <= 24; hour++)); do
+	fleet next
+	sync_now
+	[[ $(last result) != done ]] || done_runs=$((done_runs + 1))
+	fleet update 0 20
+	misses=$((misses + $(of .misses)))
+	bad=$((bad + $(of .failed) + $(of .mixed)))
+done
+fleet stat
+check '23 generations more are published' test "$done_runs" == 23
+check 'no device gets anything mixed, nor an error' test "$bad" == 0
+check 'every request of every hour is a hit' test "$misses" == 0
+check 'the vendor sends at most 1.02 times what is asked for' is_at_most "$(of .sent)" "1.02 * $(of .distinct)"
+check 'and no version twice' test "$(of .repeats)" == 0
+echo "# vendor sent $(of .sent), distinct asked for $(of .distinct), all that there was $(of .all) bytes; $(of .requests) requests, $(of .not_modified) of them 304"
+
+# ---- who has what -------------------------------------------------------------------------------------------
+
+states() { api devices | jq -r '[.devices[].state] | unique | join(",")'; }
+check '20 devices are known' test "$(api devices | jq '.devices | length')" == 20
+check 'all are current' test "$(states)" == current
+fleet next
+sync_now
+fleet update 0 10
+fleet devices
+by_log=$(of '[.[] | select(.generation == 25) | .device] | sort | join(" ")')
+by_tarn=$(api devices | jq -r '[.devices[] | select(.state == "current") | .device] | sort | join(" ")')
+behind=$(api devices | jq -r '[.devices[] | select(.state == "behind" and .behind == 1)] | length')
+check 'those that updated are current, by their own logs' test "$by_log" == "$by_tarn"
+check 'the others are one generation behind' test "$behind" == 10
+fleet update 0 20
+
+# ---- what is said -------------------------------------------------------------------------------------------
+
+sent=$(api sync/sent | jq -r '.sent[0].head')
+check 'its own requests say what the profile lists' grep -q '^X-Product: tarn/1' <<<"$sent"
+check 'and the run in the query' grep -q '^GET /p[0-2]/index.lst?run=[0-9a-f]* HTTP' <<<"$sent"
+refuse 'not what has no value' grep -q 'X-Licence' <<<"$sent"
+refuse 'nothing of a device' grep -q '127\.0\.2\.' <<<"$sent"
+
+# ---- kill -9 in the middle of a run ------------------------------------------------------------------------
+
+fleet stat
+before=$(of .repeats)
+stop
+kills=6 wrong=0
+for ((i = 0; i < kills; i++)); do
+	start -o sync.rate=1M || exit 1
+	fleet next
+	now
+	read -rt "0.$((RANDOM % 9))" <> <(:)
+	stop -KILL
+	start || exit 1
+	fleet update 0 20 # in the middle of it, from what there is
+	wrong=$((wrong + $(of .mixed)))
+	sync_now
+	fleet update 0 20
+	wrong=$((wrong + $(of .mixed) + $(of .failed)))
+	stop
+done
+fleet stat
+check "$kills times killed in a run: nothing mixed, nothing lost" test "$wrong" == 0
+check 'at most what was not committed is fetched again' is_at_most "$(of .repeats) - $before" "$((kills * 8))"
+echo "# fetched again: $(($(of .repeats) - before)) objects"
+
+# ---- pause, cancel, an unreachable vendor -------------------------------------------------------------------
+
+start -o sync.retry=300ms || exit 1
+fleet next
+now pause
+now now # goes on
+resumed() { [[ $(last result) == done ]]; }
+check 'a run that was paused and told to begin runs' wait_until 10 resumed
+is_paused() { api sync | jq -e '.profiles[0].state == "paused"' >/dev/null; }
+now pause
+check 'it can be paused' wait_until 5 is_paused
+now resume
+fleet bounce
+fleet next
+now
+is_failed() { api sync | jq -e '.profiles[0].state == "failed" and .profiles[0].why != ""' >/dev/null; }
+check 'a vendor that fails is told, with the reason' wait_until 10 is_failed
+fleet update 0 3
+check 'devices keep the generation before' test "$(of .failed)-$(of .mixed)" == 0-0
+fleet bounce
+is_done() { [[ $(last result)-$(last why) == done-retry ]]; }
+check 'it is tried again by itself' wait_until 10 is_done || api sync | jq -c '.profiles[], .history[-5:][]' | sed 's/^/# /'
+stop
+fleet_stop
+
+# ---- storms --------------------------------------------------------------------------------------------------
+
+export FLEET_TTL=1s
+for WIRE_PROFILE in fleet fleet-blind; do
+	export WIRE_PROFILE
+	rm -rf "$dir/store"
+	fleet_start 12 3
+	start || exit 1
+	fleet update 0 12
+	sync_now
+	fleet storm 6
+	check "$WIRE_PROFILE: no device ever sees two generations mixed" test "$(of .mixed)" == 0
+	# Without knowing what took an object's place that can't be fetched ahead, and the vendor may have dropped it again.
+	[[ $WIRE_PROFILE == fleet-blind ]] || check "$WIRE_PROFILE: and none misses anything" test "$(of .failed)" == 0
+	check "$WIRE_PROFILE: and they do get on" is_at_most 3 "$(counter generation.new)"
+	echo "# $WIRE_PROFILE: $(of .switches) switches, $(of .hits) hits, $(of .misses) misses; held $(counter generation.held), on the one before $(counter generation.pinned)"
+	stop
+	fleet_stop
+done
+grep -v '^$' "$dir/fleet.err" | head -20 | sed 's/^/# /'
+done_testing
