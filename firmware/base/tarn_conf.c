@@ -104,9 +104,9 @@ static const struct setting rows[] = {
 	  "A device that began an update before a new generation was published may finish it on the old one for this long.", 0, MS_DAY, NULL },
 	{ "sync", "product_id", SETTING_STRING, AT(sync.product_id), "",
 	  "What the box says of itself to the vendor when it fetches ahead, where the profile's [sync] names it; empty: nothing.", 0, 0, NULL },
-	{ "sync", "product_version", SETTING_STRING, AT(sync.product_version), "", "The same.", 0, 0, NULL },
-	{ "sync", "installation_id", SETTING_STRING, AT(sync.installation_id), "", "The same.", 0, 0, NULL },
-	{ "sync", "licence_id", SETTING_STRING, AT(sync.licence_id), "", "The same.", 0, 0, NULL },
+	{ "sync", "product_version", SETTING_STRING, AT(sync.product_version), "", "The version of it that is said, in the same way.", 0, 0, NULL },
+	{ "sync", "installation_id", SETTING_STRING, AT(sync.installation_id), "", "The installation that is said, in the same way.", 0, 0, NULL },
+	{ "sync", "licence_id", SETTING_STRING, AT(sync.licence_id), "", "The licence that is said, in the same way.", 0, 0, NULL },
 
 	{ "vendors", "dir", SETTING_PATH, AT(vendors.dir), "/etc/tarn/vendors",
 	  "Directory of the vendor profiles, *.conf.", 0, 0, NULL },
