@@ -90,7 +90,7 @@ misses=0 bad=0 done_runs=0
 for ((hour = 2; hour <= 24; hour++)); do
 	fleet next
 	sync_now
-	[[ $(last result) != done ]] || done_runs=$((done_runs + 1))
+	[[ $(last result) != 'done' ]] || done_runs=$((done_runs + 1))
 	fleet update 0 20
 	misses=$((misses + $(of .misses)))
 	bad=$((bad + $(of .failed) + $(of .mixed)))
@@ -158,7 +158,7 @@ start -o sync.retry=300ms || exit 1
 fleet next
 now pause
 now now # goes on
-resumed() { [[ $(last result) == done ]]; }
+resumed() { [[ $(last result) == 'done' ]]; }
 check 'a run that was paused and told to begin runs' wait_until 10 resumed
 is_paused() { api sync | jq -e '.profiles[0].state == "paused"' >/dev/null; }
 now pause
