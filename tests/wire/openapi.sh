@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The description of the admin API (proxy/admin/openapi: head.json and a fragment a room) against the server: the routes are
+# those that the tables of proxy/admin/api_*.c have, with their roles, and what the server answers is as described.
+# The whole document is left in build/openapi.json.
+#
+# timeout: 60
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+admin=$here/../../proxy/admin
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-openapi.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+
+# ---- the document -------------------------------------------------------------------------------
+
+doc=$build/openapi.json
+check 'the fragments make one document' eval "jq -s 'reduce .[] as \$part ({}; . * \$part)' '$admin'/openapi/head.json \
+	\$(ls '$admin'/openapi/*.json | grep -v /head.json) >'$dir/doc' && mv '$dir/doc' '$doc'"
+refs() { # every $ref leads somewhere
+	jq -r '[.. | objects | ."$ref"? // empty] | unique[] | ltrimstr("#/") | split("/") | @json' "$doc" | while read -r path; do
+		jq -e "getpath($path) != null" "$doc" >/dev/null || echo "$path"
+	done | tee "$dir/refs"
+	[[ ! -s $dir/refs ]]
+}
+check 'its references lead somewhere' refs
+
+# ---- its routes ---------------------------------------------------------------------------------
+
+cat "$admin"/api_*.c | tr -d '\n\t' | grep -o '{ ADMIN_[A-Z]*, *"[^"]*", *ADMIN_[A-Z]*' |
+	sed -E 's/\{ ADMIN_([A-Z]*), *"([^"]*)", *ADMIN_([A-Z]*)/\1 \2 \L\3/' | sort >"$dir/routes"
+jq -r '.paths | to_entries[] | .key as $p | .value | to_entries[] | "\(.key | ascii_upcase) \($p) \(.value."x-role")"' "$doc" |
+	sort >"$dir/described"
+check 'there are routes' test "$(wc -l <"$dir/routes")" -ge 10
+unreal() {
+	comm -13 "$dir/routes" "$dir/described" | tee "$dir/unreal"
+	[[ ! -s $dir/unreal ]]
+}
+check 'what is described is there, with this role' unreal
+while read -r method path role; do
+	skip "$method $path ($role)" 'its room has not described it yet'
+done < <(comm -23 "$dir/routes" "$dir/described")
+
+# ---- what the server answers --------------------------------------------------------------------
+
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
+proxy=$!
+BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+curl -sS -o /dev/null --max-time 10 "http://127.0.0.1:$port/acme/nothing"
+declare -A queries=([/api/v1/why]='?url=http://127.0.0.9/a')
+ask() { curl -sS --max-time 5 --unix-socket "$dir/run/proxy.sock" "http://x$1"; }
+answers() { # PATH
+	ask "$1${queries[$1]:-}" >"$dir/answer" &&
+		jq -nr -f "$here/openapi.jq" --slurpfile doc "$doc" --slurpfile value "$dir/answer" --arg path "$1" >"$dir/faults"
+	local rc=$?
+	cat "$dir/faults"
+	[[ $rc == 0 && ! -s $dir/faults ]]
+}
+described() { jq -r '.paths | to_entries[] | select(.value.get.responses."200".content."application/json" and (.key | contains("{") | not)) | .key' "$doc"; }
+wait_until 10 eval "ask /api/v1/history | jq -e .series" || exit 1 # it is there a moment after the socket
+for path in $(described); do
+	check "GET $path answers as described" answers "$path"
+done
+check 'an answer that is not as described is found' eval "echo '{\"ring\": 1, \"more\": 2}' >'$dir/answer' && jq -nr -f '$here/openapi.jq' \
+	--slurpfile doc '$doc' --slurpfile value '$dir/answer' --arg path /api/v1/history | sort | tr '\n' ' ' | grep -q 'end: missing.*more: not described.*ring: integer, not'"
+check 'an error is a word and a sentence' eval "ask /api/v1/nothing | jq -e '(.error | type) == \"string\" and (.text | type) == \"string\"'"
+done_testing
