@@ -26,6 +26,7 @@
 #include "firmware/base/version.h"
 #include "firmware/index/index.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/events.h"
 #include "proxy/admin/history.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
@@ -490,6 +491,11 @@ static int serve(struct worker *control, unsigned workers)
 		complain("known addresses", rc);
 		goto no_known;
 	}
+	rc = events_new(control, &proxy->events);
+	if (rc < 0) {
+		complain("events", rc);
+		goto no_events;
+	}
 	rc = history_new(control, &proxy->history);
 	if (rc < 0) {
 		complain("history", rc);
@@ -514,6 +520,8 @@ static int serve(struct worker *control, unsigned workers)
 no_reach:
 	history_free(&proxy->history);
 no_history:
+	events_free(&proxy->events);
+no_events:
 	known_free(&program.known);
 no_known:
 	keeper_free(&proxy->keeper);

@@ -25,6 +25,7 @@ struct proxy {
 	struct hellos *hellos;		 /* proxy/tls/hello.h */
 	struct tally *tally;		 /* proxy/tls/tally.h */
 	struct balance *balance;	 /* proxy/upstream/balance.h */
+	struct events *events;		 /* proxy/admin/events.h; control loop's alone */
 	struct history *history;	 /* proxy/admin/history.h; control loop's alone */
 	struct keeper
 		*keeper; /* proxy/heritage_client.h; control loop's alone; NULL: we run alone */

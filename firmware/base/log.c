@@ -22,6 +22,7 @@
 
 _Atomic int log_level_now = LOG_L_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
+static _Atomic(log_tap_f *) log_tap;
 static const char *program_name = "?";
 
 static const char *const level_names[] = {
@@ -43,6 +44,11 @@ void log_level_set(enum log_level level)
 void log_fd_set(int fd)
 {
 	atomic_store_explicit(&log_fd, fd, memory_order_relaxed);
+}
+
+void log_tap_set(log_tap_f *tap)
+{
+	atomic_store_explicit(&log_tap, tap, memory_order_release);
 }
 
 const char *log_level_name(enum log_level level)
@@ -184,14 +190,15 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 {
 	char line[LINE_MAX_BYTES];
 	const size_t room = sizeof(line) - 1; /* the newline */
+	log_tap_f *tap = atomic_load_explicit(&log_tap, memory_order_acquire);
 	unsigned suppressed;
 	ssize_t ignored;
 	va_list args;
-	size_t n;
+	size_t n, head;
 
 	if (!site_allows(site, &suppressed))
 		return;
-	n = put_head(line, room, level, event);
+	n = head = put_head(line, room, level, event);
 	va_start(args, format);
 	n += clamp(vsnprintf(line + n, room - n, format, args), room - n);
 	va_end(args);
@@ -200,6 +207,10 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 	if (suppressed)
 		n += clamp(snprintf(line + n, room - n, " suppressed=%u", suppressed), room - n);
 	disarm_controls(line, n);
+	if (tap) {
+		line[n] = 0;
+		tap(level, event, n > head ? line + head + 1 : "");
+	}
 	line[n++] = '\n';
 	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
 	(void)ignored;

@@ -68,6 +68,13 @@ const char *log_quote(char *buf, size_t size, struct span value);
 __attribute__((format(printf, 4, 5))) void log_event(struct log_site *site, enum log_level level,
 						     const char *event, const char *format, ...);
 
+/*
+ * Shows what is logged to one more: the event's name and the rest of its line. On any thread; it must not log. NULL: to
+ * nobody any more, once those who are in it have come back (they may still be in it when this returns).
+ */
+typedef void log_tap_f(enum log_level level, const char *event, const char *text);
+void log_tap_set(log_tap_f *tap);
+
 /* Where lines go; 2 (stderr) unless a test says otherwise. */
 void log_fd_set(int fd);
 

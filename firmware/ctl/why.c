@@ -199,7 +199,7 @@ static int why(const struct ctl_options *options, char **args)
 static const struct ctl_option header = { 'H', "header", "'N: V'",
 					  "a field of the request (several)" };
 static const struct ctl_option method = { 'M', "method", "METHOD", "instead of GET" };
-static const struct ctl_option from = { 'f', "from", "ADDRESS", "the device's address" };
+static const struct ctl_option from = { 'F', "from", "ADDRESS", "the device's address" };
 
 static const struct ctl_command commands[] = {
 	{ "why",
