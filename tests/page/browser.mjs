@@ -94,7 +94,7 @@ await check('the overview answers: is it working, what was saved', async () => {
 	await until('the light', async () => (await page.textContent('.light .headline')) === 'Working');
 	await until('requests', async () => Number((await page.textContent('.tile-figure:nth-child(4) .value')).replaceAll(',', '')) >= Number(process.env.REQUESTS));
 });
-for (const [view, words] of Object.entries({ cache: /MiB|KiB/, upstream: /acme/, https: /HTTPS/, system: /0\.\d/, devices: /127\.0\.0\.1/, events: /\d{4}/, settings: /workers/, sync: /acme/ }))
+for (const [view, words] of Object.entries({ cache: /MiB|KiB/, upstream: /acme/, https: /HTTPS/, system: /0\.\d/, devices: /127\.0\.0\.1/, events: /\d{4}/, settings: /workers/, sync: /Past syncs/ }))
 	if (views.includes(view))
 		await check(`the view of ${view} shows what is there`, async () => {
 			await open(page, view);
