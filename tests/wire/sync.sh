@@ -121,7 +121,11 @@ fleet update 0 20
 
 # ---- what is said -------------------------------------------------------------------------------------------
 
-sent=$(api sync/sent | jq -r '.sent[0].head')
+ctl() { "$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k "$dir/run/none.sock" "$@"; }
+check 'tarnctl devices has a line for each' test "$(ctl devices | grep -c '127\.0\.2\..* current ')" == 20
+check 'tarnctl sync tells the runs' grep -q 'acme.* done .*by hand' <(ctl sync)
+refuse 'tarnctl sync says no to a vendor that there is not' ctl sync --now nobody
+sent=$(ctl sync --show-sent)
 check 'its own requests say what the profile lists' grep -q '^X-Product: tarn/1' <<<"$sent"
 check 'and the run in the query' grep -q '^GET /p[0-2]/index.lst?run=[0-9a-f]* HTTP' <<<"$sent"
 refuse 'not what has no value' grep -q 'X-Licence' <<<"$sent"
