@@ -133,7 +133,7 @@ metrics_right() {
 	api /metrics | awk '
 		/^# HELP / { if ($3 in help) { print "twice: " $0; bad = 1 }; help[$3] = 1; next }
 		/^# TYPE / { type[$3] = $4; next }
-		!/^tarn_[a-z0-9_]+({[a-z]+="[^"]*"})? -?[0-9]+$/ { print; bad = 1 }
+		!/^tarn_[a-z0-9_]+({[a-z]+="[^"]*"})? -?[0-9]+(\.[0-9]+)?$/ { print; bad = 1 }
 		{ sub(/[{ ].*/, ""); if (!(($0) in type)) { print "untyped: " $0; bad = 1 } n++ }
 		END { exit bad || n < 50 }'
 }
