@@ -232,7 +232,7 @@ static bool flight_covers(const struct flight *f, struct flight_want want)
 {
 	if (f->state == FLIGHT_FAILED || f->state == FLIGHT_REDO)
 		return false;
-	if (f->state != FLIGHT_NEW && !f->shared)
+	if (f->state != FLIGHT_NEW && (!f->shared || want.anew))
 		return false;
 	/* A confirmed object is no bytes: it is for those who ask whether theirs holds, not for a part. */
 	if (f->state != FLIGHT_NEW && f->verdict == FLIGHT_REFRESHED && want.to != UINT64_MAX)
@@ -336,21 +336,25 @@ bool flight_follow(struct flights *all, const struct cache_key *key, struct flig
 	return found;
 }
 
-/* Has it all that its head promised, and does the store get it? With its lock. */
+/* Has it all that its head promised? With its lock. */
+static bool is_whole(const struct flight *f)
+{
+	if (f->state != FLIGHT_BODY)
+		return f->state == FLIGHT_DONE;
+	return f->verdict == FLIGHT_REFRESHED ||
+	       (f->length >= 0 && f->published == (uint64_t)f->length);
+}
+
+/* ... and does the store get it? */
 static bool is_at_hand(const struct flight *f)
 {
-	if (f->state != FLIGHT_BODY && f->state != FLIGHT_DONE)
-		return false;
-	if (f->verdict == FLIGHT_REFRESHED)
-		return true;
-	return f->keeping &&
-	       (f->state == FLIGHT_DONE || (f->length >= 0 && f->published == (uint64_t)f->length));
+	return is_whole(f) && (f->verdict == FLIGHT_REFRESHED || f->keeping);
 }
 
 bool flight_see(struct flights *all, const struct cache_key *key, struct flight_reader *reader)
 {
 	struct shard *shard = shard_of(all, key->hash);
-	struct flight_want whole = { 0, UINT64_MAX };
+	struct flight_want whole = { .to = UINT64_MAX };
 	unsigned bucket = bucket_of(key->hash);
 	bool found = false;
 	struct flight *f;
@@ -384,23 +388,59 @@ static void flight_drop(struct shard *shard, struct flight *f)
 	flight_unref(&f);
 }
 
-void flights_forget(struct flights *all, const struct cache_key *key)
+/* Those of `key`, but for one (or NULL). */
+static void forget(struct flights *all, const uint8_t *hash, const struct flight *but)
 {
-	struct shard *shard = shard_of(all, key->hash);
+	struct shard *shard = shard_of(all, hash);
 	struct flight *f, *next;
 
 	pthread_mutex_lock(&shard->lock);
-	for (f = LIST_FIRST(&shard->buckets[bucket_of(key->hash)]); f; f = next) {
+	for (f = LIST_FIRST(&shard->buckets[bucket_of(hash)]); f; f = next) {
 		next = LIST_NEXT(f, link);
-		if (!memcmp(f->hash, key->hash, sizeof(f->hash)))
+		if (f != but && !memcmp(f->hash, hash, sizeof(f->hash)))
 			flight_drop(shard, f);
 	}
 	pthread_mutex_unlock(&shard->lock);
 }
 
+void flight_supersede(struct flight *f)
+{
+	if (f->keyed)
+		forget(f->all, f->hash, f);
+}
+
+void flights_forget(struct flights *all, const struct cache_key *key)
+{
+	forget(all, key->hash, NULL);
+}
+
+bool flight_find(struct flights *all, const struct cache_key *key, uint64_t id,
+		 struct flight_reader *reader)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	struct flight_want want = { .to = UINT64_MAX };
+	bool found = false;
+	struct flight *f;
+
+	pthread_mutex_lock(&shard->lock);
+	LIST_FOREACH(f, &shard->buckets[bucket_of(key->hash)], link)
+	{
+		if (found || memcmp(f->hash, key->hash, sizeof(f->hash)))
+			continue;
+		pthread_mutex_lock(&f->lock);
+		found = f->state != FLIGHT_NEW && f->verdict == FLIGHT_STORE &&
+			f->object->id == id && f->first == 0 && flight_covers(f, want);
+		if (found)
+			seat_take(f, reader, want, false);
+		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return found;
+}
+
 int flight_alone(struct flights *all, struct flight_reader *reader)
 {
-	struct flight *f = flight_make(all, NULL, (struct flight_want){ 0, UINT64_MAX });
+	struct flight *f = flight_make(all, NULL, (struct flight_want){ .to = UINT64_MAX });
 
 	if (!f)
 		return -ENOMEM;
@@ -471,6 +511,17 @@ bool flight_settled(struct flight_reader *reader)
 	if (!settled && f->all->writer)
 		writer_hurry(f->all->writer);
 	return settled;
+}
+
+bool flight_is_whole(const struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+	bool whole;
+
+	pthread_mutex_lock(&f->lock);
+	whole = is_whole(f);
+	pthread_mutex_unlock(&f->lock);
+	return whole;
 }
 
 bool flight_is_stored(const struct flight_reader *reader)

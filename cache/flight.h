@@ -95,6 +95,7 @@ struct flight_reader {
 struct flight_want {
 	uint64_t from;
 	uint64_t to;
+	bool anew; /* not of what has a head already: that has to be validated, or is to be replaced */
 };
 
 /*
@@ -124,6 +125,13 @@ MUST_USE bool flight_see(struct flights *flights, const struct cache_key *key,
  */
 void flights_forget(struct flights *flights, const struct cache_key *key);
 
+/*
+ * Takes a seat in the flight under `key` that brings the very object `id`, from its first byte on: for who was told
+ * by another flight that it may have that one.
+ */
+MUST_USE bool flight_find(struct flights *flights, const struct cache_key *key, uint64_t id,
+			  struct flight_reader *reader);
+
 /* A seat in a new flight that is in no table: for what is never collapsed or stored. 0 or -ENOMEM. */
 MUST_USE int flight_alone(struct flights *flights, struct flight_reader *reader);
 
@@ -142,6 +150,9 @@ enum flight_state flight_look(struct flight_reader *reader);
  * a request that may not use this response and wants to look the store up again. The writer is hurried.
  */
 bool flight_settled(struct flight_reader *reader);
+
+/* Has it all that its head promised? Then it is settled soon. */
+bool flight_is_whole(const struct flight_reader *reader);
 
 /* Is it all here, and has the writer taken it? What fails then is the disk. */
 bool flight_is_stored(const struct flight_reader *reader);

@@ -248,8 +248,11 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	f->state = FLIGHT_BODY;
 	flight_wake_readers(f);
 	pthread_mutex_unlock(&f->lock);
-	if (head->verdict == FLIGHT_STORE)
+	if (head->verdict == FLIGHT_STORE) {
 		flight_relist(f);
+		if (f->want.anew && head->first == 0)
+			flight_supersede(f);
+	}
 	head->object = NULL;
 }
 

@@ -122,6 +122,8 @@ void flight_mark_alone(struct flight *flight, struct now now);
 void flight_relist(struct flight *flight);
 /* Out of the table, and under another key from the next flight_relist() on. Nobody else may know the key yet. */
 void flight_rekey(struct flight *flight, const struct cache_key *key);
+/* What else is being fetched under its key is older: it is not stored any more. */
+void flight_supersede(struct flight *flight);
 void flight_wake_readers(struct flight *flight);  /* lock held */
 void flight_wake_producer(struct flight *flight); /* lock held */
 

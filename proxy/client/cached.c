@@ -56,6 +56,7 @@ void cached_leave(struct request *req)
 static void look_again(struct request *req)
 {
 	cached_leave(req);
+	object_free(&req->pending);
 	req->filling = req->joined_new = req->collapsed = req->stored_now = false;
 	if (++req->redos > REQUEST_REDOS)
 		relay_begin(req, POLICY_COND_DEVICE);
@@ -84,7 +85,9 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 		.authority = span_of(req->authority),
 		.target = request_target(req),
 		.cond = req->verdict.cond,
-		.stored = req->verdict.cond == POLICY_COND_OURS ? stored_object(req->stored) : NULL,
+		.stored = req->verdict.cond != POLICY_COND_OURS ? NULL
+			  : req->stored				? stored_object(req->stored)
+								: req->pending,
 		.key = span_make(req->key, req->key_n),
 		.vary = span_of(req->vary),
 	};
@@ -121,7 +124,7 @@ static bool lead(struct request *req, struct flight_want want)
 /* Has another request stored it (or renewed it) between our lookup and our seat? */
 static bool came_meanwhile(struct request *req, uint64_t hole)
 {
-	const struct object *old = req->stored ? stored_object(req->stored) : NULL;
+	const struct object *old = req->stored ? stored_object(req->stored) : req->pending;
 	struct stored *stored;
 	bool variants, came;
 
@@ -134,13 +137,38 @@ static bool came_meanwhile(struct request *req, uint64_t hole)
 	return came;
 }
 
-void cached_join(struct request *req, struct flight_want want)
+/*
+ * A seat for who has a condition of its own, and there is nothing stored: with those that have the same one, for a
+ * 304 is for them alone. Unless it is being fetched anyway.
+ */
+static int join_with_condition(struct request *req, struct flight_want want,
+			       enum flight_role *ret_role)
 {
 	struct cache_key key = request_flight_key(req);
+
+	*ret_role = FLIGHT_ROLE_FOLLOWER;
+	if (flight_follow(flights_of(req), &key, want, &req->seat))
+		return 0;
+	if (request_cond_key(req, &key) < 0)
+		key = request_flight_key(req);
+	return flight_join(flights_of(req), &key, want, request_now(req), &req->seat, ret_role);
+}
+
+static int join(struct request *req, struct flight_want want, enum flight_role *ret_role)
+{
+	struct cache_key key = request_flight_key(req);
+
+	if (req->verdict.cond == POLICY_COND_DEVICE && want.from == 0 && want.to == UINT64_MAX)
+		return join_with_condition(req, want, ret_role);
+	return flight_join(flights_of(req), &key, want, request_now(req), &req->seat, ret_role);
+}
+
+void cached_join(struct request *req, struct flight_want want)
+{
 	enum flight_role role;
 
 	cached_leave(req); /* a confirmed object with holes comes here from its flight */
-	if (flight_join(flights_of(req), &key, want, request_now(req), &req->seat, &role) < 0) {
+	if (join(req, want, &role) < 0) {
 		respond_error(req, 503, "no memory to fetch this now");
 		return;
 	}
@@ -165,7 +193,7 @@ static uint64_t chunk_up(uint64_t at)
 /* The whole, or if the device wants a part that begins far inside, that part in whole chunks. */
 static struct flight_want want_of(struct request *req)
 {
-	struct flight_want all = { 0, UINT64_MAX };
+	struct flight_want all = { .to = UINT64_MAX };
 	const struct http_field *field = http_field_first(&req->head, HTTP_FIELD_RANGE);
 	struct range_specs specs;
 	const struct range_spec *spec = &specs.spec[0];
@@ -186,7 +214,7 @@ static struct flight_want want_of(struct request *req)
 static void refresh(struct request *req)
 {
 	struct cache_key key = request_flight_key(req);
-	struct flight_want all = { 0, UINT64_MAX };
+	struct flight_want all = { .to = UINT64_MAX };
 	struct fetch_ask ask;
 	struct flight *flight;
 
@@ -227,7 +255,7 @@ static void serve(struct request *req)
 static bool follow(struct request *req)
 {
 	struct cache_key key = request_flight_key(req);
-	struct flight_want all = { 0, UINT64_MAX };
+	struct flight_want all = { .to = UINT64_MAX };
 
 	cached_leave(req);
 	if (req->stored || req->redos || !flight_follow(flights_of(req), &key, all, &req->seat))
@@ -257,7 +285,7 @@ static void seen(struct request *req)
 	else if (refreshed)
 		serve_as(req, object);
 	else
-		respond_flight(req);
+		respond_flight(req, flight_object(&req->seat));
 }
 
 static void lookup(struct request *req)
@@ -289,7 +317,7 @@ static void lookup(struct request *req)
 			serve(req);
 			break;
 		}
-		cached_join(req, (struct flight_want){ 0, UINT64_MAX });
+		cached_join(req, (struct flight_want){ .to = UINT64_MAX });
 		break;
 	case POLICY_USE_FETCH:
 		cached_join(req, want_of(req));
@@ -325,9 +353,36 @@ static void settle(struct request *req)
 		again(req);
 }
 
+/*
+ * What flies and was too old for this request holds still: it is read there, with its new fields. If it has come to
+ * its end meanwhile, it is looked up.
+ */
+static void refreshed_in_flight(struct request *req, const struct object *object)
+{
+	struct cache_key key = request_flight_key(req);
+	struct object *fields = object_dup(object);
+	bool found;
+
+	cached_leave(req);
+	found = fields && flight_find(flights_of(req), &key, fields->id, &req->seat);
+	object_free(&req->pending);
+	req->pending = fields;
+	if (!found) {
+		again(req);
+		return;
+	}
+	req->fwd_status = 304;
+	STAT_INC(STAT_REQUEST_REVALIDATED);
+	respond_flight(req, fields);
+}
+
 static void refreshed(struct request *req, const struct object *object)
 {
-	if (!req->stored || stored_object(req->stored)->id != object->id) {
+	if (!req->stored) {
+		refreshed_in_flight(req, object);
+		return;
+	}
+	if (stored_object(req->stored)->id != object->id) {
 		settle(req);
 		return;
 	}
@@ -345,11 +400,29 @@ static bool usable(struct request *req, const struct object *object)
 	if (req->joined_new)
 		return true;
 	policy_lookup(&req->policy, object, false, &env, &verdict, NULL);
+	req->verdict = verdict;
 	if (verdict.use != POLICY_USE_HIT && verdict.use != POLICY_USE_REVALIDATE)
 		return false;
-	req->verdict = verdict;
 	req->collapsed = false; /* to the device it is a hit */
 	return true;
+}
+
+/* What another's flight brings is not fresh enough for this request. */
+static void too_old(struct request *req, const struct object *object)
+{
+	if (!flight_is_whole(&req->seat) && !req->stored &&
+	    req->verdict.use == POLICY_USE_VALIDATE && req->redos < REQUEST_REDOS) {
+		object_free(&req->pending);
+		req->pending = object_dup(object);
+	}
+	if (!req->pending) {
+		settle(req);
+		return;
+	}
+	/* Its end may be far: is it valid still? */
+	req->redos++;
+	req->collapsed = false;
+	cached_join(req, (struct flight_want){ .to = UINT64_MAX, .anew = true });
 }
 
 /* The origin has another response now, which is not to be stored: the old one is not used any more, at once. */
@@ -373,7 +446,7 @@ static void headed(struct request *req)
 		req->learnt = request_learn(req, object) == 0;
 		look_again(req); /* without waiting for what is another's */
 	} else if (req->collapsed && !usable(req, object)) {
-		settle(req);
+		too_old(req, object);
 	} else if (replaced(req, object)) {
 		return; /* when that is gone: cached_progress() */
 	} else if (flight_verdict(&req->seat) == FLIGHT_REFRESHED) {
@@ -384,7 +457,7 @@ static void headed(struct request *req)
 		req->filling = false;
 		stored_free(&req->stored);
 		req->stored_now = req->joined_new && flight_verdict(&req->seat) == FLIGHT_STORE;
-		respond_flight(req);
+		respond_flight(req, flight_object(&req->seat));
 	}
 }
 

@@ -142,6 +142,8 @@ struct request {
 	struct stored *stored;
 	struct policy_verdict verdict;
 	struct policy_answer answer;
+	struct object
+		*pending; /* what another's flight brings, too old for us; then its new record */
 	struct flight_reader seat;
 	struct mail mail;
 	bool joined_new; /* took its seat before there was a head */
@@ -248,6 +250,8 @@ void request_timed_out(struct conn *conn);	      /* its head did not come in tim
 MUST_USE int request_key_make(struct request *req); /* -errno: it can't have one */
 /* The key under which this request's flights are; borrows from the request. */
 struct cache_key request_flight_key(const struct request *req);
+/* The same for those that ask the origin with the same conditions. -ENOSPC: too long. */
+MUST_USE int request_cond_key(struct request *req, struct cache_key *ret_key);
 /* What is stored for this request: 0 or -errno; *ret_variants: there is something for others. */
 MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants);
 /*
@@ -313,7 +317,7 @@ void removals_forget(struct client *client);
 
 /* ---- respond.c */
 void respond_stored(struct request *req, const struct object *object);
-void respond_flight(struct request *req);
+void respond_flight(struct request *req, const struct object *fields);
 void respond_relayed(struct request *req);
 void respond_error(struct request *req, unsigned status, const char *text);
 void respond_here(struct request *req);

@@ -90,7 +90,7 @@ void fill_first(struct request *req, uint64_t hole)
 		req->verdict.use = POLICY_USE_FETCH;
 		req->verdict.cond = POLICY_COND_NONE;
 		req->verdict.fwd = CACHE_FWD_URI_MISS;
-		cached_join(req, (struct flight_want){ 0, UINT64_MAX });
+		cached_join(req, (struct flight_want){ .to = UINT64_MAX });
 		return;
 	}
 	req->filling = true;

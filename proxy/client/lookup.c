@@ -45,6 +45,30 @@ struct cache_key request_flight_key(const struct request *req)
 	return req->variant ? key_of(span_make(req->variant, req->variant_n)) : primary_key(req);
 }
 
+int request_cond_key(struct request *req, struct cache_key *ret_key)
+{
+	struct client *client = worker_of(req)->client;
+	struct cache_key key = request_flight_key(req);
+	size_t n = key.text.n;
+
+	if (n > sizeof(client->scratch))
+		return -ENOSPC;
+	memcpy(client->scratch, key.text.p, n);
+	for (unsigned i = 0; i < req->head.nfields; i++) {
+		const struct http_field *f = &req->head.fields[i];
+
+		if (f->id != HTTP_FIELD_IF_NONE_MATCH && f->id != HTTP_FIELD_IF_MODIFIED_SINCE)
+			continue;
+		if (sizeof(client->scratch) - n < f->value.n + 3)
+			return -ENOSPC;
+		memcpy(client->scratch + n, f->id == HTTP_FIELD_IF_NONE_MATCH ? "\n:n" : "\n:s", 3);
+		memcpy(client->scratch + n + 3, f->value.p, f->value.n);
+		n += 3 + f->value.n;
+	}
+	*ret_key = key_of(span_make(client->scratch, n));
+	return 0;
+}
+
 /* The names in a variant's key: its lines behind the primary, "\n<name>:<value>". */
 static int names_of(struct span lines, char *buf, size_t size, struct span *ret_names)
 {

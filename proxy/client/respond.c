@@ -289,15 +289,14 @@ static bool are_ascending(const struct range_set *set)
 	return true;
 }
 
-void respond_flight(struct request *req)
+void respond_flight(struct request *req, const struct object *object)
 {
-	const struct object *object = flight_object(&req->seat);
 	int64_t length = flight_length(&req->seat);
 
 	STAT_INC(req->collapsed			      ? STAT_REQUEST_COLLAPSED
 		 : req->verdict.fwd == CACHE_FWD_NONE ? STAT_REQUEST_HIT
 						      : STAT_REQUEST_MISS);
-	if (!req->collapsed && req->verdict.fwd != CACHE_FWD_NONE)
+	if (!req->fwd_status && !req->collapsed && req->verdict.fwd != CACHE_FWD_NONE)
 		req->fwd_status = object->status;
 	policy_answer(&req->head, object, length, request_wall(req), &req->answer);
 	/* Without the length there is no honest Content-Range; what was passed may be gone from the flight. */

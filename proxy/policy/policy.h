@@ -208,6 +208,9 @@ MUST_USE int policy_response(const struct policy_req *req, const struct http_hea
 			     char *buf, size_t cap, struct policy_stored *ret,
 			     struct policy_trace *trace);
 
+/* A 304 to the devices' own conditions: is it for all that sent the same ones? */
+bool policy_shares_304(const struct policy_req *req, const struct http_head *resp);
+
 /*
  * Does the response to a POST answer later GETs as well (RFC 9110 9.3.3)? If it says how long it is fresh and
  * that it is what @target (origin-form) has. True: as policy_response() for such a GET.

@@ -247,6 +247,15 @@ int policy_response(const struct policy_req *req, const struct http_head *resp,
 	return 0;
 }
 
+bool policy_shares_304(const struct policy_req *req, const struct http_head *resp)
+{
+	struct cachectl cc = cachectl_of_response(resp);
+
+	return resp->status == 304 && !req->authorized && !http_has(resp, HTTP_FIELD_VARY) &&
+	       !http_has(resp, HTTP_FIELD_SET_COOKIE) && !cachectl_has(&cc, CACHECTL_PRIVATE) &&
+	       !cachectl_has(&cc, CACHECTL_NO_STORE);
+}
+
 /* ---- POST (RFC 9110 9.3.3) ------------------------------------------------------------------------ */
 
 bool policy_post_response(const struct policy_req *req, const struct http_head *request,

@@ -420,7 +420,7 @@ static void ask(struct pull *p)
 	bool staged = p->base != NULL;
 	struct cache_key key = staged ? staged_key(plain, staged_buf) : key_of(plain);
 	struct span first = staged ? staged_key(primary(plain), primary_buf).text : primary(plain);
-	struct flight_want want = { base_until(p), UINT64_MAX };
+	struct flight_want want = { .from = base_until(p), .to = UINT64_MAX };
 	enum flight_role role;
 	int rc;
 

@@ -16,6 +16,7 @@ struct scratch {
 	char fields[2 * POLICY_HEAD_MAX];
 	char key[CACHE_KEY_TEXT_MAX];
 	char vary[2 * POLICY_VARY_MAX];
+	char plain[CACHE_KEY_TEXT_MAX];
 };
 static _Thread_local struct scratch scratch;
 
@@ -113,6 +114,8 @@ static void choose_verdict(const struct fetch *f, const struct policy_stored *st
 					? FLIGHT_SHARE
 					: FLIGHT_STORE;
 	else if (f->response->status >= 500 && stored->reason == WHY_NO_STATUS)
+		head->verdict = FLIGHT_SHARE;
+	else if (f->cond == POLICY_COND_DEVICE && policy_shares_304(&f->policy, f->response))
 		head->verdict = FLIGHT_SHARE;
 	else
 		head->verdict = FLIGHT_LEADER;
@@ -292,13 +295,29 @@ static bool index_waits(struct fetch *f, enum flight_verdict verdict, const stru
 			       profile_name(f->profile), index, *worker_now(f->worker));
 }
 
+/* Where requests without a condition look for it. In scratch.plain. */
+static int plain_key(struct fetch *f, struct cache_key *ret_key)
+{
+	if (f->key.n > sizeof(scratch.plain))
+		return -ENOSPC;
+	memcpy(scratch.plain, f->key.p, f->key.n);
+	*ret_key = key_of(span_make(scratch.plain, f->key.n));
+	return f->vary.n ? policy_vary_key(f->vary, f->request, scratch.plain,
+					   sizeof(scratch.plain), ret_key)
+			 : 0;
+}
+
 static void whole_head(struct fetch *f, struct policy_stored *stored)
 {
 	struct flight_head head = { .extra = stored->private_fields };
+	struct cache_key key;
 
 	choose_verdict(f, stored, &head);
 	if (choose_key(f, stored, &stored->object) < 0)
 		head.verdict = FLIGHT_LEADER;
+	if (f->cond == POLICY_COND_DEVICE && head.verdict == FLIGHT_STORE &&
+	    plain_key(f, &key) == 0)
+		head.key = &key;
 	stored->object.status = f->response->status;
 	stored->object.length = framed_length(f);
 	if (!f->ahead && index_waits(f, head.verdict, &stored->object)) {

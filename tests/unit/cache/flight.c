@@ -27,7 +27,7 @@ static const struct flight_limits small = {
 	.alone_ms = 60000,
 	.lag_ms = 1000,
 };
-static const struct flight_want whole = { 0, UINT64_MAX };
+static const struct flight_want whole = { .to = UINT64_MAX };
 static struct now now = { .wall_ms = 1700000000000, .mono_ms = 1000 };
 
 /* ---- a reader and a producer that note that they were woken ------------------------------------- */
@@ -312,9 +312,9 @@ static void gives_up_when_all_have_left(void **state)
 static void covers_what_is_in_reach(void **state)
 {
 	struct flights *all = table();
-	struct flight_want near = { small.reach, small.reach + 10 };
-	struct flight_want far = { 64 * RIG_CHUNK, 66 * RIG_CHUNK };
-	struct flight_want in_far = { 65 * RIG_CHUNK, 66 * RIG_CHUNK };
+	struct flight_want near = { .from = small.reach, .to = small.reach + 10 };
+	struct flight_want far = { .from = 64 * RIG_CHUNK, .to = 66 * RIG_CHUNK };
+	struct flight_want in_far = { .from = 65 * RIG_CHUNK, .to = 66 * RIG_CHUNK };
 	struct reader a = READER, b = READER, c = READER, d = READER;
 
 	(void)state;
@@ -552,7 +552,7 @@ static void keeps_the_whole_chunks_of_a_failed_flight(void **state)
 
 	/* A later flight adds the rest to it. */
 	{
-		struct flight_want rest = { 2 * RIG_CHUNK, UINT64_MAX };
+		struct flight_want rest = { .from = 2 * RIG_CHUNK, .to = UINT64_MAX };
 		struct flight_head h = { .verdict = FLIGHT_STORE,
 					 .first = 2 * RIG_CHUNK,
 					 .length = 4 * RIG_CHUNK,
