@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # base: what both programs stand on. The rest is tarnd (the keeper) and tarnctl.
 
-firmware_rooms := net boot mint $(if $(CONFIG_BPF),steer keeper)
+firmware_rooms := carry net boot mint $(if $(CONFIG_BPF),steer keeper)
 firmware_sources := $(filter-out %/main.c,$(wildcard $(firmware_rooms:%=firmware/%/*.c)))
 $(eval $(call library,firmware,$(firmware_sources)))
 $(eval $(call library,index,$(wildcard firmware/index/*.c)))

@@ -22,9 +22,10 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 #define ALL_MAX	     128 /* options of all commands together */
 
 /* Append your table here; the help shows them in this order. */
-#define CTL_TABLES(X) X(status) X(stat) X(why) X(config) X(ca) X(sync) X(log) X(admin) X(main)
+#define CTL_TABLES(X)                                                                              \
+	X(status) X(stat) X(why) X(config) X(ca) X(sync) X(log) X(admin) X(main) X(export)
 
-#define X(name)	      extern const struct ctl_table ctl_table_##name;
+#define X(name) extern const struct ctl_table ctl_table_##name;
 CTL_TABLES(X)
 #undef X
 

@@ -107,7 +107,7 @@ static bool answer(int fd, const char *head)
 	int file, n;
 
 	log_request(head);
-	if (sscanf(head, "GET /%900[A-Za-z0-9._-] ", out) != 1)
+	if (sscanf(head, "GET /%900[A-Za-z0-9._/-] ", out) != 1)
 		return false;
 	(void)snprintf(path, sizeof(path), "%.100s/%.800s", pace.folder, out);
 	file = open(path, O_RDONLY | O_CLOEXEC);

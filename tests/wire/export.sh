@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# tarnctl export: a folder of the vendor's own structure, byte for byte, signed; again it writes only what is new; a
+# full drive and a kill leave what the next run completes.
+#
+# timeout: 120
+#
+#	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN		tarnctl export --> DIR
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-export.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 6000))
+origin=$((26000 + (BASHPID + RANDOM) % 6000))
+pids=()
+small=
+
+finish() {
+	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	[[ -z $small ]] || umount -l "$small" 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir -p "$dir/www/bases/av" "$dir/www/up"
+printf '<u/>' >"$dir/www/up/index.xml"
+head -c 5M /dev/urandom >"$dir/www/bases/av/large.dat"
+head -c 300K /dev/urandom >"$dir/www/bases/av/middle.dat"
+for i in {1..20}; do head -c $((i * 97)) /dev/urandom >"$dir/www/bases/$i.dat"; done
+
+"$build/tests/tools/pace" 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
+pids+=($!)
+wait_until 10 grep -q ready "$dir/requests" || exit 1
+wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
+proxy() {
+	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
+	pids[1]=$!
+	wire ready || exit 1
+}
+proxy
+printf '[proxy]\nadmin_socket = %s\n[keeper]\nstate = %s\n[vendors]\ndir = %s\n' \
+	"$dir/run/proxy.sock" "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
+tarnctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" "$@"; }
+files() { (cd "$1" && find . -type f -printf "%P\n" | sort); }
+fetch() {
+	local file
+	for file in $(files "$dir/www"); do
+		curl -sSf -o /dev/null "http://127.0.0.1:$port/acme/$file" || return 1
+	done
+	wire idle
+}
+# is TARGET: the tree there is the vendor's.
+is() { diff -r "$dir/www" "$1/acme"; }
+# says WORD COMMAND...: its JSON has this value.
+number() { jq -r ".[0].$1" <<<"$2"; }
+
+check 'nothing stored: nothing exported, no failure' tarnctl export "$dir/none"
+refuse '... but if it was asked for by name' tarnctl export -p acme "$dir/none"
+fetch || exit 1
+out=$(tarnctl --json export "$dir/out")
+check 'a tree of the vendor, byte for byte' is "$dir/out"
+check '... all of it written' test "$(number written "$out")" == 23
+check '... whole' test "$(number whole "$out")" == true
+check 'dated as the vendor has it' test -n "$(find "$dir/out/acme" -name large.dat ! -newermt tomorrow)"
+key=$(tarnctl export --key)
+check 'the key is shown' grep -Eq '^[A-Za-z0-9_-]{43}$' <<<"$key"
+check '... and lies beside the manifest' test "$(<"$dir/out/TARN/key")" == "$key"
+check '... which is signed by it' grep -q "^tarn-export 1 $key " "$dir/out/TARN/acme.manifest"
+check 'the private one is for its owner alone' test "$(stat -c %a "$dir/state/export.key")" == 600
+check 'nothing else is left' test "$(ls "$dir/out/TARN")" == $'acme.manifest\nkey'
+
+out=$(tarnctl --json export "$dir/out")
+check 'again: nothing is written' test "$(number written "$out") $(number kept "$out")" == '0 23'
+echo damage >>"$dir/out/acme/bases/3.dat"
+rm "$dir/out/acme/bases/4.dat"
+printf x | dd of="$dir/out/acme/bases/av/middle.dat" bs=1 seek=1000 conv=notrunc status=none
+out=$(tarnctl --json export "$dir/out")
+check 'what was damaged or removed is written again' test "$(number written "$out")" == 3
+check '... and right' is "$dir/out"
+
+# A new version, and something that the vendor has no more: the store forgets it with the new one.
+head -c 6M /dev/urandom >"$dir/www/bases/av/large.dat"
+curl -sSf -o /dev/null -H 'Cache-Control: no-cache' "http://127.0.0.1:$port/acme/bases/av/large.dat"
+wire idle
+out=$(tarnctl --json export "$dir/out")
+check 'a new version: only that is written' test "$(number written "$out")" == 1
+check '... and right' is "$dir/out"
+
+# A link on the drive leads nowhere.
+mkdir "$dir/evil" "$dir/victim"
+ln -s "$dir/victim" "$dir/evil/acme"
+refuse 'a symbolic link in the target is not followed' tarnctl export "$dir/evil"
+check '... nothing was written through it' test -z "$(ls -A "$dir/victim")"
+
+# Killed in the middle, at many moments: the next run completes it, and what was whole is not fetched again.
+mkdir "$dir/killed"
+for i in {1..10}; do
+	rm -rf "$dir/killed"
+	"$build/bin/tarnctl" -c "$dir/tarn.conf" export "$dir/killed" >/dev/null 2>&1 &
+	victim=$!
+	wait_until 5 test -e "$dir/killed/TARN/acme.journal"
+	read -rt 0.0$((RANDOM % 10))1 <> <(:) # any moment will do
+	kill -9 "$victim" 2>/dev/null
+	wait "$victim" 2>/dev/null
+	there=$(grep -sc size "$dir/killed/TARN/acme.journal")
+	out=$(tarnctl --json export "$dir/killed")
+	is "$dir/killed" >/dev/null || { echo "# round $i: not the vendor's tree"; break; }
+	(($(number kept "$out") >= there)) || { echo "# round $i: $there were there, $out"; break; }
+done
+check 'killed 10 times, completed each time without writing again what was whole' test "$i" == 10
+
+# The proxy goes in the middle.
+kill "${pids[1]}"
+wait "${pids[1]}" 2>/dev/null
+tarnctl export "$dir/gone" >/dev/null 2>&1
+check 'no proxy: exit status 2' test $? == 2
+proxy
+check 'after a restart nothing is written again' test "$(number written "$(tarnctl --json export "$dir/out")")" == 0
+
+small=$dir/small
+mkdir "$small"
+if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; then
+	out=$(tarnctl export "$small")
+	check 'a drive that is too small is refused' grep -q 'too small: .* are needed, .* are free' <<<"$out"
+	check '... before anything is written' test ! -e "$small/acme"
+	umount "$small"
+	mount -t tmpfs -o size=9M tmpfs "$small"
+	# It fills up under our feet.
+	head -c 2M /dev/zero >"$small/foreign"
+	mount -o remount,size=20M "$small"
+	tarnctl export "$small" >"$dir/full" 2>&1 &
+	victim=$!
+	wait_until 5 test -e "$small/acme"
+	head -c 30M /dev/zero >"$small/foreign" 2>/dev/null
+	wait "$victim"
+	rm "$small/foreign"
+	check 'one that fills up: the next run completes it' tarnctl export "$small"
+	check '... right' is "$small"
+	umount "$small"
+else
+	skip 'too small and full drives' 'only root can mount'
+fi
+small=
+done_testing
