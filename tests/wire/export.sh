@@ -52,7 +52,7 @@ fetch() {
 	for file in $(files "$dir/www"); do
 		curl -sSf -o /dev/null "http://127.0.0.1:$port/acme/$file" || return 1
 	done
-	wire idle
+	wire count store.stored 23 # committed
 }
 # is TARGET: the tree there is the vendor's.
 is() { diff -r "$dir/www" "$1/acme"; }
@@ -86,7 +86,7 @@ check '... and right' is "$dir/out"
 # A new version, and something that the vendor has no more: the store forgets it with the new one.
 head -c 6M /dev/urandom >"$dir/www/bases/av/large.dat"
 curl -sSf -o /dev/null -H 'Cache-Control: no-cache' "http://127.0.0.1:$port/acme/bases/av/large.dat"
-wire idle
+wire count store.stored 24
 out=$(tarnctl --json export "$dir/out")
 check 'a new version: only that is written' test "$(number written "$out")" == 1
 check '... and right' is "$dir/out"
