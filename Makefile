@@ -53,7 +53,7 @@ CPPFLAGS = -D_GNU_SOURCE -I. -include $(BUILD)/config.h $(PKG_CFLAGS)
 # ---- what is built -----------------------------------------------------------------------------
 
 # Which targets work on sources? The others (help, clean ...) must need no package at all.
-NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint-fast lint-scripts format
+NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint-fast lint-scripts format image-lock
 BUILDING := $(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all)
 
 # CONFIG_* decide which folders take part; the file is made below and make starts over.
@@ -228,11 +228,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

@@ -1,2 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# The appliance's image is made of built artifacts only; its recipes live here.
+# The appliance's image. It is made of built artifacts only; its recipes are scripts of this folder. What only the
+# appliance runs - pid 1 and the initramfs's program - is built here and installed nowhere else.
+
+BOOT_PROGRAMS := $(BUILD)/boot/tarn-init $(BUILD)/boot/tarn-first
+boot_main  := firmware/boot/init/main.c
+boot_first := firmware/boot/first/main.c
+OBJECTS += $(call objects,$(boot_main) $(boot_first))
+
+$(BUILD)/boot/tarn-init: $(call objects,$(boot_main)) $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS) -lz
+$(BUILD)/boot/tarn-first: $(call objects,$(boot_first))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $(filter %.o,$^)
+
+.PHONY: image image-lock boot-programs
+boot-programs: $(BOOT_PROGRAMS)
+##@ Appliance
+image: all boot-programs deps-image ## the appliance's image for amd64 (build/tarn-*.img.zst and .update)
+	@BUILD=$(BUILD) image/build
+image-lock: ## take down the newest packages of ARCH that the image is made of
+	@BUILD=$(BUILD) image/lock

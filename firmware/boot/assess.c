@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *	installed (tarnctl update) ──► started ──► services ──► ready ──► good
+ *	                                  │ panic, hang, deadline: the machine starts again, the loader counts
+ *	                                  └──► another slot boots, finds the attempt, and writes "failed" with the last stage
+ *
+ * The loader says that it counted by the variable LoaderBootCountPath (systemd's Boot Loader Interface).
+ */
+#include "firmware/boot/assess.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "firmware/base/log.h"
+#include "firmware/boot/disk.h"
+#include "firmware/boot/history.h"
+#include "firmware/boot/run.h"
+#include "firmware/boot/say.h"
+
+#define COUNT_VAR                                                                                  \
+	"/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+#define FAT_FLAGS   (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
+#define FAT_OPTIONS "umask=0077,shortname=winnt,errors=remount-ro"
+
+int version_running(char ret_version[SLOT_VERSION])
+{
+	FILE *file = fopen("/usr/lib/os-release", "re");
+	char line[128];
+	int rc = -ENOENT;
+
+	while (file && rc && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "IMAGE_VERSION=", 14) &&
+		    !span_copy(span_of(line + 14), ret_version, SLOT_VERSION))
+			rc = 0;
+	}
+	if (file)
+		fclose(file);
+	return rc;
+}
+
+static int fat_mount(const char *device)
+{
+	return mount(device, "/boot", "vfat", FAT_FLAGS | MS_DIRSYNC, FAT_OPTIONS) ? -errno : 0;
+}
+
+static int boot_make(const char *device)
+{
+	const char *const argv[] = { "/usr/sbin/mkfs.fat", "-F",   "32", "-n",
+				     "TARN-BOOT",	   device, NULL };
+	int rc = run_tool(argv, NULL, 60);
+
+	return rc ? -EIO : fat_mount(device);
+}
+
+int boot_mount(const char *device, bool may_make)
+{
+	const char *const check[] = { "/usr/sbin/fsck.fat", "-a", device, NULL };
+	int rc = run_tool(check, NULL, 120);
+
+	if (rc < 0 || rc > 1)
+		LOG(LOG_L_WARN, "boot.check", "status=%d", rc);
+	rc = fat_mount(device);
+	if (rc && may_make) {
+		rc = boot_make(device);
+		say("slots", "part=tarn-boot result=%s error=%d", rc ? "lost" : "new", rc);
+	}
+	if (!rc && ((mkdir("/boot/EFI", 0700) && errno != EEXIST) ||
+		    (mkdir(BOOT_SLOTS, 0700) && errno != EEXIST))) {
+		rc = -errno;
+		boot_unmount();
+	}
+	return rc;
+}
+
+void boot_unmount(void)
+{
+	if (umount2("/boot", UMOUNT_NOFOLLOW))
+		LOG(LOG_L_WARN, "boot.unmount", "error=%d", errno);
+}
+
+/* The version of the image in the ESP, which is only ever read. */
+static void factory_look(struct assess *a, const struct disk *disk)
+{
+	struct slot slots[SLOTS_MAX];
+	int n;
+
+	if (mount(disk->part[DISK_ESP], "/esp", "vfat", FAT_FLAGS | MS_RDONLY, "umask=0077"))
+		return;
+	n = slots_list("/esp/EFI/Linux", slots);
+	if (n > 0)
+		memcpy(a->factory, slots[0].version, sizeof(a->factory));
+	if (umount2("/esp", UMOUNT_NOFOLLOW))
+		LOG(LOG_L_WARN, "esp.unmount", "error=%d", errno);
+}
+
+void assess_look(struct assess *a, const struct disk *disk)
+{
+	/* Made anew only by the factory's system: another one's own file is in there. */
+	int rc = boot_mount(disk->part[DISK_BOOT], !strcmp(a->version, a->factory));
+
+	a->slots_n = 0;
+	if (rc) {
+		say("slots", "part=tarn-boot error=%d", rc);
+		return;
+	}
+	a->slots_n = slots_list(BOOT_SLOTS, a->slots);
+	if (a->slots_n < 0)
+		a->slots_n = 0;
+	boot_unmount();
+}
+
+/* Another version's attempt that did not end well: we are here in its place. */
+static void attempt_judge(const struct assess *a, struct now now)
+{
+	char version[32], stage[64], reason[160];
+
+	if (attempt_load(HISTORY_PATH, version, stage) || !strcmp(version, a->version))
+		return;
+	/* One that still has its tries was not tried: somebody chose us by hand. */
+	for (int i = 0; i < a->slots_n; i++)
+		if (!strcmp(a->slots[i].version, version) && a->slots[i].left > 0)
+			return;
+	(void)snprintf(reason, sizeof(reason), "did not become healthy; came as far as: %s", stage);
+	boot_history_add(HISTORY_PATH, now.wall_ms, "failed", version, reason);
+	boot_history_add(HISTORY_PATH, now.wall_ms, "fallback", a->version,
+			 !strcmp(a->version, a->factory) ? "running the factory's system"
+							 : "running the slot before");
+	say("slots", "failed=%s stage=\"%s\" running=%s", version, stage, a->version);
+	attempt_end(HISTORY_PATH);
+}
+
+void assess_begin(struct assess *a, const struct disk *disk, uint64_t limit_ms, struct now now)
+{
+	*a = (struct assess){ .counted = !access(COUNT_VAR, F_OK) };
+	if (version_running(a->version))
+		(void)snprintf(a->version, sizeof(a->version), "0");
+	a->deadline_ms = a->counted ? limit_ms : 0;
+	if (disk) {
+		factory_look(a, disk);
+		assess_look(a, disk);
+	}
+	if (a->counted)
+		assess_stage(a, "started");
+	else if (disk)
+		attempt_judge(a, now);
+	say("slots", "running=%s kind=%s factory=%s slots=%d", a->version,
+	    a->counted			      ? "trial"
+	    : !strcmp(a->version, a->factory) ? "factory"
+					      : "good",
+	    *a->factory ? a->factory : "none", a->slots_n);
+}
+
+void assess_stage(const struct assess *a, const char *stage)
+{
+	if (a->counted && !a->good)
+		attempt_note(HISTORY_PATH, a->version, stage);
+}
+
+void assess_good(struct assess *a, const struct disk *disk, struct now now)
+{
+	int rc = 0;
+
+	if (a->good)
+		return;
+	a->good = true;
+	if (!a->counted || !disk)
+		return;
+	rc = boot_mount(disk->part[DISK_BOOT], false);
+	if (!rc) {
+		rc = slot_mark_good(BOOT_SLOTS, a->version);
+		a->slots_n = slots_list(BOOT_SLOTS, a->slots);
+		if (a->slots_n < 0)
+			a->slots_n = 0;
+		boot_unmount();
+	}
+	say("slots", "good=%s error=%d", a->version, rc);
+	if (!rc) {
+		boot_history_add(HISTORY_PATH, now.wall_ms, "good", a->version, "");
+		attempt_end(HISTORY_PATH);
+	}
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pid 1's one thread and loop.
+ *
+ *	machine_new     bridge without ports, devices begin to load
+ *	  on uevent       each Ethernet port joins the bridge at once: devices pass from here on
+ *	  on tick         disk_look: is the boot disk there? after DISK_WAIT_MS we go on without
+ *	    └► disk_take    grow, check, mount; identity; assessment of the slot
+ *	         └► services_begin   DHCP, time, tarnd as soon as the ports are known
+ *	  on tick         health_see_to: tarnd well? then the slot is good, or in the end it is not
+ *	SIGTERM, SIGINT  the machine starts again; SIGUSR2 it powers off
+ *
+ * Nothing here waits for the network, and nothing that goes wrong with disk, slots or services touches the bridge.
+ */
+#include "firmware/boot/machine.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <net/if.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "firmware/base/clock.h"
+#include "firmware/base/log.h"
+#include "firmware/boot/assess.h"
+#include "firmware/boot/bridge.h"
+#include "firmware/boot/devices.h"
+#include "firmware/boot/disk.h"
+#include "firmware/boot/health.h"
+#include "firmware/boot/host.h"
+#include "firmware/boot/run.h"
+#include "firmware/boot/say.h"
+#include "firmware/boot/screen.h"
+#include "firmware/boot/service.h"
+#include "firmware/boot/volumes.h"
+#include "firmware/boot/watchdog.h"
+#include "firmware/net/kernel.h"
+
+#define TICK_MS	       100
+#define SLOW_TICK_MS   1000
+#define DISK_WAIT_MS   30000
+#define PORTS_WAIT_MS  3000
+#define PORTS_MOVED_MS 2000
+#define HEALTHY_S      120 /* a slot on trial has so long */
+#define WELL_MS	       5000
+#define DEAF_LIMIT     20 /* questions that tarnd leaves unanswered in a row, one a second */
+#define CONFIG_WRONG   78 /* EX_CONFIG */
+#define KEEPER_SOCKET  "/run/tarn/keeper.sock"
+#define TARN_UID       800
+
+enum {
+	S_TARND,
+	S_DHCP,
+	S_TIME,
+	S_SSH,
+	S_SHELL,
+	SERVICES
+};
+
+static const char *const tarnd_argv[] = { "/usr/bin/tarnd", NULL };
+static const char *const tarnd_safe_argv[] = { "/usr/bin/tarnd", "-c", "/usr/share/tarn/safe.conf",
+					       NULL };
+static const char *const tarnd_one_argv[] = { "/usr/bin/tarnd", "-c",
+					      "/usr/share/tarn/one-arm.conf", NULL };
+static const char *const dhcp_argv[] = { "/usr/bin/udhcpc",
+					 "-f",
+					 "-i",
+					 BRIDGE_NAME,
+					 "-s",
+					 "/usr/lib/tarn/udhcpc",
+					 "-t",
+					 "4",
+					 "-T",
+					 "2",
+					 "-A",
+					 "5",
+					 "-O",
+					 "ntpsrv",
+					 "-V",
+					 "tarn",
+					 NULL };
+static const char *const time_argv[] = { "/usr/sbin/ntpd",	    "-d", "-s", "-f",
+					 "/etc/openntpd/ntpd.conf", NULL };
+static const char *const ssh_argv[] = { "/usr/sbin/dropbear", "-F", "-E", "-s", "-j", "-k", "-r",
+					"/state/ssh/hostkey", NULL };
+static const char *const shell_argv[] = { "/usr/bin/sh", NULL };
+
+struct machine {
+	struct event_base *base;
+	struct net_kernel *kernel;
+	struct devices *devices;
+	struct event *tick, *slow, *sigchld, *sigterm, *sigint, *sigusr2;
+	struct disk disk;
+	bool disk_known, disk_over; /* found; or not looked for any more */
+	bool services;
+	enum volume_fate state, cache;
+	uint64_t cache_bytes;
+	uint64_t begun_ms, ports_at_ms, well_since_ms, ready_ms;
+	unsigned ports_moved; /* since tarnd was started */
+	unsigned deaf;
+	struct host_flags flags;
+	struct assess assess;
+	struct health health;
+	struct service service[SERVICES];
+	int how;
+};
+
+static bool is_well(const struct machine *m)
+{
+	return m->health.answers && m->health.ready;
+}
+
+/* ---- ports ------------------------------------------------------------------------------------ */
+
+static void on_net(const char *name, bool there, void *arg)
+{
+	struct machine *m = arg;
+	int rc = there ? bridge_join(m->kernel, name) : 0;
+	uint64_t now = clock_read().mono_ms;
+
+	if (rc < 0)
+		say("port", "name=%s error=%d", name, rc);
+	if (rc <= 0)
+		return;
+	m->ports_at_ms = now;
+	if (m->service[S_TARND].pid)
+		m->ports_moved++;
+	say("port", "name=%s bridge=" BRIDGE_NAME " ports=%zu up_ms=%llu", name, bridge_ports(),
+	    (unsigned long long)now);
+}
+
+/* tarnd takes its ports at its start, and adopts all else that is there: devices pass meanwhile. */
+static void ports_follow(struct machine *m, uint64_t now)
+{
+	if (!m->ports_moved || now - m->ports_at_ms < PORTS_MOVED_MS)
+		return;
+	m->ports_moved = 0;
+	say("port", "ports=%zu action=restart-tarnd", bridge_ports());
+	service_signal(&m->service[S_TARND], SIGTERM);
+}
+
+/* ---- disk ------------------------------------------------------------------------------------- */
+
+static void on_block(const char *name, bool there, void *arg)
+{
+	(void)name, (void)there, (void)arg; /* the tick looks */
+}
+
+static void disk_take(struct machine *m)
+{
+	const struct disk *disk = m->disk_known ? &m->disk : NULL;
+	struct now now;
+	bool grown = false;
+	int rc = 0;
+
+	if (disk)
+		rc = disk_grow(disk, &grown);
+	m->state = volumes_state(disk);
+	if (say_log_to("/state/log"))
+		say("log", "where=memory");
+	m->cache = volumes_cache(disk, TARN_UID, TARN_UID, &m->cache_bytes);
+	say("disk", "name=%s state=%s cache=%s cache_mib=%llu grown=%d error=%d",
+	    disk ? disk->name : "none", volume_fate_name(m->state), volume_fate_name(m->cache),
+	    (unsigned long long)(m->cache_bytes >> 20), grown, rc);
+	host_identity();
+	host_config(disk);
+	now = clock_read();
+	assess_begin(&m->assess, disk, now.mono_ms + m->flags.deadline_s * 1000ULL, now);
+}
+
+static void disk_look(struct machine *m, uint64_t now)
+{
+	if (m->disk_over)
+		return;
+	m->disk_known = !disk_find(&m->disk);
+	if (!m->disk_known && now - m->begun_ms < DISK_WAIT_MS)
+		return;
+	m->disk_over = true;
+	disk_take(m);
+}
+
+/* ---- services --------------------------------------------------------------------------------- */
+
+/*
+ * Which settings tarnd gets: the own ones; if those are wrong, the defaults, for an appliance that does nothing helps
+ * nobody; with fewer than two ports, those of one arm.
+ */
+static void tarnd_choose(struct machine *m)
+{
+	struct service *s = &m->service[S_TARND];
+	const char *const *argv = tarnd_argv;
+
+	if (bridge_ports() < 2)
+		argv = tarnd_one_argv;
+	else if (s->last_status == CONFIG_WRONG && s->argv == tarnd_argv)
+		argv = tarnd_safe_argv;
+	else if (s->argv == tarnd_safe_argv)
+		argv = tarnd_safe_argv;
+	if (argv != s->argv)
+		say("tarnd", "settings=%s",
+		    argv == tarnd_argv	     ? "own"
+		    : argv == tarnd_one_argv ? "one-arm"
+					     : "defaults why=\"own are wrong\"");
+	s->argv = argv;
+}
+
+static void services_begin(struct machine *m, uint64_t now)
+{
+	static const char *const names[] = { "tarnd", "dhcp", "time", "ssh", "shell" };
+	static const char *const *const argvs[] = { tarnd_argv, dhcp_argv, time_argv, ssh_argv,
+						    shell_argv };
+
+	for (int i = 0; i < SERVICES; i++) {
+		m->service[i].name = names[i];
+		m->service[i].argv = argvs[i];
+	}
+	m->services = true;
+	service_want(&m->service[S_DHCP], now);
+	service_want(&m->service[S_TIME], now);
+	if (m->flags.debug) {
+		m->service[S_SHELL].tty = m->flags.debug_tty;
+		service_want(&m->service[S_SHELL], now);
+	}
+	if (host_wants_ssh())
+		service_want(&m->service[S_SSH], now);
+	assess_stage(&m->assess, "services");
+}
+
+/* tarnd comes when the ports are there, or will not be. */
+static void tarnd_begin(struct machine *m, uint64_t now)
+{
+	struct service *s = &m->service[S_TARND];
+
+	if (s->wanted)
+		return;
+	if (devices_busy(m->devices) || now - m->ports_at_ms < PORTS_WAIT_MS / 3 ||
+	    (bridge_ports() < 2 && now - m->begun_ms < PORTS_WAIT_MS * 4))
+		return;
+	service_want(s, now);
+}
+
+static void services_see_to(struct machine *m, uint64_t now)
+{
+	if (!m->services)
+		return;
+	tarnd_begin(m, now);
+	ports_follow(m, now);
+	if (!m->service[S_TARND].pid)
+		tarnd_choose(m);
+	for (int i = 0; i < SERVICES; i++)
+		service_see_to(&m->service[i], now);
+}
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+	struct machine *m = arg;
+	uint64_t now = clock_read().mono_ms;
+	int status;
+	pid_t pid;
+
+	(void)sig, (void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (devices_ended(m->devices, pid))
+			continue;
+		for (int i = 0; i < SERVICES; i++)
+			if (service_ended(&m->service[i], pid, status, now))
+				break;
+	}
+}
+
+/* ---- health ----------------------------------------------------------------------------------- */
+
+static void on_well(struct machine *m, struct now now)
+{
+	m->ready_ms = now.mono_ms;
+	assess_stage(&m->assess, "ready");
+	say("ready",
+	    "up_ms=%llu version=%s armed=%d ports=%zu mem_used_kib=%llu mem_available_kib=%llu",
+	    (unsigned long long)now.mono_ms, m->assess.version, m->health.armed, bridge_ports(),
+	    (unsigned long long)host_memory_used_kib(),
+	    (unsigned long long)host_memory_available_kib());
+}
+
+/* On trial, and the time is over: the loader's next choice shall have its turn. */
+static void trial_end(struct machine *m)
+{
+	char stage[64];
+
+	(void)snprintf(stage, sizeof(stage), "not healthy in %us: %s", m->flags.deadline_s,
+		       m->health.answers ? "tarn-proxy is not ready" : "tarnd does not answer");
+	assess_stage(&m->assess, stage);
+	say("slots", "trial=%s result=failed reason=\"%s\" action=reboot", m->assess.version,
+	    stage);
+	event_base_loopbreak(m->base);
+}
+
+static void tarnd_deaf(struct machine *m)
+{
+	if (m->health.answers || !m->service[S_TARND].pid) {
+		m->deaf = 0;
+		return;
+	}
+	if (++m->deaf < DEAF_LIMIT)
+		return;
+	say("tarnd", "deaf_s=%d action=kill", DEAF_LIMIT);
+	m->deaf = 0;
+	service_signal(&m->service[S_TARND], SIGKILL);
+}
+
+static void health_see_to(struct machine *m, struct now now)
+{
+	int rc = health_ask(KEEPER_SOCKET, &m->health);
+
+	(void)rc; /* says the same as `answers` */
+	tarnd_deaf(m);
+	if (!is_well(m)) {
+		m->well_since_ms = 0;
+		if (m->assess.counted && !m->assess.good && now.mono_ms >= m->assess.deadline_ms)
+			trial_end(m);
+		return;
+	}
+	if (!m->well_since_ms)
+		m->well_since_ms = now.mono_ms;
+	if (!m->ready_ms)
+		on_well(m, now);
+	if (!m->assess.good && now.mono_ms - m->well_since_ms >= WELL_MS)
+		assess_good(&m->assess, m->disk_known ? &m->disk : NULL, now);
+}
+
+/* ---- what others see ---------------------------------------------------------------------------- */
+
+static void picture_show(struct machine *m, struct now now)
+{
+	struct picture p = {
+		.assess = &m->assess,
+		.health = &m->health,
+		.ports = bridge_ports(),
+		.disk = m->disk_known ? m->disk.name : "none",
+		.state = volume_fate_name(m->state),
+		.cache = volume_fate_name(m->cache),
+		.cache_bytes = m->cache_bytes,
+		.watchdog = watchdog_is_open(),
+		.restarts = m->service[S_TARND].starts ? m->service[S_TARND].starts - 1 : 0,
+		.settings_wrong = m->service[S_TARND].argv == tarnd_safe_argv,
+		.ready_ms = m->ready_ms,
+		.now = now,
+	};
+
+	screen_show(&p);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------------- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct machine *m = arg;
+	uint64_t now = clock_read().mono_ms;
+
+	(void)fd, (void)what;
+	if (watchdog_open())
+		say("watchdog", "open=yes up_ms=%llu", (unsigned long long)now);
+	disk_look(m, now);
+	if (m->disk_over && !m->services)
+		services_begin(m, now);
+	services_see_to(m, now);
+}
+
+static void on_slow(evutil_socket_t fd, short what, void *arg)
+{
+	struct machine *m = arg;
+	struct now now = clock_read();
+
+	(void)fd, (void)what;
+	watchdog_pet();
+	if (!m->services)
+		return;
+	health_see_to(m, now);
+	picture_show(m, now);
+	say_log_bound();
+}
+
+static void on_end(evutil_socket_t number, short what, void *arg)
+{
+	struct machine *m = arg;
+
+	(void)what;
+	m->how = number == SIGUSR2 ? RB_POWER_OFF : RB_AUTOBOOT;
+	say("end", "signal=%d", (int)number);
+	event_base_loopbreak(m->base);
+}
+
+static void tool_tick(void *arg)
+{
+	(void)arg;
+	watchdog_pet();
+	(void)watchdog_open();
+}
+
+static struct event *every(struct machine *m, unsigned ms, event_callback_fn f)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	struct event *e = event_new(m->base, -1, EV_PERSIST, f, m);
+
+	return e && !event_add(e, &tv) ? e : NULL;
+}
+
+static struct event *on_signal(struct machine *m, int number, event_callback_fn f)
+{
+	struct event *e = evsignal_new(m->base, number, f, m);
+
+	return e && !event_add(e, NULL) ? e : NULL;
+}
+
+int machine_new(struct machine **ret_machine)
+{
+	static const struct devices_calls calls = { on_net, on_block };
+	struct machine *m = calloc(1, sizeof(*m));
+	int rc;
+
+	if (!m)
+		return -ENOMEM;
+	m->begun_ms = m->ports_at_ms = clock_read().mono_ms;
+	m->how = RB_AUTOBOOT;
+	host_flags_read(&m->flags, HEALTHY_S);
+	say("init", "up_ms=%llu", (unsigned long long)m->begun_ms);
+	m->base = event_base_new();
+	if (!m->base)
+		return -ENOMEM;
+	m->sigchld = on_signal(m, SIGCHLD, on_child);
+	m->sigterm = on_signal(m, SIGTERM, on_end);
+	m->sigint = on_signal(m, SIGINT, on_end);
+	m->sigusr2 = on_signal(m, SIGUSR2, on_end);
+	m->tick = every(m, TICK_MS, on_tick);
+	m->slow = every(m, SLOW_TICK_MS, on_slow);
+	if (!m->sigchld || !m->sigterm || !m->sigint || !m->sigusr2 || !m->tick || !m->slow)
+		return -ENOMEM;
+	run_tick_set(tool_tick, m);
+	host_hardening();
+	rc = net_kernel_open(&m->kernel);
+	if (!rc)
+		rc = m->kernel->ops->link_up(m->kernel, "lo", true, false);
+	if (!rc)
+		rc = bridge_make(m->kernel);
+	if (rc)
+		say("bridge", "error=%d", rc);
+	*ret_machine = m;
+	/* Without netlink there is no bridge; all the same tarnctl and the page are to be reached. */
+	return devices_new(m->base, &calls, m, &m->devices);
+}
+
+int machine_run(struct machine *m)
+{
+	(void)event_base_dispatch(m->base);
+	for (int i = 0; i < SERVICES; i++) {
+		m->service[i].wanted = false;
+		/* tarnd's SIGTERM takes down what it made; its proxy ends in order, the store is whole either way. */
+		service_signal(&m->service[i], SIGTERM);
+	}
+	host_wait_end(m->service[S_TARND].pid, 5);
+	return m->how;
+}

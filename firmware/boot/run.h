@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a tool to its end: mke2fs, e2fsck, sfdisk and the like. Never a shell. One thread.
+ */
+#ifndef FIRMWARE_BOOT_RUN_H
+#define FIRMWARE_BOOT_RUN_H
+
+#include <sys/types.h>
+
+#include "firmware/base/check.h"
+
+/* Called about once a second while a tool runs: the watchdog must not bark meanwhile. */
+typedef void run_tick_f(void *arg);
+void run_tick_set(run_tick_f *f, void *arg);
+
+/*
+ * Runs argv[0] (a path) with `input` (may be NULL) on its standard input; what it prints goes to the log. Its exit
+ * status, or -errno; -ETIMEDOUT when it had to be killed after `limit_s`.
+ */
+MUST_USE int run_tool(const char *const argv[], const char *input, unsigned limit_s);
+
+/* Only starts it. Its pid, or -errno. Fds above 2 are closed in it. `tty` (may be NULL) becomes 0, 1, 2. */
+MUST_USE pid_t run_start(const char *const argv[], int input_fd, const char *tty);
+
+#endif

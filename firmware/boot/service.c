@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/boot/service.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "firmware/boot/run.h"
+#include "firmware/boot/say.h"
+
+#define SOON_MS	     10000
+#define DELAY_MS     200
+#define DELAY_MAX_MS 10000
+
+void service_want(struct service *s, uint64_t now_ms)
+{
+	if (s->wanted)
+		return;
+	s->wanted = true;
+	s->next_ms = now_ms;
+	s->last_status = -1;
+}
+
+void service_see_to(struct service *s, uint64_t now_ms)
+{
+	if (!s->wanted || s->pid > 0 || now_ms < s->next_ms)
+		return;
+	s->pid = run_start(s->argv, -1, s->tty);
+	s->started_ms = now_ms;
+	s->starts++;
+	if (s->pid > 0)
+		return;
+	s->last_status = s->pid;
+	s->pid = 0;
+	s->next_ms = now_ms + DELAY_MAX_MS;
+}
+
+bool service_ended(struct service *s, pid_t pid, int wait_status, uint64_t now_ms)
+{
+	uint64_t delay = DELAY_MS;
+
+	if (s->pid <= 0 || pid != s->pid)
+		return false;
+	s->pid = 0;
+	s->last_status =
+		WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+	s->quick = now_ms - s->started_ms < SOON_MS ? s->quick + 1 : 0;
+	for (unsigned i = 0; i < s->quick && delay < DELAY_MAX_MS; i++)
+		delay *= 2;
+	s->next_ms = now_ms + (delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS);
+	say("service", "name=%s ended=%d starts=%u again_ms=%llu", s->name, s->last_status,
+	    s->starts, (unsigned long long)(s->next_ms - now_ms));
+	return true;
+}
+
+void service_signal(const struct service *s, int number)
+{
+	if (s->pid > 0)
+		(void)kill(s->pid, number);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hardware watchdog: resets the machine when pid 1's loop stands still. Never disarmed, not even by our end.
+ */
+#ifndef FIRMWARE_BOOT_WATCHDOG_H
+#define FIRMWARE_BOOT_WATCHDOG_H
+
+#include <stdbool.h>
+
+/* Opens it, if it is there by now and is not open yet. True when it was opened by this call. */
+bool watchdog_open(void);
+bool watchdog_is_open(void);
+
+/* Call at least every few seconds. */
+void watchdog_pet(void);
+
+#endif

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154 # variables of common.sh
+#
+# What goes with the image: the signed update, the bill of materials, the checksums.
+
+# keys: the private key that signs, and its public half, which the image carries.
+keys() {
+	local key=${IMAGE_KEY:-}
+	if [[ -z $key ]]; then
+		[[ ${RELEASE:-} != 1 ]] || die 'a release is signed: IMAGE_KEY=FILE (openssl genpkey -algorithm ed25519)'
+		key=$cache/development-key.pem
+		[[ -f $key ]] || (umask 077 && openssl genpkey -algorithm ed25519 -out "$key")
+	fi
+	cp "$key" "$work/key"
+	chmod 600 "$work/key"
+	openssl pkey -in "$key" -pubout -out "$work/key.pub"
+}
+
+# update OUT: see firmware/boot/update.h for the form.
+update() {
+	local head=$work/update.head
+	{
+		echo 'TARN-UPDATE 1'
+		echo "version=$version"
+		echo "arch=$ARCH"
+		echo "bytes=$(stat -c %s "$work/tarn.efi")"
+		echo "sha256=$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)"
+	} >"$head"
+	openssl pkeyutl -sign -inkey "$work/key" -rawin -in "$head" -out "$head.sig"
+	{
+		cat "$head"
+		echo "signature=$(base64 -w 0 "$head.sig")"
+		echo
+	} >"$1.new"
+	truncate -s 4096 "$1.new"
+	cat "$work/tarn.efi" >>"$1.new"
+	mv "$1.new" "$1"
+}
+
+# sbom OUT: SPDX 2.3, from the lock.
+sbom() {
+	jq -n --arg version "$version" --arg arch "$ARCH" \
+		--arg created "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
+		--arg image "$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)" --rawfile lock "$used" '
+	def id: gsub("[^A-Za-z0-9.-]"; "-");
+	($lock | split("\n") | map(select(. != "") | split(" "))) as $rows |
+	{
+		spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0", SPDXID: "SPDXRef-DOCUMENT",
+		name: "tarn-\($version)-\($arch)",
+		documentNamespace: "https://spdx.org/spdxdocs/tarn-\($version)-\($arch)-\($image)",
+		creationInfo: { created: $created, creators: ["Tool: tarn-image"] },
+		packages: ([{
+			SPDXID: "SPDXRef-tarn", name: "tarn", versionInfo: $version, downloadLocation: "NOASSERTION",
+			filesAnalyzed: false, licenseConcluded: "Apache-2.0", licenseDeclared: "Apache-2.0",
+			copyrightText: "NOASSERTION", checksums: [{ algorithm: "SHA256", checksumValue: $image }]
+		}] + ($rows | map({
+			SPDXID: "SPDXRef-deb-\(.[0] | id)", name: .[0], versionInfo: .[1], supplier: "Organization: Debian",
+			downloadLocation: "NOASSERTION", filesAnalyzed: false, licenseConcluded: "NOASSERTION",
+			licenseDeclared: "NOASSERTION", copyrightText: "NOASSERTION",
+			checksums: [{ algorithm: "SHA256", checksumValue: .[2] }],
+			externalRefs: [{ referenceCategory: "PACKAGE-MANAGER", referenceType: "purl",
+				referenceLocator: "pkg:deb/debian/\(.[0])@\(.[1] | @uri)?arch=\($arch)&distro=bookworm" }]
+		}))),
+		relationships: ([{ spdxElementId: "SPDXRef-DOCUMENT", relationshipType: "DESCRIBES", relatedSpdxElement: "SPDXRef-tarn" }] +
+			($rows | map({ spdxElementId: "SPDXRef-tarn", relationshipType: "CONTAINS",
+				relatedSpdxElement: "SPDXRef-deb-\(.[0] | id)" })))
+	}' >"$1.new"
+	mv "$1.new" "$1"
+}
+
+# sums NAME: of all that begins with it.
+sums() {
+	(cd "$BUILD" && sha256sum "$1.img.zst" "$1.update" "$1.spdx.json") >"$BUILD/$1.SHA256SUMS.new"
+	mv "$BUILD/$1.SHA256SUMS.new" "$BUILD/$1.SHA256SUMS"
+}
