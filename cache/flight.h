@@ -247,6 +247,8 @@ struct flight_head {
 	struct span extra; /* for the leader alone: lines that are not stored; copied */
 	/* STORE: what is whole may be kept if the flight fails (there is a strong validator). */
 	bool partial;
+	/* REFRESHED: what was confirmed is not the store's yet, another flight brings it: nothing is written. */
+	bool unstored;
 };
 
 /* Publishes the head. Takes head->object. After REFRESHED follows flight_end(0). */

@@ -215,8 +215,8 @@ bool flight_wanted(struct flight *f)
 
 void flight_head(struct flight *f, struct flight_head *head, struct now now)
 {
-	bool keep = f->all->writer &&
-		    (head->verdict == FLIGHT_STORE || head->verdict == FLIGHT_REFRESHED);
+	bool keep = f->all->writer && (head->verdict == FLIGHT_STORE ||
+				       (head->verdict == FLIGHT_REFRESHED && !head->unstored));
 
 	CHECK(head->first % CONFIG_CHUNK_BYTES == 0);
 	if (head->key)
@@ -241,7 +241,7 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	pthread_mutex_unlock(&f->lock);
 	if (keep)
 		flight_keep_begin(f, head->store_id);
-	if (head->verdict == FLIGHT_REFRESHED)
+	if (head->verdict == FLIGHT_REFRESHED && keep)
 		flight_show(f);
 	pthread_mutex_lock(&f->lock);
 	f->keeping = f->lease && head->verdict == FLIGHT_STORE && !f->dropped;

@@ -88,6 +88,7 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 		.stored = req->verdict.cond != POLICY_COND_OURS ? NULL
 			  : req->stored				? stored_object(req->stored)
 								: req->pending,
+		.unstored = !req->stored && req->pending,
 		.key = span_make(req->key, req->key_n),
 		.vary = span_of(req->vary),
 	};
@@ -353,9 +354,22 @@ static void settle(struct request *req)
 		again(req);
 }
 
+/* Is that very object in the store now? */
+static bool has_come(struct request *req, uint64_t id)
+{
+	bool variants;
+
+	if (request_look(req, &req->stored, &variants) < 0)
+		req->stored = NULL;
+	if (req->stored && stored_object(req->stored)->id == id)
+		return true;
+	stored_free(&req->stored);
+	return false;
+}
+
 /*
  * What flies and was too old for this request holds still: it is read there, with its new fields. If it has come to
- * its end meanwhile, it is looked up.
+ * its end meanwhile, it is read from the store.
  */
 static void refreshed_in_flight(struct request *req, const struct object *object)
 {
@@ -367,13 +381,16 @@ static void refreshed_in_flight(struct request *req, const struct object *object
 	found = fields && flight_find(flights_of(req), &key, fields->id, &req->seat);
 	object_free(&req->pending);
 	req->pending = fields;
-	if (!found) {
+	if (!found && !(fields && has_come(req, fields->id))) {
 		again(req);
 		return;
 	}
 	req->fwd_status = 304;
 	STAT_INC(STAT_REQUEST_REVALIDATED);
-	respond_flight(req, fields);
+	if (found)
+		respond_flight(req, fields);
+	else
+		serve_as(req, fields);
 }
 
 static void refreshed(struct request *req, const struct object *object)

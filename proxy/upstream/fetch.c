@@ -473,6 +473,7 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 	f->kind = ask->kind;
 	f->profile = ask->profile;
 	f->port = ask->port;
+	f->unstored = ask->unstored;
 	f->policy = *ask->policy;
 	f->cond = ask->cond;
 	f->has_range = ask->has_range;

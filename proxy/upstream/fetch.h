@@ -62,6 +62,7 @@ struct fetch_ask {
 	enum policy_cond cond;
 	const struct object
 		*stored; /* to validate or to complete; leased by the caller. NULL: none */
+	bool unstored;	 /* ... it is what another flight brings: only to validate, never written */
 	bool has_range;	 /* CACHE: ask for these bytes; first is a multiple of a chunk */
 	struct byte_range range;
 	struct span key;  /* CACHE: text of the primary key */

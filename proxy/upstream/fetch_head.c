@@ -332,7 +332,9 @@ static void whole_head(struct fetch *f, struct policy_stored *stored)
 
 static void refreshed_head(struct fetch *f, struct object *object)
 {
-	struct flight_head head = { .verdict = FLIGHT_REFRESHED, .store_id = f->stored->id };
+	struct flight_head head = { .verdict = FLIGHT_REFRESHED,
+				    .store_id = f->stored->id,
+				    .unstored = f->unstored };
 
 	object->id = f->stored->id;
 	object->key = f->stored->key;

@@ -61,6 +61,7 @@ struct fetch {
 	struct span authority, target, key, vary;
 	enum policy_cond cond;
 	struct object *stored;
+	bool unstored;
 	struct lease *stored_lease;
 	bool has_range;
 	struct byte_range range;
