@@ -284,7 +284,7 @@ static uint64_t hold_begin(struct generations *g, struct slot *slot, struct now 
 	if (atomic_compare_exchange_strong(&slot->held_since, &since,
 					   now.mono_ms ? now.mono_ms : 1))
 		return now.mono_ms ? now.mono_ms : 1;
-	if (now.mono_ms - since < limit)
+	if (now_since(now, since) < limit)
 		return since;
 	atomic_store(&slot->held_since, 0);
 	return 0;
@@ -313,7 +313,7 @@ bool generation_is_held(struct generations *g, const char *profile, struct now n
 	uint64_t since = slot ? atomic_load_explicit(&slot->held_since, memory_order_relaxed) : 0;
 
 	return since &&
-	       now.mono_ms - since < atomic_load_explicit(&g->hold_ms, memory_order_relaxed);
+	       now_since(now, since) < atomic_load_explicit(&g->hold_ms, memory_order_relaxed);
 }
 
 bool generation_take_change(struct generations *g, const char *profile)
@@ -425,7 +425,7 @@ static bool pin_index(struct generations *g, struct pin *pin, uint64_t who, uint
 {
 	uint64_t finish = atomic_load_explicit(&g->finish_ms, memory_order_relaxed);
 	bool goes_on = pin->who == who && !(pin->indexes & bit) &&
-		       now.mono_ms - pin->began < finish &&
+		       now_since(now, pin->began) < finish &&
 		       (pin->number == current || pin->number == previous);
 
 	if (!goes_on)

@@ -24,4 +24,10 @@ static inline struct now now_after(struct now now, uint64_t ms)
 	return (struct now){ now.wall_ms + (int64_t)ms, now.mono_ms + ms };
 }
 
+/* Milliseconds since `mono_ms`; 0 if that is later, as it may be when another loop has read it. */
+static inline uint64_t now_since(struct now now, uint64_t mono_ms)
+{
+	return now.mono_ms > mono_ms ? now.mono_ms - mono_ms : 0;
+}
+
 #endif

@@ -292,6 +292,24 @@ static void the_index_that_was_given_decides(void **state)
 	assert_int_equal(pinned(s, device_b, "object", false), 0);
 }
 
+/* Each loop reads the clock for itself: one may be a little behind the one that began it. */
+static void a_clock_that_is_behind_ends_nothing(void **state)
+{
+	struct scene *s = *state;
+	uint64_t before;
+
+	watch(s);
+	assert_true(see(s, "a", index_of("i", "\"1\"", 100, 5)));
+	before = number(s, "a");
+	assert_int_equal(pinned(s, device_a, "i", true), 0);
+	assert_true(hold(s, "\"2\""));
+	s->rig.now.mono_ms--;
+	assert_true(generation_is_held(s->g, "a", s->rig.now));
+	assert_true(hold(s, "\"2\""));
+	publish(s, before + 1000);
+	assert_int_equal(pinned(s, device_a, "j", true), before);
+}
+
 static void what_fails_leaves_all_as_it_was(void **state)
 {
 	struct scene *s = *state;
@@ -323,6 +341,7 @@ int main(void)
 		SCENE(who_began_before_finishes_on_that),
 		SCENE(but_not_for_ever),
 		SCENE(the_index_that_was_given_decides),
+		SCENE(a_clock_that_is_behind_ends_nothing),
 		SCENE(what_fails_leaves_all_as_it_was),
 	};
 
