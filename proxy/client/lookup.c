@@ -61,7 +61,8 @@ int request_cond_key(struct request *req, struct cache_key *ret_key)
 			continue;
 		if (sizeof(client->scratch) - n < f->value.n + 3)
 			return -ENOSPC;
-		memcpy(client->scratch + n, f->id == HTTP_FIELD_IF_NONE_MATCH ? "\n:n" : "\n:s", 3);
+		/* '?' begins no field's name and no word of cache/manifest.h: the device writes what follows. */
+		memcpy(client->scratch + n, f->id == HTTP_FIELD_IF_NONE_MATCH ? "\n?n" : "\n?s", 3);
 		memcpy(client->scratch + n + 3, f->value.p, f->value.n);
 		n += 3 + f->value.n;
 	}
