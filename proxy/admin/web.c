@@ -167,21 +167,25 @@ static void make_room(struct web *web)
 	guest_cut(worst);
 }
 
-/* For each connection that evhttp has accepted. Without memory it gives one that can't speak. */
-static struct bufferevent *on_accept(struct event_base *base, void *arg)
+/* Takes the SSL. NULL: no memory. */
+static struct bufferevent *guest_new(struct web *web, struct event_base *base, SSL *ssl)
 {
-	struct web *web = arg;
-	SSL *ssl = SSL_new(web->tls);
 	struct guest *guest = calloc(1, sizeof(*guest));
-	struct bufferevent *bufferevent = NULL;
+	struct bufferevent *bufferevent;
 
-	CHECK(ssl != NULL && guest != NULL); /* NULL would make evhttp speak without TLS */
-	if (web->n >= WEB_MAX)
-		make_room(web);
+	if (!guest || SSL_set_ex_data(ssl, guest_index, NULL) != 1) {
+		free(guest);
+		SSL_free(ssl);
+		return NULL;
+	}
 	bufferevent =
 		bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
 					       BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	CHECK(bufferevent != NULL);
+	if (!bufferevent) { /* whose the SSL is now depends on libevent's version: rather lost than freed twice */
+		free(guest);
+		return NULL;
+	}
+	CHECK(SSL_set_ex_data(ssl, guest_index, guest) == 1); /* its room was made above */
 	bufferevent_openssl_set_allow_dirty_shutdown(bufferevent, 1);
 	guest->web = web;
 	guest->bufferevent = bufferevent;
@@ -189,7 +193,21 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 	TAILQ_INSERT_TAIL(&web->guests, guest, link);
 	web->n++;
 	STAT_INC(STAT_ADMIN_CONNECTIONS);
-	CHECK(SSL_set_ex_data(ssl, guest_index, guest) == 1);
+	return bufferevent;
+}
+
+/* For each connection that evhttp has accepted. After NULL it speaks without TLS: on_request() refuses that. */
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+	struct web *web = arg;
+	SSL *ssl = SSL_new(web->tls);
+	struct bufferevent *bufferevent;
+
+	if (web->n >= WEB_MAX)
+		make_room(web);
+	bufferevent = ssl ? guest_new(web, base, ssl) : NULL;
+	if (!bufferevent)
+		STAT_INC(STAT_ADMIN_NO_MEMORY);
 	return bufferevent;
 }
 
@@ -213,9 +231,21 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 /* ---- requests ------------------------------------------------------------------------------------- */
 
-static void harden(struct evhttp_request *request)
+typedef const char *const pair[2]; /* name and value */
+
+static bool fields_add(struct evhttp_request *request, pair *fields, size_t n)
 {
-	static const char *const fields[][2] = {
+	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
+
+	for (size_t i = 0; i < n; i++)
+		if (evhttp_add_header(out, fields[i][0], fields[i][1]) < 0)
+			return false;
+	return true;
+}
+
+static bool harden(struct evhttp_request *request)
+{
+	static pair fields[] = {
 		{ "Content-Security-Policy", CSP },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "X-Frame-Options", "DENY" },
@@ -224,10 +254,8 @@ static void harden(struct evhttp_request *request)
 		{ "Cross-Origin-Resource-Policy", "same-origin" },
 		{ "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
 	};
-	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
 
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-		CHECK_OK(evhttp_add_header(out, fields[i][0], fields[i][1]));
+	return fields_add(request, fields, ARRAY_LEN(fields));
 }
 
 static void refuse(struct evhttp_request *request, int status, const char *phrase, const char *json)
@@ -259,7 +287,6 @@ static bool serve_page(struct evhttp_request *request)
 {
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
 	const struct page_file *file = page_find(path && path[0] ? path : "/");
-	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
 	const char *known = field(request, "If-None-Match"),
 		   *coding = field(request, "Accept-Encoding");
 	struct evbuffer *body;
@@ -267,19 +294,24 @@ static bool serve_page(struct evhttp_request *request)
 	if (!file || !is_read(request))
 		return false;
 	body = evbuffer_new();
-	CHECK_OK(evhttp_add_header(out, "ETag", file->etag));
-	CHECK_OK(evhttp_add_header(out, "Cache-Control", "no-cache"));
-	CHECK_OK(evhttp_add_header(out, "Vary", "Accept-Encoding"));
-	if (known && strcmp(known, file->etag) == 0) {
+	if (!body || !fields_add(request,
+				 (pair[]){ { "ETag", file->etag },
+					   { "Cache-Control", "no-cache" },
+					   { "Vary", "Accept-Encoding" } },
+				 3)) {
+		evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
+	} else if (known && strcmp(known, file->etag) == 0) {
 		evhttp_send_reply(request, HTTP_NOTMODIFIED, "Not Modified", NULL);
 	} else if (!coding || !strstr(coding, "gzip")) {
 		refuse(request, 406, "Not Acceptable",
 		       "{\"error\": \"gzip\", \"text\": \"the page is there as gzip alone\"}");
+	} else if (!fields_add(request,
+			       (pair[]){ { "Content-Type", file->type },
+					 { "Content-Encoding", "gzip" } },
+			       2) ||
+		   evbuffer_add_reference(body, file->gzip, file->gzip_n, NULL, NULL) < 0) {
+		evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
 	} else {
-		CHECK_OK(evhttp_add_header(out, "Content-Type", file->type));
-		CHECK_OK(evhttp_add_header(out, "Content-Encoding", "gzip"));
-		if (body)
-			(void)evbuffer_add_reference(body, file->gzip, file->gzip_n, NULL, NULL);
 		evhttp_send_reply(request, HTTP_OK, "OK", body);
 	}
 	if (body)
@@ -325,12 +357,13 @@ static void on_complete(struct evhttp_request *request, void *arg)
 	guest->since_ms = worker_now(guest->web->control)->mono_ms;
 }
 
+/* NULL: it came without TLS. */
 static struct guest *guest_of(struct evhttp_request *request)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(request);
+	SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(conn));
 
-	return SSL_get_ex_data(bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(conn)),
-			       guest_index);
+	return ssl ? SSL_get_ex_data(ssl, guest_index) : NULL;
 }
 
 static void on_request(struct evhttp_request *request, void *arg)
@@ -340,11 +373,13 @@ static void on_request(struct evhttp_request *request, void *arg)
 	const char *host = field(request, "Host");
 	struct admin_ask ask = { .peer = "?" };
 	struct guest *guest = guest_of(request);
-	const struct addr *addr = guest_addr(guest);
+	const struct addr *addr;
 
+	if (!guest || !harden(request))
+		return evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
+	addr = guest_addr(guest);
 	guest->busy = true;
 	evhttp_request_set_on_complete_cb(request, on_complete, guest);
-	harden(request);
 	if (addr) {
 		(void)addr_ip_format(addr, ask.peer);
 		if (!is_allowed(web, addr))
