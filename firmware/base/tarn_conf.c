@@ -144,8 +144,6 @@ static const struct setting rows[] = {
 	  "Networks from which the admin page may be used.", 0, 0, NULL },
 	{ "admin", "names", SETTING_STRINGS, AT(admin.names), "tarn tarn.local",
 	  "Names by which the admin page may be called, beside any address. Others are refused: a foreign page could have its name resolve to this box.", 0, 0, NULL },
-	{ "admin", "confirm", SETTING_DURATION, AT(admin.confirm), "60s",
-	  "Settings that were changed over the admin API go back by themselves unless they are confirmed within this time.", 2000, 3600000, NULL },
 
 	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },

@@ -97,7 +97,6 @@ struct tarn_settings {
 		struct addr_list listen;
 		struct net_list allow;
 		struct string_list names;
-		int64_t confirm;
 	} admin;
 	struct {
 		int level; /* enum log_level */

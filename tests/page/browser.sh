@@ -82,7 +82,7 @@ pids+=($!)
 
 # ---- tarn-proxy, and devices --------------------------------------------------------------------
 
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" -o admin.confirm=2s &
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" &
 pids+=($!)
 BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
 password=$("$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k none admin password --first) || exit 1
