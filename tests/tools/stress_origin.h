@@ -179,12 +179,23 @@ static bool body_send(struct origin *o, const struct answer *a, uint64_t end)
 	return true;
 }
 
+/*
+ * What nobody asked for comes with the end of the body, in one segment. When it comes later, the next request may be
+ * out already, and nothing in HTTP/1.1 tells it from the answer to that (RFC 9112, 9.2).
+ */
+static void cork(int fd, int on)
+{
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)) < 0)
+		raw_die("TCP_CORK");
+}
+
 /* True: the connection goes on. */
 static bool answer_send(struct origin *o, struct answer *a)
 {
 	uint64_t n = a->to - a->from;
 	char head[1024];
 	bool body = !a->head_only && a->status != 304;
+	bool lies;
 
 	if (dice_chance(&o->dice, 3) && !raw_send(o->wire.fd, "HTTP/1.1 103 Early\r\n\r\n", 22))
 		return false;
@@ -206,13 +217,17 @@ static bool answer_send(struct origin *o, struct answer *a)
 		}
 		return false;
 	}
+	lies = a->frame != CLOSE && a->mood == LIAR && dice_chance(&o->dice, 50);
+	if (lies)
+		cork(o->wire.fd, 1);
 	if (!body_send(o, a, a->to))
 		return false;
 	if (a->frame == CHUNKED && !raw_send(o->wire.fd, "0\r\n\r\n", 5))
 		return false;
-	if (a->frame != CLOSE && a->mood == LIAR && dice_chance(&o->dice, 50)) {
+	if (lies) {
 		COUNT(origin_lies);
 		(void)raw_send(o->wire.fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong", 43);
+		cork(o->wire.fd, 0);
 		return false;
 	}
 	return a->frame != CLOSE;
