@@ -131,19 +131,14 @@ static int row_find(const struct settings_table *table, struct span section, str
 	return known ? unknown(table, known, key, error) : unknown(table, NULL, section, error);
 }
 
-int settings_set(const struct settings_table *table, struct span section, struct span key,
-		 struct span value, uint8_t *seen, void *values, struct settings_error *error)
+static int row_set(const struct settings_table *table, size_t i, struct span value, uint8_t *seen,
+		   void *values, struct settings_error *error)
 {
+	const struct setting *row = &table->rows[i];
 	char allowed[sizeof(error->allowed)];
-	const struct setting *row;
 	void *at;
-	size_t i = 0;
 	int rc;
 
-	rc = row_find(table, section, key, &i, error);
-	if (rc < 0)
-		return rc;
-	row = &table->rows[i];
 	at = row_at(row, values);
 	if (seen[i] && !setting_is_list(row))
 		return settings_wrong(error, "one line", "%s is set a second time", row->key);
@@ -157,6 +152,15 @@ int settings_set(const struct settings_table *table, struct span section, struct
 		(void)settings_wrong(error, setting_allowed(row, allowed, sizeof(allowed)),
 				     "%s = %s is not valid", row->key, LOG_QUOTE(value));
 	return rc;
+}
+
+int settings_set(const struct settings_table *table, struct span section, struct span key,
+		 struct span value, uint8_t *seen, void *values, struct settings_error *error)
+{
+	size_t i = 0;
+	int rc = row_find(table, section, key, &i, error);
+
+	return rc < 0 ? rc : row_set(table, i, value, seen, values, error);
 }
 
 int settings_defaults(const struct settings_table *table, const char *section, void *values)
@@ -185,21 +189,27 @@ struct loading {
 	const struct settings_table *table;
 	void *values;
 	uint8_t *seen;
+	unsigned *lines; /* or NULL */
 };
 
 static int load_line(void *arg, struct span section, struct span key, struct span value,
 		     unsigned line, struct settings_error *error)
 {
 	struct loading *l = arg;
+	size_t i = 0;
+	int rc = row_find(l->table, section, key, &i, error);
 
-	(void)line;
-	return settings_set(l->table, section, key, value, l->seen, l->values, error);
+	if (rc < 0)
+		return rc;
+	if (l->lines && !l->lines[i])
+		l->lines[i] = line;
+	return row_set(l->table, i, value, l->seen, l->values, error);
 }
 
-int settings_load(const char *path, bool optional, const struct settings_table *table, void *out,
-		  struct settings_error *error)
+int settings_load_lines(const char *path, bool optional, const struct settings_table *table,
+			void *out, unsigned *lines, struct settings_error *error)
 {
-	struct loading l = { .table = table };
+	struct loading l = { .table = table, .lines = lines };
 	int rc = -ENOMEM;
 
 	*error = (struct settings_error){ 0 };
@@ -208,6 +218,8 @@ int settings_load(const char *path, bool optional, const struct settings_table *
 	l.seen = calloc(table->n, 1);
 	if (!l.values || !l.seen)
 		goto out;
+	if (lines)
+		memset(lines, 0, table->n * sizeof(*lines));
 	rc = settings_defaults(table, NULL, l.values);
 	if (rc < 0)
 		goto out;
@@ -226,6 +238,12 @@ out:
 	free(l.values);
 	free(l.seen);
 	return rc;
+}
+
+int settings_load(const char *path, bool optional, const struct settings_table *table, void *out,
+		  struct settings_error *error)
+{
+	return settings_load_lines(path, optional, table, out, NULL, error);
 }
 
 /* "# " and words up to column 90 or so. */

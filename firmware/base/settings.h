@@ -87,7 +87,17 @@ const char *settings_error_text(const struct settings_error *error, char *buf, s
  */
 MUST_USE int settings_load(const char *path, bool optional, const struct settings_table *table,
 			   void *out, struct settings_error *error);
+/* The same; lines[i], of table->n, becomes the line that sets row i (a list's first one), 0: its default. NULL: untold. */
+MUST_USE int settings_load_lines(const char *path, bool optional,
+				 const struct settings_table *table, void *out, unsigned *lines,
+				 struct settings_error *error);
 void settings_free(const struct settings_table *table, void *values);
+
+/* The value of row `i` as it could stand after "key =", a list's elements separated by blanks. free() it; NULL: no memory. */
+char *setting_text(const struct settings_table *table, size_t i, const void *values);
+
+/* What may stand after "key =", in words. Gives `buf` back, or a constant. */
+const char *setting_allowed(const struct setting *row, char *buf, size_t size);
 
 /* The table as a commented example file ("man page" of the settings). */
 void settings_print(const struct settings_table *table, FILE *to);

@@ -7,9 +7,6 @@
 
 bool setting_is_list(const struct setting *row);
 
-/* What may stand after "key =", in words. Gives `buf` back. */
-const char *setting_allowed(const struct setting *row, char *buf, size_t size);
-
 /*
  * Sets a scalar or appends to a list at `at`, the row's place in the struct. 0, -EINVAL or -ENOMEM.
  */

@@ -4,6 +4,8 @@
  */
 #include "firmware/base/tarn_conf.h"
 
+#include <string.h>
+
 #include "firmware/base/log.h"
 
 #define MS_DAY (86400 * 1000LL)
@@ -157,6 +159,39 @@ const struct settings_table tarn_conf_table = {
 	.n = ARRAY_LEN(rows),
 	.size = sizeof(struct tarn_settings),
 };
+
+static bool is_one_of(const struct setting *row, const char *const names[][2], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(row->section, names[i][0]) == 0 && strcmp(row->key, names[i][1]) == 0)
+			return true;
+	return false;
+}
+
+bool tarn_conf_private(const struct setting *row)
+{
+	static const char *const names[][2] = {
+		{ "sync", "installation_id" },
+		{ "sync", "licence_id" },
+	};
+
+	return is_one_of(row, names, ARRAY_LEN(names));
+}
+
+/* What is opened, mapped or taken apart once: a running box would lose traffic or its store over it. */
+bool tarn_conf_at_start(const struct setting *row)
+{
+	static const char *const names[][2] = {
+		{ "proxy", "workers" },	    { "proxy", "listen" },	{ "proxy", "admin_socket" },
+		{ "cache", "path" },	    { "cache", "size" },	{ "steer", "mode" },
+		{ "steer", "lan" },	    { "steer", "wan" },		{ "steer", "bridge" },
+		{ "keeper", "socket" },	    { "keeper", "user" },	{ "keeper", "proxy" },
+		{ "keeper", "state" },	    { "admin", "listen" },	{ "admin", "names" },
+		{ "keeper", "hang_limit" }, { "keeper", "vendor_max" },
+	};
+
+	return is_one_of(row, names, ARRAY_LEN(names));
+}
 
 int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,
 		   struct settings_error *error)

@@ -106,6 +106,12 @@ struct tarn_settings {
 
 extern const struct settings_table tarn_conf_table;
 
+/* Does its value identify an installation? Then no log, event or support archive shows it. */
+bool tarn_conf_private(const struct setting *row);
+
+/* Is this setting taken over at the programs' next start only, not by a reload? */
+bool tarn_conf_at_start(const struct setting *row);
+
 /* As settings_load; `path` NULL is TARN_CONF_PATH, which need not exist. An explicit path must. */
 MUST_USE int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,
 			    struct settings_error *error);

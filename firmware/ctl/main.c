@@ -22,8 +22,21 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 #define ALL_MAX	     128 /* options of all commands together */
 
 /* Append your table here; the help shows them in this order. */
-#define CTL_TABLES(X)                                                                              \
-	X(status) X(stat) X(why) X(config) X(ca) X(sync) X(log) X(admin) X(main) X(export)
+/* clang-format off */
+#define CTL_TABLES(X) \
+	X(status) \
+	X(stat) \
+	X(why) \
+	X(config) \
+	X(config_show) \
+	X(config_reload) \
+	X(ca) \
+	X(sync) \
+	X(export) \
+	X(log) \
+	X(admin) \
+	X(main)
+/* clang-format on */
 
 #define X(name) extern const struct ctl_table ctl_table_##name;
 CTL_TABLES(X)

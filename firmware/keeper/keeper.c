@@ -24,6 +24,7 @@
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
 #include "firmware/keeper/plane.h"
+#include "firmware/keeper/reload.h"
 #include "firmware/keeper/status.h"
 #include "firmware/steer/steer.h"
 
@@ -45,6 +46,7 @@ struct tarnd {
 	uint64_t step_since_ms;
 	uint64_t vendors_refused;
 	unsigned names_refused;
+	struct reload reload;
 	bool stopping;
 	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup;
 };
@@ -240,7 +242,7 @@ static json_t *status_document(void *arg)
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
 	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:o}",
+			 "s:i, s:I, s:i, s:I, s:o, s:o}",
 			 "state", arm_step_name(k->verdict.step),				/**/
 			 "armed", k->verdict.step == ARM_ARMED,					/**/
 			 "why_not_armed", k->verdict.why_not,					/**/
@@ -260,6 +262,7 @@ static json_t *status_document(void *arg)
 			 "vendors_refused", (json_int_t)k->vendors_refused,		     /**/
 			 "names_refused", (int)k->names_refused,			     /**/
 			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
+			 "reload", reload_json(&k->reload),				     /**/
 			 "counters", status_counters(k));
 }
 
@@ -310,44 +313,23 @@ static void on_ended(void *arg)
 	event_base_loopbreak(k->base);
 }
 
-static bool text_differs(const char *a, const char *b)
-{
-	return strcmp(a, b) != 0;
-}
-
-/* Settings that only a restart changes: taking a bridge apart would stop the traffic on it. */
-static void reload_warn(const struct tarn_settings *old, const struct tarn_settings *new)
-{
-	if (old->steer.mode != new->steer.mode || text_differs(old->steer.lan, new->steer.lan) ||
-	    text_differs(old->steer.wan, new->steer.wan) ||
-	    text_differs(old->steer.bridge, new->steer.bridge) ||
-	    text_differs(old->keeper.socket, new->keeper.socket) ||
-	    text_differs(old->keeper.user, new->keeper.user) ||
-	    text_differs(old->keeper.proxy, new->keeper.proxy) ||
-	    text_differs(old->keeper.state, new->keeper.state) ||
-	    text_differs(old->proxy.admin_socket, new->proxy.admin_socket) ||
-	    old->proxy.workers != new->proxy.workers ||
-	    old->keeper.hang_limit != new->keeper.hang_limit)
-		LOG(LOG_L_WARN, "keeper.reload",
-		    "note=\"ports, bridge, sockets, user, program, state, workers and hang_limit "
-		    "change "
-		    "at the next start\"");
-}
-
 /* The running parts keep what they borrowed from the old settings, so only what may change is moved. */
 static void on_reload(evutil_socket_t signal, short what, void *arg)
 {
 	struct tarnd *k = arg;
 	struct tarnd_config config;
-	char why[TARND_WHY_MAX];
+	char why[TARND_WHY_MAX] = "";
 	struct profiles *profiles;
 
 	(void)signal, (void)what;
+	reload_begin(&k->reload, clock_read().wall_ms);
 	if (tarnd_config_load(k->config.path, &config, why) || tarnd_config_check(&config, why)) {
+		memcpy(k->reload.why, why, sizeof(why));
 		LOG(LOG_L_ERROR, "keeper.reload", "kept=old why=%s", LOG_QUOTE(span_of(why)));
 		return;
 	}
-	reload_warn(&k->config.settings, &config.settings);
+	reload_compare(&k->reload, &k->config.settings, &config.settings);
+	k->reload.taken = true;
 	profiles = k->config.profiles;
 	k->config.profiles = config.profiles;
 	config.profiles = profiles;

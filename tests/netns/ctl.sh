@@ -123,6 +123,28 @@ check 'a new host is not covered, tarnd says' wait_until 5 grep -q 'ca.uncovered
 check 'and show says' says 'Not for       new.example' ca show
 check 'the CA is the same' test "$(ctl ca export | ca_digest)" == "$digest"
 
+# ---- the configuration, shown and reloaded ----------------------------------------------------------
+
+shown_is_the_same() {
+	ctl config show >"$work/shown.conf"
+	diff <(ctl --json config show | jq '.settings[] | .key + .value') \
+		<("$BUILD/bin/tarnctl" --json -c "$work/shown.conf" config show | jq '.settings[] | .key + .value')
+}
+check 'config show prints a file that means the same' shown_is_the_same
+check 'it names the line of what is set' says "size = 64M                      ; $work/tarn.conf:13" config show cache
+check 'and what is not' says 'object_max = 0                  ; default' config show cache.object_max
+check 'config diff shows default and value' says "$work/tarn.conf:13: [cache] size" config diff
+check 'a setting that does not exist' says 'no such setting: cache.sice' config show cache.sice
+check 'an untouched file reloads' says 'taken over by tarnd and tarn-proxy; no connection was dropped' config reload
+printf '[sync]\nrate = 1M\n[log]\nlevel = debug\n' >>"$work/tarn.conf"
+sed -i 's/^size = 64M/size = 65M/' "$work/tarn.conf"
+check 'what waits for the next start is named' says 'At the next start of tarnd only: cache.size' config reload
+check 'the level is taken over' says debug log level
+printf '[sync]\nrate = much\n' >>"$work/tarn.conf"
+check 'a wrong file is told by line' says "$work/tarn.conf:21: rate" config reload
+check 'and asked of nobody' says 'nothing was asked of the running programs' config reload
+sed -i '$d' "$work/tarn.conf"
+
 kill -TERM "$keeper"
 check 'tarnd ends' wait_until 15 tap_not kill -0 "$keeper"
 check 'nothing runs again: status 2' wait_until 5 status_is 2

@@ -319,9 +319,53 @@ static void the_printed_table_is_a_valid_file(void **state)
 	free(text);
 }
 
+/* What a value is as text means the same when it is read; and where it came from is told. */
+static void a_value_as_text(void **state)
+{
+	static const char *const want[] = { "no",
+					    "10",
+					    "2G",
+					    "90s",
+					    "two words",
+					    "/a b",
+					    "red",
+					    "p q",
+					    "192.0.2.2:54 2001:db8::1",
+					    "::/0 192.0.2.0/24",
+					    "443 80" };
+	static const unsigned where[] = { 2, 0, 3, 4, 6, 0, 7, 8, 10, 0, 0 };
+	struct values v = load("[one]\nflag = OFF\nnumber=10\nbytes = 2048m\ntime = 90s\n[two]\n"
+			       "text = two words\npath = /a b\nchoice = Red\nwords = p, q\n"
+			       "addrs = 192.0.2.2:54 [2001:db8::1]:53\nnets = ::/0 192.0.2.0/24\n"
+			       "ports = 443, 80\n");
+	unsigned lines[ARRAY_LEN(rows)];
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		text = setting_text(&table, i, &v);
+		assert_string_equal(text, want[i]);
+		free(text);
+	}
+	settings_free(&table, &v);
+	v = load("[one]\nflag = OFF\nbytes = 0\ntime = 100ms\n[two]\ntext = x\nchoice = Red\n"
+		 "words = p\nwords = q\naddrs = ::1\n");
+	settings_free(&table, &v);
+	assert_int_equal(settings_load_lines(file, false, &table, &v, lines, &error), 0);
+	assert_memory_equal(lines, where, sizeof(where));
+	text = setting_text(&table, 2, &v);
+	assert_string_equal(text, "0");
+	free(text);
+	text = setting_text(&table, 3, &v);
+	assert_string_equal(text, "100ms");
+	free(text);
+	settings_free(&table, &v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_value_as_text),
 		cmocka_unit_test(empty_file_is_the_defaults),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(tolerates_bom_crlf_and_no_last_newline),
