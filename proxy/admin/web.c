@@ -2,7 +2,9 @@
 /*
  * evhttp over bufferevent_openssl.
  *
- * A connection's TLS session carries a struct guest; it goes with the TLS session, which goes with evhttp's connection.
+ * A connection's TLS session carries a struct guest; it goes with the TLS session, which goes with evhttp's connection:
+ * not at once, but in a later turn of the loop, at the end in event_base_free(). A guest may so outlive the web; then it
+ * knows none (guests_orphan()).
  * Limits: WEB_MAX connections (over it the oldest of the address that has most is shut down, so that no address can
  * keep others out); a request must be complete WEB_REQUEST_MS after the connection or the request before, which on_sweep()
  * enforces against drippers. What is answered or streamed is let be: writing has evhttp's own limit.
@@ -48,7 +50,7 @@
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 struct guest {
-	struct web *web;
+	struct web *web; /* NULL: gone; the guest is in no list */
 	struct bufferevent *bufferevent;
 	uint64_t since_ms; /* it owes us a request since then */
 	bool busy;	   /* a request of it is being answered */
@@ -72,6 +74,14 @@ static int guest_index = -1; /* of SSL's ex_data; once a process */
 
 /* ---- guests --------------------------------------------------------------------------------------- */
 
+static void guest_unlink(struct guest *guest)
+{
+	struct web *web = guest->web;
+
+	TAILQ_REMOVE(guest->cut ? &web->leaving : &web->guests, guest, link);
+	web->n -= !guest->cut;
+}
+
 static void guest_free(void *parent, void *arg, CRYPTO_EX_DATA *data, int index, long argl,
 		       void *argp)
 {
@@ -80,13 +90,20 @@ static void guest_free(void *parent, void *arg, CRYPTO_EX_DATA *data, int index,
 	(void)parent, (void)data, (void)index, (void)argl, (void)argp;
 	if (!guest)
 		return;
-	if (guest->cut)
-		TAILQ_REMOVE(&guest->web->leaving, guest, link);
-	else
-		TAILQ_REMOVE(&guest->web->guests, guest, link);
-	guest->web->n -= !guest->cut;
+	if (guest->web)
+		guest_unlink(guest);
 	STAT_DEC(STAT_ADMIN_CONNECTIONS);
 	free(guest);
+}
+
+static void guests_orphan(struct guests *guests)
+{
+	struct guest *guest;
+
+	while ((guest = TAILQ_FIRST(guests))) {
+		guest_unlink(guest);
+		guest->web = NULL;
+	}
 }
 
 static int guest_fd(const struct guest *guest)
@@ -497,7 +514,9 @@ void web_free(struct web **ptr)
 		return;
 	event_del(&web->sweep);
 	if (web->http)
-		evhttp_free(web->http);
+		evhttp_free(web->http); /* no callback of ours comes after it but guest_free() */
+	guests_orphan(&web->guests);
+	guests_orphan(&web->leaving);
 	SSL_CTX_free(web->tls);
 	free(web);
 }
