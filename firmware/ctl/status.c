@@ -2,14 +2,8 @@
 /*
  * tarnctl status: is it working, and if not, why; in words on one screen, or as JSON.
  *
- * Both programs may be of another version than this one: every member of their answers may be
- * missing, and what is not known is not claimed. Who writes them: firmware/keeper, proxy/admin.
- *
- *	keeper	proxy	verdict
- *	up	up	working if armed and every vendor is reachable, else degraded
- *	up	down	degraded: connections pass straight through
- *	down	up	working if reachable: the proxy alone, nothing is intercepted
- *	down	down	not running
+ * What is wrong and what to do is judge.c's. What is not known is not claimed. Who writes the answers: firmware/keeper,
+ * proxy/admin.
  */
 #include "firmware/ctl/ctl.h"
 
@@ -18,105 +12,9 @@
 
 #include "firmware/base/span.h"
 #include "firmware/ctl/ask.h"
+#include "firmware/ctl/judge.h"
 
 #define TLS_HOSTS_SHOWN 3
-
-struct status {
-	json_t *keeper, *proxy, *counters; /* NULL: no answer */
-	int keeper_rc, proxy_rc;
-	json_t *problems; /* array of strings: why not simply "working" */
-	enum ctl_exit verdict;
-};
-
-static double counter(const struct status *s, const char *name)
-{
-	const json_t *rows = json_object_get(s->counters, "counters");
-	size_t i;
-	json_t *row;
-
-	json_array_foreach(rows, i, row)
-	{
-		if (strcmp(ctl_text(row, "name"), name) == 0)
-			return ctl_number(row, "value");
-	}
-	return -1;
-}
-
-static void problem(struct status *s, enum ctl_exit verdict, const char *what, const char *why)
-{
-	char text[400];
-
-	(void)snprintf(text, sizeof(text), "%s%s%s", what, why[0] ? ": " : "", why);
-	CHECK_OK(json_array_append_new(s->problems, json_string(text)));
-	if (verdict > s->verdict)
-		s->verdict = verdict;
-}
-
-static bool is_armed(const struct status *s)
-{
-	const json_t *armed = json_object_get(s->keeper, "armed");
-
-	if (armed)
-		return json_is_true(armed) || (json_is_integer(armed) && json_integer_value(armed));
-	return strcmp(ctl_text(s->keeper, "state"), "armed") == 0;
-}
-
-/* A vendor that has not been checked yet is neither. */
-static bool reach_known(const json_t *row)
-{
-	return !json_is_false(json_object_get(row, "checked"));
-}
-
-static void judge_reach(struct status *s)
-{
-	const json_t *reach = json_object_get(s->proxy, "reach");
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(reach, i, row)
-	{
-		if (reach_known(row) && json_is_false(json_object_get(row, "reachable")))
-			problem(s, CTL_DEGRADED, "a vendor can't be reached",
-				ctl_text(row, "vendor"));
-	}
-}
-
-/* The proxy's own word. no_upstream is told vendor by vendor. */
-static void judge_proxy(struct status *s)
-{
-	const char *state = ctl_text(s->proxy, "state");
-
-	if (strcmp(state, "uncached") == 0)
-		problem(s, CTL_DEGRADED, "nothing is cached, the store can't be used",
-			ctl_text(json_object_get(s->proxy, "cache"), "last_error"));
-	else if (strcmp(state, "draining") == 0)
-		problem(s, CTL_DEGRADED, "tarn-proxy is about to end", "");
-	else if (state[0] && strcmp(state, "ok") != 0 && strcmp(state, "no_upstream") != 0)
-		problem(s, CTL_DEGRADED, "tarn-proxy", state);
-}
-
-static void judge(struct status *s)
-{
-	if (!s->keeper && !s->proxy) {
-		bool forbidden = s->keeper_rc == -EACCES || s->proxy_rc == -EACCES;
-
-		problem(s, forbidden ? CTL_NOT_ALLOWED : CTL_NOT_RUNNING, "tarnd",
-			ask_error_text(s->keeper_rc));
-		problem(s, CTL_NOT_RUNNING, "tarn-proxy", ask_error_text(s->proxy_rc));
-		return;
-	}
-	/* Mode off is the administrator's choice and no fault. */
-	if (s->keeper && !is_armed(s) && strcmp(ctl_text(s->keeper, "mode"), "off") != 0)
-		problem(s, CTL_DEGRADED,
-			"nothing is intercepted, connections pass straight through",
-			ctl_text(s->keeper, "why_not_armed"));
-	if (!s->keeper && s->keeper_rc != -ENOENT && s->keeper_rc != -ECONNREFUSED)
-		problem(s, CTL_DEGRADED, "tarnd", ask_error_text(s->keeper_rc));
-	if (!s->proxy)
-		problem(s, CTL_DEGRADED, "tarn-proxy", ask_error_text(s->proxy_rc));
-	judge_proxy(s);
-	judge_reach(s);
-}
 
 static const char *verdict_name(enum ctl_exit verdict)
 {
@@ -163,7 +61,7 @@ static void print_keeper(const struct status *s)
 			 "none (tarnd is not there; the proxy serves those that ask it)");
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "%s%s%.40s", is_armed(s) ? "armed" : "not armed",
+	(void)snprintf(text, sizeof(text), "%s%s%.40s", judge_is_armed(s) ? "armed" : "not armed",
 		       mode[0] ? ", mode " : "", mode);
 	ctl_line("Interception", text);
 	print_ports(s);
@@ -183,8 +81,8 @@ static void print_proxy(const struct status *s)
 {
 	char since[40];
 	double up = ctl_number(s->proxy, "uptime_s"), workers = ctl_number(s->proxy, "workers");
-	double open = counter(s, "conn.open"), accepted = counter(s, "conn.accepted");
-	double requests = counter(s, "requests");
+	double open = judge_counter(s, "conn.open"), accepted = judge_counter(s, "conn.accepted");
+	double requests = judge_counter(s, "requests");
 	char text[300];
 	int n;
 
@@ -273,7 +171,7 @@ static const char *reach_word(const json_t *row)
 {
 	const json_t *reachable = json_object_get(row, "reachable");
 
-	if (!reach_known(row) || !json_is_boolean(reachable))
+	if (!judge_reach_known(row) || !json_is_boolean(reachable))
 		return "not known yet";
 	return json_is_true(reachable) ? "reachable" : "not reachable";
 }
@@ -296,16 +194,23 @@ static void print_reach(const struct status *s)
 	}
 }
 
-static void print_words(const struct status *s)
+static void print_list(const char *label, const json_t *texts)
 {
 	json_t *text;
 	size_t i;
 
-	ctl_line("Tarn is", verdict_name(s->verdict));
-	json_array_foreach(s->problems, i, text)
+	json_array_foreach(texts, i, text)
 	{
-		ctl_line(i ? "" : "Because", json_string_value(text));
+		ctl_line(i ? "" : label, json_string_value(text));
 	}
+}
+
+static void print_words(const struct status *s)
+{
+	ctl_line("Tarn is", verdict_name(s->verdict));
+	print_list("Because", s->problems);
+	print_list("To do", s->todo);
+	print_list("Note", s->notes);
 	if (s->keeper || s->proxy)
 		print_keeper(s);
 	if (!s->proxy)
@@ -320,8 +225,9 @@ static void print_words(const struct status *s)
 static void print_json(const struct status *s)
 {
 	json_t *document =
-		json_pack("{s:s, s:O, s:O?, s:O?}", "state", verdict_name(s->verdict), "problems",
-			  s->problems, "keeper", s->keeper, "proxy", s->proxy);
+		json_pack("{s:s, s:O, s:O, s:O, s:O?, s:O?}", "state", verdict_name(s->verdict),
+			  "problems", s->problems, "todo", s->todo, "notes", s->notes, "keeper",
+			  s->keeper, "proxy", s->proxy);
 
 	CHECK(document != NULL);
 	CHECK_OK(json_dumpf(document, stdout, JSON_INDENT(2)));
@@ -331,15 +237,15 @@ static void print_json(const struct status *s)
 
 static int status(const struct ctl_options *options, char **args)
 {
-	struct status s = { .problems = json_array() };
+	struct status s = { .problems = json_array(), .todo = json_array(), .notes = json_array() };
 
 	(void)args;
-	CHECK(s.problems != NULL);
+	CHECK(s.problems && s.todo && s.notes);
 	s.keeper_rc = ask_keeper(options->keeper_socket, &s.keeper);
 	s.proxy_rc = ask_proxy(options->proxy_socket, "/api/v1/status", &s.proxy);
 	if (s.proxy && ask_proxy(options->proxy_socket, "/api/v1/stat", &s.counters) < 0)
 		s.counters = NULL; /* the lines that need them are left out */
-	judge(&s);
+	status_judge(&s);
 	if (options->json)
 		print_json(&s);
 	else
@@ -348,6 +254,8 @@ static int status(const struct ctl_options *options, char **args)
 	json_decref(s.proxy);
 	json_decref(s.counters);
 	json_decref(s.problems);
+	json_decref(s.todo);
+	json_decref(s.notes);
 	return s.verdict;
 }
 
@@ -358,9 +266,13 @@ static const struct ctl_command commands[] = {
 	  0,
 	  status,
 	  "is it working, why not, and what was saved",
-	  "One screen in words. With --json all that both programs say of themselves. The exit "
-	  "status alone tells "
-	  "a script whether it works.",
+	  "One screen in words: what is wrong (Because), what to do about it (To do), what else is "
+	  "worth "
+	  "knowing (Note). The exit status alone tells a script: 0 working, 1 degraded, 2 nothing "
+	  "runs, 77 not "
+	  "allowed to ask. With --json all that both programs say of themselves. Why a device did "
+	  "not get "
+	  "something from the store: `tarnctl why URL`.",
 	  { NULL } },
 };
 CTL_TABLE(status, commands);

@@ -226,6 +226,9 @@ static void all_is_well(void **state)
 	assert_string_equal(err, "");
 	assert_string_equal(
 		out, "Tarn is       working\n"
+		     "Note          v does not resolve, or not to what answers, by this network's "
+		     "DNS; the "
+		     "public resolver 192.0.2.53:53 is used until it does (see `tarnctl dns`)\n"
 		     "Interception  armed, mode bridge\n"
 		     "Ports         eth0 lan, eth1 wan\n"
 		     "Addresses     12 known to be a vendor's\n"
@@ -293,7 +296,8 @@ static void the_proxy_alone_works(void **state)
 	(void)state;
 	proxy(PROXY_OK);
 	assert_int_equal(run("status"), 0);
-	expect(out, "Tarn is       working\nInterception  none");
+	expect(out, "Tarn is       working\n");
+	expect(out, "\nInterception  none");
 }
 
 static void steering_off_is_a_choice(void **state)
@@ -324,7 +328,8 @@ static void a_vendor_out_of_reach_is_degraded(void **state)
 	      "{\"state\":\"no_upstream\",\"reach\":[{\"vendor\":\"w\",\"checked\":false,"
 	      "\"reachable\":false},{\"vendor\":\"v\",\"reachable\":false,\"via\":\"system\"}]}");
 	assert_int_equal(run("status"), 1);
-	expect(out, "Because       a vendor can't be reached: v\nInterception");
+	expect(out, "Because       a vendor can't be reached: v\n"
+		    "To do         Devices ask the vendor themselves meanwhile.");
 	expect(out, "Vendors       w: not known yet\n              v: not reachable, DNS: system");
 }
 
@@ -335,6 +340,42 @@ static void an_unusable_store_is_degraded(void **state)
 	proxy(HTTP_OK "{\"state\":\"uncached\",\"cache\":{\"last_error\":\"ENOSPC\"}}");
 	assert_int_equal(run("status"), 1);
 	expect(out, "nothing is cached, the store can't be used: ENOSPC\n");
+	expect(out, "To do         Its disk is full: free some of it");
+}
+
+static void says(const char *keeper_says, int status, const char *text)
+{
+	keeper(keeper_says);
+	proxy(PROXY_OK);
+	assert_int_equal(run("status"), status);
+	expect(out, text);
+	(void)end(NULL);
+}
+
+/* Each state of the keeper that is wrong has words, and says what to do. */
+static void what_to_do(void **state)
+{
+	(void)state;
+	says("{\"armed\":false,\"mode\":\"bridge\",\"why_not_armed\":\"which port leads to the "
+	     "router is not known "
+	     "yet\"}",
+	     1, "To do         Connect both ports");
+	says("{\"armed\":true,\"ports\":[{\"name\":\"eth1\",\"role\":\"wan\"}]}", 1,
+	     "Because       no port leads to the devices\nTo do         Connect the devices' "
+	     "switch");
+	says("{\"armed\":true,\"reload\":{\"times\":2,\"taken\":false,\"why\":\"f:3: no\"}}", 1,
+	     "the one before is in use: f:3: no\nTo do         Mend it until `tarnctl config "
+	     "check`");
+	says("{\"armed\":true,\"reload\":{\"times\":3,\"taken\":true,\"why\":\"\"}}", 0,
+	     "working\n");
+	says("{\"armed\":true,\"proxy\":{\"restarts\":3,\"up_ms\":900,\"last_exit\":\"signal "
+	     "11\"}}",
+	     1, "Because       tarn-proxy keeps dying: signal 11\n");
+	says("{\"armed\":true,\"proxy\":{\"restarts\":9,\"up_ms\":9000000}}", 0, "working\n");
+	keeper(KEEPER_ARMED);
+	proxy(HTTP_OK "{\"state\":\"uncached\",\"cache\":{\"last_error\":\"EAGAIN\"}}");
+	assert_int_equal(run("--json status"), 1);
+	expect(out, "\"Another tarn-proxy uses this store");
 }
 
 static void answers_may_be_anything(void **state)
@@ -510,6 +551,7 @@ int main(void)
 		T(the_keeper_alone_is_degraded),
 		T(a_vendor_out_of_reach_is_degraded),
 		T(an_unusable_store_is_degraded),
+		T(what_to_do),
 		T(answers_may_be_anything),
 		T(texts_do_not_reach_the_terminal_raw),
 		T(one_that_hangs_is_told),
