@@ -454,7 +454,8 @@ static bool explain_key(struct why *w)
 	struct policy_target target = {
 		.profile = w->match.profile,
 		.group = w->match.group,
-		.port = w->port == 80 ? 0 : w->port,
+		.secure = w->tls,
+		.port = w->port,
 		.path = w->path,
 		.has_query = w->head.has_query,
 		.query = w->head.query,

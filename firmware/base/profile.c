@@ -21,9 +21,12 @@
 #define GROUP_AT(member) offsetof(struct group, member)
 
 static const char *const tls_modes[] = { "splice", "refuse", NULL };
+static const char *const upstreams[] = { "http", "https", NULL };
+static const char *const schemes[] = { "separate", "same", NULL };
 static const char *const class_names[] = { "object", "index", "pass", NULL };
 
 _Static_assert(PROFILE_OBJECT == 0 && PROFILE_INDEX == 1 && PROFILE_PASS == 2, "class_names");
+_Static_assert(PROFILE_SCHEMES_SEPARATE == 0 && PROFILE_SCHEMES_SAME == 1, "schemes");
 _Static_assert(PROFILE_TLS_SPLICE == 0 && PROFILE_TLS_REFUSE == 1, "tls_modes");
 
 /* clang-format off */
@@ -32,7 +35,11 @@ static const struct setting profile_rows[] = {
 	  "Short name: lower-case letters, digits, '-'. Part of every key, and of the update source's paths.", 0, 0, NULL },
 	{ "vendor", "title", SETTING_STRING, AT(title), "", "Name for people.", 0, 0, NULL },
 	{ "vendor", "source", SETTING_STRING, AT(source_text), "",
-	  "host or host:port that /<name>/... of the update source is fetched from; default: the first exact host, port 80.", 0, 0, NULL },
+	  "host or host:port that /<name>/... of the update source is fetched from; default: the first exact host, port 80, or 443 with upstream = https.", 0, 0, NULL },
+	{ "vendor", "upstream", SETTING_ENUM, AT(upstream), "http",
+	  "How the update source, and what is fetched ahead, is asked of the vendor. https is verified in full and never replaced by http.", 0, 0, upstreams },
+	{ "vendor", "schemes", SETTING_ENUM, AT(schemes), "separate",
+	  "same: the vendor's hosts carry the same content by http and https, so that what came by one answers the other.", 0, 0, schemes },
 	{ "vendor", "enabled", SETTING_BOOL, AT(enabled), "yes",
 	  "no: the file is checked, but not used.", 0, 0, NULL },
 	{ "hosts", "exact", SETTING_STRINGS, AT(exact), "", "Hosts whose traffic is cached.", 0, 0, NULL },
@@ -46,6 +53,8 @@ static const struct setting profile_rows[] = {
 	{ "reach", "port", SETTING_INT, AT(reach_port), "443", "The port that is connected.", 1, 65535, NULL },
 	{ "reach", "resolvers", SETTING_ADDRS, AT(resolvers), "", "Public resolvers, in order.", 53, 0, NULL },
 	{ "tls", "mode", SETTING_ENUM, AT(tls_mode), "splice", "What becomes of TLS.", 0, 0, tls_modes },
+	{ "tls", "ca_file", SETTING_STRING, AT(ca_file), "",
+	  "Certificates (PEM) that may vouch for this vendor's, beside the system's.", 0, 0, NULL },
 	{ "sync", "ahead", SETTING_BOOL, AT(ahead), "no", "Fetch ahead and publish generations as a whole.", 0, 0, NULL },
 	{ "sync", "headers", SETTING_STRINGS, AT(sync_headers), "", "NAME=TEMPLATE: fields of the box's own requests.", 0, 0, NULL },
 	{ "sync", "query", SETTING_STRINGS, AT(sync_query), "", "NAME=TEMPLATE: parameters of the box's own requests.", 0, 0, NULL },
@@ -395,7 +404,7 @@ static int source_finish(struct profile *p, struct settings_error *error)
 {
 	struct span text = span_of(p->source_text);
 	size_t colon = span_find(text, ':');
-	uint64_t port = 80;
+	uint64_t port = profile_upstream_secure(p) ? 443 : 80;
 
 	if (text.n) {
 		if (host_normalise(span_head(text, colon), p->source_host) < 0 ||
@@ -440,6 +449,9 @@ static int profile_finish(struct loading *l, struct settings_error *error)
 	if (p->reach_host_text[0] && host_normalise(span_of(p->reach_host_text), p->reach_host) < 0)
 		return settings_wrong(error, "a host name", "[reach] host = %s",
 				      LOG_QUOTE(span_of(p->reach_host_text)));
+	if (p->ca_file[0] && p->ca_file[0] != '/')
+		return settings_wrong(error, "an absolute path", "[tls] ca_file = %s",
+				      LOG_QUOTE(span_of(p->ca_file)));
 	for (unsigned kind = 0; rc == 0 && kind < PROFILE_KINDS; kind++)
 		rc = class_finish(l, (enum profile_kind)kind, error);
 	if (rc == 0)
@@ -528,6 +540,21 @@ const char *profile_source(const struct profile *profile, uint16_t *ret_port)
 		return NULL;
 	*ret_port = profile->source_port;
 	return profile->source_host;
+}
+
+bool profile_upstream_secure(const struct profile *profile)
+{
+	return profile->upstream == 1;
+}
+
+bool profile_schemes_same(const struct profile *profile)
+{
+	return profile->schemes == PROFILE_SCHEMES_SAME;
+}
+
+const char *profile_ca_file(const struct profile *profile)
+{
+	return profile->ca_file[0] ? profile->ca_file : NULL;
 }
 
 const char *profile_reach_host(const struct profile *profile, uint16_t *ret_port)

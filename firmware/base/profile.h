@@ -28,6 +28,12 @@ enum profile_tls {
 	PROFILE_TLS_REFUSE
 };
 
+/* Do http and https of the profile's hosts carry the same content, path by path? */
+enum profile_schemes {
+	PROFILE_SCHEMES_SEPARATE,
+	PROFILE_SCHEMES_SAME
+};
+
 /* How responses of one class are kept. Milliseconds; -1 is "not set". */
 struct profile_class {
 	enum profile_kind kind;
@@ -106,6 +112,12 @@ const char *const *profile_mirrors(const struct profile *profile, const char *gr
  * source).
  */
 const char *profile_source(const struct profile *profile, uint16_t *ret_port);
+
+/* [vendor] upstream: is what the box asks for by itself, and the update source, fetched by https? */
+bool profile_upstream_secure(const struct profile *profile);
+bool profile_schemes_same(const struct profile *profile);
+/* [tls] ca_file: who vouches for the vendor's certificates beside the system's list. NULL: nobody. */
+const char *profile_ca_file(const struct profile *profile);
 
 /* [reach]: whose connectability says "the vendor is reachable". NULL if the profile has none. */
 const char *profile_reach_host(const struct profile *profile, uint16_t *ret_port);

@@ -64,6 +64,8 @@ struct profile {
 	char *name;
 	char *title;
 	char *source_text;
+	int upstream; /* index of upstreams[] in profile.c: 1 is https */
+	int schemes;  /* enum profile_schemes */
 	bool enabled;
 	struct string_list exact, suffix, never; /* empty after loading: moved to the claims */
 	struct string_list keep, drop;
@@ -72,6 +74,7 @@ struct profile {
 	int64_t reach_port;
 	struct addr_list resolvers;
 	int tls_mode;
+	char *ca_file; /* "": none */
 	bool ahead;
 	struct string_list sync_headers, sync_query;
 	/* made of it */

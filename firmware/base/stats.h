@@ -53,6 +53,7 @@
 	ONE(REQUEST_FOREIGN, COUNTER, "request.foreign", "relayed for a host that is not a vendor's") \
 	ONE(REQUEST_ERROR, COUNTER, "request.error", "answered with an error of our own (5xx)") \
 	ONE(REQUEST_REFUSED, COUNTER, "request.refused", "refused with a 4xx or 5xx of our own") \
+	ONE(REQUEST_HTTPS_REFUSED, COUNTER, "request.https_refused", "refused with 501: https was asked of the explicit proxy in clear, not by CONNECT") \
 	ONE(REQUEST_RANGE, COUNTER, "request.range", "answered with 206 from the store or a flight") \
 	ONE(REQUEST_NOT_MODIFIED, COUNTER, "request.not_modified", "answered with 304: the device's copy is current") \
 	MANY(HTTP_REFUSED, 64, COUNTER, "http.refused", "messages refused by the HTTP parser, by reason") \

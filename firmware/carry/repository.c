@@ -73,10 +73,10 @@ static bool key_split(struct span key, const char *profile, struct span *ret_gro
 	for (size_t i = 0; i < ret_group->n; i++) {
 		char c = ret_group->p[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !strchr("-_.:@", c))
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !strchr("-_.:@+", c))
 			return false;
 	}
-	if (ret_group->p[0] == '.' || ret_group->n > PROFILE_GROUP_MAX + 8)
+	if (ret_group->p[0] == '.' || ret_group->n > PROFILE_GROUP_MAX + 16)
 		return false;
 	*ret_path = rest;
 	return path_is_normal(rest);

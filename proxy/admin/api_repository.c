@@ -19,6 +19,7 @@
 #include "proxy/admin/route.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
+#include "proxy/policy/policy.h"
 #include "proxy/proxy.h"
 
 #define PIECE_OBJECTS 256
@@ -81,7 +82,7 @@ struct listing {
 	size_t n, size;
 	size_t at, missing;
 	bool headed;
-	char source[PROFILE_GROUP_MAX + 8];
+	char source[POLICY_PLACE_MAX];
 	const char *profile; /* for the walk */
 	int rc;
 };
@@ -89,14 +90,17 @@ struct listing {
 /* The group that the update source's tree is of. */
 static void source_find(struct listing *l, const struct profile *profile)
 {
+	struct policy_target target = { .profile = profile,
+					.secure = profile_upstream_secure(profile) };
 	struct profile_match match;
 	uint16_t port = 0;
 	const char *host = profile_source(profile, &port);
 
 	if (!host || !profile_match_host(l->control->config->profiles, span_of(host), &match))
 		return;
-	(void)snprintf(l->source, sizeof(l->source), port == 80 ? "%s" : "%s:%u", match.group,
-		       port);
+	target.group = match.group;
+	target.port = port;
+	(void)policy_place(&target, l->source);
 }
 
 static int walk(const struct object *object, void *arg)

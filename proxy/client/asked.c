@@ -68,8 +68,9 @@ void asked_note(struct request *req, bool sent)
 	req->asked = true;
 	object = object_of(req);
 	previous = object && manifest_key_is_beside(object->key);
-	n = req->port == 80 ? snprintf(host, sizeof(host), "%s", req->match.host)
-			    : snprintf(host, sizeof(host), "%s:%u", req->match.host, req->port);
+	n = req->port == (req->secure ? 443 : 80)
+		    ? snprintf(host, sizeof(host), "%s", req->match.host)
+		    : snprintf(host, sizeof(host), "%s:%u", req->match.host, req->port);
 	event = (struct demand_event){
 		.at = request_wall(req),
 		.bytes = req->out.sent,

@@ -77,12 +77,9 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 	*ask = (struct fetch_ask){
 		.kind = FETCH_CACHE,
 		.profile = req->profile,
-		.host = req->match.host,
 		.group = req->match.group,
-		.port = req->port,
 		.request = &req->head,
 		.policy = &req->policy,
-		.authority = span_of(req->authority),
 		.target = request_target(req),
 		.cond = req->verdict.cond,
 		.stored = req->verdict.cond != POLICY_COND_OURS ? NULL
@@ -92,6 +89,7 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 		.key = span_make(req->key, req->key_n),
 		.vary = span_of(req->vary),
 	};
+	request_dial(req, ask);
 }
 
 /* This one leads: its fetch. False if it could not even start; then the request is answered. */

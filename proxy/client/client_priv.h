@@ -80,6 +80,7 @@ struct conn {
 
 	struct request *req; /* NULL: idle */
 	bool sniffed;	     /* it speaks HTTP */
+	bool secure;	     /* ... inside TLS that ends here */
 	bool served;	     /* at least one response was begun */
 	bool last;	     /* no request after this one */
 	bool broken;	     /* half a message is on the wire: nothing may follow */
@@ -122,6 +123,7 @@ struct request {
 	/* whose it is */
 	const struct profile *profile; /* NULL: nobody's */
 	struct profile_match match;
+	bool secure; /* its URI is of https */
 	uint16_t port;
 	struct span path;		      /* without a /<vendor> prefix */
 	char authority[PROFILE_HOST_MAX + 8]; /* empty: the request's own */
@@ -202,6 +204,11 @@ static inline int64_t request_wall(const struct request *req)
 	return request_now(req).wall_ms / 1000;
 }
 
+static inline struct span request_scheme(const struct request *req)
+{
+	return req->secure ? SPAN("https") : SPAN("http");
+}
+
 /* The generation of its profile now. */
 static inline uint64_t request_generation(const struct request *req)
 {
@@ -243,6 +250,8 @@ void request_begin(struct request *req);		/* the head is parsed */
 bool request_device_allowed(const struct request *req); /* ... to use the explicit proxy */
 /* Origin-form, in client->text. Empty: it can't be. */
 struct span request_target(struct request *req);
+/* Where it is fetched from, and by which scheme; what Host says there, empty: the request's own. */
+void request_dial(const struct request *req, struct fetch_ask *ask);
 void request_refused(struct conn *conn, int refusal); /* no request could be made of it */
 void request_timed_out(struct conn *conn);	      /* its head did not come in time */
 

@@ -75,7 +75,8 @@ static void remove_one(struct request *req, struct removal *r, const struct poli
 	struct policy_target target = {
 		.profile = req->profile,
 		.group = req->match.group,
-		.port = req->port == 80 ? 0 : req->port,
+		.secure = req->secure,
+		.port = req->port,
 		.path = vendor_path(req, uri->path),
 		.has_query = uri->has_query,
 		.query = uri->query,
@@ -125,7 +126,7 @@ void invalidate_begin(struct request *req, const struct http_head *response)
 	struct policy_invalid gone;
 	struct removal *r;
 
-	policy_invalidate(&req->head, SPAN("http"), response, worker->client->scratch,
+	policy_invalidate(&req->head, request_scheme(req), response, worker->client->scratch,
 			  sizeof(worker->client->scratch), &gone, NULL);
 	r = gone.n ? removal_new(req) : NULL;
 	if (!r)

@@ -229,7 +229,8 @@ int request_key_make(struct request *req)
 	struct policy_target target = {
 		.profile = req->profile,
 		.group = req->match.group,
-		.port = req->port == 80 ? 0 : req->port,
+		.secure = req->secure,
+		.port = req->port,
 		.path = req->path,
 		.has_query = req->head.has_query,
 		.query = req->head.query,

@@ -223,11 +223,8 @@ void relay_begin(struct request *req, enum policy_cond cond)
 	struct fetch_ask ask = {
 		.kind = FETCH_RELAY,
 		.profile = req->profile,
-		.host = req->match.host,
-		.port = req->port,
 		.request = &req->head,
 		.policy = &req->policy,
-		.authority = span_of(req->authority),
 		.cond = cond,
 		.from_outside = !req->profile && req->conn->mode == CONN_PROXY &&
 				!addr_is_loopback(&req->conn->device),
@@ -237,6 +234,7 @@ void relay_begin(struct request *req, enum policy_cond cond)
 		.arg = req,
 	};
 
+	request_dial(req, &ask);
 	/* What it brings may answer later GETs. */
 	if (req->head.method == HTTP_METHOD_POST && req->profile && request_key_make(req) == 0)
 		ask.key = span_make(req->key, req->key_n);
@@ -391,7 +389,8 @@ static bool is_unreachable(int error)
 
 bool relay_fail_open(struct request *req, int error)
 {
-	if (req->conn->mode != CONN_INTERCEPTED || !is_unreachable(error) || req->body_begun)
+	if (req->conn->mode != CONN_INTERCEPTED || req->conn->secure || !is_unreachable(error) ||
+	    req->body_begun)
 		return false;
 	splice_to_origin(req->conn, SPLICE_UNREACHABLE, NULL);
 	return true;

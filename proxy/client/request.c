@@ -195,6 +195,11 @@ static bool demands_met(struct request *req)
 	return false;
 }
 
+static uint16_t default_port(bool secure)
+{
+	return secure ? 443 : 80;
+}
+
 static void classify(struct request *req)
 {
 	const struct profile_class *class =
@@ -203,6 +208,7 @@ static void classify(struct request *req)
 	if (!demands_met(req))
 		return;
 	policy_request(&req->head, class, &req->policy, NULL);
+	req->policy.secure = req->secure;
 	switch (req->policy.route) {
 	case POLICY_ROUTE_ANSWER:
 		respond_here(req);
@@ -255,10 +261,11 @@ static bool match_source(struct request *req)
 		return false;
 	req->match = match;
 	req->profile = profile;
-	req->port = port ? port : 80;
+	req->secure = profile_upstream_secure(profile);
+	req->port = port;
 	req->path = span_drop(req->head.path, 1 + name.n);
-	snprintf(req->authority, sizeof(req->authority), req->port == 80 ? "%s" : "%s:%u", host,
-		 req->port);
+	snprintf(req->authority, sizeof(req->authority),
+		 port == default_port(req->secure) ? "%s" : "%s:%u", host, port);
 	return true;
 }
 
@@ -286,6 +293,8 @@ static void from_absolute_form(struct request *req)
 		STAT_INC(STAT_CONN_DENIED);
 		deny(req, 403, "this proxy is not for you");
 	} else if (!span_ieq(req->head.scheme, SPAN("http"))) {
+		/* In clear up to here it would not be what https promises (RFC 9110, 4.2.2). */
+		STAT_INC(STAT_REQUEST_HTTPS_REFUSED);
 		deny(req, 501, "only http is proxied; use CONNECT for the rest");
 	} else {
 		if (!match_host(req, &never)) {
@@ -302,7 +311,8 @@ static void from_absolute_form(struct request *req)
 void request_begin(struct request *req)
 {
 	req->path = req->head.path.n ? req->head.path : SPAN("/");
-	req->port = req->head.port ? req->head.port : 80;
+	req->secure = req->conn->secure;
+	req->port = req->head.port ? req->head.port : default_port(req->secure);
 	if (req->conn->mode == CONN_INTERCEPTED)
 		from_intercepted(req);
 	else if (is_loop(req))
@@ -313,6 +323,21 @@ void request_begin(struct request *req)
 		from_absolute_form(req);
 	else
 		from_origin_form(req);
+}
+
+/*
+ * A profile whose schemes carry the same and whose upstream is https has all fetched by https: what anybody on the way could
+ * alter never fills what answers https.
+ */
+void request_dial(const struct request *req, struct fetch_ask *ask)
+{
+	bool lift = !req->secure && req->profile && req->port == 80 && !req->head.host_is_ip6 &&
+		    profile_schemes_same(req->profile) && profile_upstream_secure(req->profile);
+
+	ask->host = req->match.host;
+	ask->secure = req->secure || lift;
+	ask->port = lift ? 443 : req->port;
+	ask->authority = lift && req->head.port ? req->head.host : span_of(req->authority);
 }
 
 struct span request_target(struct request *req)

@@ -1,24 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys: spellings of one resource become one text, resources that may differ stay apart. The scheme
- * is no part of a key: a vendor's content is the same by both, and only HTTP is cached for now.
+ * Keys: spellings of one resource become one text, resources that may differ stay apart. What http brought, which
+ * anybody on the way could have altered, never answers for https, unless the profile says that the schemes are one.
  */
 #include <stdio.h>
 
 #include "proxy/http/uri.h"
 #include "proxy/policy/policy.h"
 
-/* The group, and the port behind it if it is not the default. */
-static struct span place(const struct policy_target *t, char buf[PROFILE_GROUP_MAX + 8])
+#define SECURE "+https" /* '+' is in no host's name and no group's */
+
+struct span policy_place(const struct policy_target *t, char buf[POLICY_PLACE_MAX])
 {
+	bool usual = !t->port || t->port == (t->secure ? 443 : 80);
+	bool apart = t->secure && !(usual && profile_schemes_same(t->profile));
+	const char *mark = apart ? SECURE : "";
 	int n;
 
-	if (t->port && t->port != 80)
-		n = snprintf(buf, PROFILE_GROUP_MAX + 8, "%s:%u", t->group, t->port);
+	if (usual)
+		n = snprintf(buf, POLICY_PLACE_MAX, "%s%s", t->group, mark);
 	else
-		n = snprintf(buf, PROFILE_GROUP_MAX + 8, "%s", t->group);
-	CHECK(n >= 0 && n < PROFILE_GROUP_MAX + 8);
+		n = snprintf(buf, POLICY_PLACE_MAX, "%s:%u%s", t->group, t->port, mark);
+	CHECK(n >= 0 && n < POLICY_PLACE_MAX);
 	return span_make(buf, (size_t)n);
+}
+
+struct span policy_place_group(struct span word, bool *ret_secure)
+{
+	struct span group = span_head(word, span_find(word, '+'));
+
+	*ret_secure = group.n < word.n;
+	/* An address of version 6 is a group without a port of its own. */
+	if (group.n && group.p[0] == '@')
+		group = span_head(group, span_find(group, ':'));
+	return group;
 }
 
 /* The path; with a '?' behind it if there is one and nothing else: "/a?" is not "/a" (RFC 3986 6.2.3). */
@@ -55,7 +70,7 @@ static int query_write(const struct policy_target *t, char *buf, size_t size,
 
 int policy_key(const struct policy_target *t, char *buf, size_t size, struct cache_key *ret_key)
 {
-	char group[PROFILE_GROUP_MAX + 8], path_buf[CONFIG_HTTP_LINE_MAX + 2],
+	char group[POLICY_PLACE_MAX], path_buf[CONFIG_HTTP_LINE_MAX + 2],
 		query_buf[CONFIG_HTTP_LINE_MAX];
 	struct span path, query;
 	int rc = path_write(t, path_buf, sizeof(path_buf), &path);
@@ -63,7 +78,7 @@ int policy_key(const struct policy_target *t, char *buf, size_t size, struct cac
 	if (rc == 0)
 		rc = query_write(t, query_buf, sizeof(query_buf), &query);
 	if (rc == 0)
-		rc = key_build(span_of(profile_name(t->profile)), place(t, group), path, query, buf,
-			       size, ret_key);
+		rc = key_build(span_of(profile_name(t->profile)), policy_place(t, group), path,
+			       query, buf, size, ret_key);
 	return rc == -EMSGSIZE ? -ENOSPC : rc;
 }

@@ -28,6 +28,8 @@
 #define POLICY_HEAD_MAX (CONFIG_HEAD_MAX + 4096)
 /* Most selecting fields of a Vary that are kept apart. */
 #define POLICY_VARY_FIELDS_MAX 16
+/* The second word of a key, with its NUL. */
+#define POLICY_PLACE_MAX (PROFILE_GROUP_MAX + 16)
 /* A list of that many names. */
 #define POLICY_VARY_MAX 1024
 
@@ -52,6 +54,7 @@ struct policy_req {
 	enum policy_reason reason;	   /* of the route */
 	const struct profile_class *class; /* NULL: none */
 	enum http_method method;
+	bool secure;	/* of an https URI: for the caller to set */
 	bool may_store; /* the response may be stored; else a miss is fetched for this one only */
 	bool only_if_cached;
 	bool authorized;  /* Authorization is there */
@@ -71,15 +74,27 @@ void policy_request(const struct http_head *req, const struct profile_class *cla
 struct policy_target {
 	const struct profile *profile;
 	const char *group; /* struct profile_match */
-	uint16_t port;	   /* 0: the default */
+	bool secure;	   /* https */
+	uint16_t port;	   /* 0: the default of the scheme */
 	struct span path;
 	bool has_query;
 	struct span query;
 };
 
-/* buf: CACHE_KEY_TEXT_MAX. 0; -EINVAL (not a URI path), -ENOSPC: do not cache. */
+/*
+ * The second word of a key is its place: GROUP, GROUP:PORT if the port is not the scheme's default, and "+https" behind it
+ * for what came by https, unless the profile says that both schemes carry the same and the port is the default.
+ *
+ * buf: CACHE_KEY_TEXT_MAX. 0; -EINVAL (not a URI path), -ENOSPC: do not cache.
+ */
 MUST_USE int policy_key(const struct policy_target *target, char *buf, size_t size,
 			struct cache_key *ret_key);
+
+/* The place alone: of profile, group, scheme and port. */
+struct span policy_place(const struct policy_target *target, char buf[POLICY_PLACE_MAX]);
+
+/* A key's place taken apart: its group (borrowed), and whether it is of https alone. */
+struct span policy_place_group(struct span place, bool *ret_secure);
 
 /*
  * The selecting fields of a response: names in lower case, sorted, comma separated; empty without

@@ -272,7 +272,8 @@ bool policy_post_response(const struct policy_req *req, const struct http_head *
 	if (request->method != HTTP_METHOD_POST || resp->status != 200 || !req->class ||
 	    req->class->kind == PROFILE_PASS || cachectl_has(&cc, CACHECTL_NO_STORE) || !at ||
 	    http_field_count(resp, HTTP_FIELD_CONTENT_LOCATION) != 1 ||
-	    !policy_names_target(request, SPAN("http"), target, at->value))
+	    !policy_names_target(request, req->secure ? SPAN("https") : SPAN("http"), target,
+				 at->value))
 		return false;
 	as_get.route = POLICY_ROUTE_CACHE;
 	as_get.method = HTTP_METHOD_GET;

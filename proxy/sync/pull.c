@@ -59,6 +59,7 @@ struct pull {
 	/* what was asked */
 	const struct profile *profile;
 	struct profile_match match;
+	bool secure;
 	uint16_t port;
 	char *key, *target, *head_text;
 	struct http_head *head;
@@ -386,6 +387,7 @@ static int lead(struct pull *p, struct span key, const char *vary, struct flight
 		.profile = p->profile,
 		.host = p->match.host,
 		.group = p->match.group,
+		.secure = p->secure,
 		.port = p->port,
 		.request = p->head,
 		.policy = &p->policy,
@@ -581,6 +583,7 @@ static void begin(struct pull *p)
 	policy_request(p->head,
 		       profile_classify(p->profile, span_head(target, span_find(target, '?'))),
 		       &p->policy, NULL);
+	p->policy.secure = p->secure;
 	if (p->policy.route != POLICY_ROUTE_CACHE)
 		finish(p, PULL_FAILED, -EOPNOTSUPP);
 	else
@@ -616,18 +619,26 @@ static void on_wake(struct flight_reader *seat)
 	mailbox_post(p->worker, &p->mail);
 }
 
-/* Host and port, and whose they are now. */
+/*
+ * Host and port, and whose they are now. By https if that alone is what the key is for, or if it may be that and the
+ * profile prefers it (as request_dial() does).
+ */
 static int match_host(struct pull *p, struct span host)
 {
-	struct span profile = span_head(span_of(p->key), span_find(span_of(p->key), ' '));
-	struct span name;
+	struct span rest = span_of(p->key), profile, place, name;
 	bool ip6;
+
+	if (!span_cut(&rest, ' ', &profile) || !span_cut(&rest, ' ', &place))
+		return -EINVAL;
+	(void)policy_place_group(place, &p->secure);
 
 	if (http_authority_split(host, &name, &p->port, &ip6) < 0 ||
 	    !profile_match_host(p->config->profiles, name, &p->match) || p->match.never)
 		return -EINVAL;
-	p->port = p->port ? p->port : 80;
 	p->profile = p->match.profile;
+	if (!p->port && profile_schemes_same(p->profile))
+		p->secure |= profile_upstream_secure(p->profile);
+	p->port = p->port ? p->port : p->secure ? 443 : 80;
 	return span_eq(span_of(profile_name(p->profile)), profile) ? 0 : -EINVAL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "proxy/policy/policy.h"
 #include "proxy/sync/sync_priv.h"
 
 /* A name under which something that is asked for stood in an old index. */
@@ -169,12 +170,13 @@ static int reader_new(struct reading *r)
 	char group[PROFILE_GROUP_MAX];
 	const char *host = item->host;
 	struct span rest = span_of(item->key), word;
+	bool secure;
 
 	if (!config.format)
 		return -ENOENT;
 	(void)span_cut(&rest, ' ', &word);
 	(void)span_cut(&rest, ' ', &word);
-	if (span_copy(word, group, sizeof(group)) == 0)
+	if (span_copy(policy_place_group(word, &secure), group, sizeof(group)) == 0)
 		config.hosts = profile_mirrors(profile, group, &config.hosts_n);
 	if (!config.hosts) {
 		config.hosts = &host;

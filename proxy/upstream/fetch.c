@@ -235,6 +235,10 @@ static void fetch_try(struct fetch *f)
 
 	if (!queue_enter(f))
 		return;
+	if (f->secure) {
+		fetch_finish(f, -EPROTONOSUPPORT); /* never in clear instead */
+		return;
+	}
 	f->step = FETCH_CONNECT;
 	f->response_began = false;
 	f->in_n = f->in_at = 0;
@@ -472,6 +476,7 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 
 	f->kind = ask->kind;
 	f->profile = ask->profile;
+	f->secure = ask->secure;
 	f->port = ask->port;
 	f->unstored = ask->unstored;
 	f->policy = *ask->policy;

@@ -54,6 +54,7 @@ struct fetch_ask {
 	const struct profile *profile; /* NULL: a host of no profile */
 	const char *host;	       /* lower case; where to connect */
 	const char *group;	       /* mirrors to try when the host fails; NULL: none */
+	bool secure;		       /* by https, verified; never by http instead */
 	uint16_t port;
 	const struct http_head *request;
 	const struct policy_req *policy;

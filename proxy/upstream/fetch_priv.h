@@ -53,6 +53,7 @@ struct fetch {
 	const struct profile *profile; /* alive by config */
 	char host[PROFILE_HOST_MAX];
 	char group[PROFILE_GROUP_MAX]; /* empty: none */
+	bool secure;
 	uint16_t port;
 	struct policy_req policy;
 	struct http_head *request; /* spans into request_raw */

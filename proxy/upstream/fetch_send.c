@@ -28,7 +28,7 @@ static struct span authority_at(struct fetch *f, char *buf, size_t size)
 {
 	if (f->at == f->host)
 		return f->authority;
-	if (f->port == 80)
+	if (f->port == (f->secure ? 443 : 80))
 		return span_of(f->at);
 	snprintf(buf, size, "%s:%u", f->at, f->port);
 	return span_of(buf);

@@ -56,6 +56,22 @@ static const struct keys key_rows[] = {
 	  "a.example.com/x?v=1&install=78", true },
 	{ "profile: ... also if nothing is left", "a.example.com/x?install=77", "a.example.com/x",
 	  true },
+	{ "RFC 9110 4.2.2: https is another origin", "https://a.example.com/x", "a.example.com/x",
+	  false },
+	{ "RFC 9110 4.2.2: 443 is its default port", "https://a.example.com:443/x",
+	  "https://a.example.com/x", true },
+	{ "RFC 9110 4.2.2: ... which http on that port is not", "a.example.com:443/x",
+	  "https://a.example.com/x", false },
+	{ "RFC 9110 4.2.2: ... and 80 is not", "https://a.example.com:80/x", "a.example.com/x",
+	  false },
+	{ "profile: mirrors share keys of https", "https://m1.example.net/x",
+	  "https://m2.example.net/x", true },
+	{ "profile: ... apart from those of http", "https://m1.example.net/x", "m1.example.net/x",
+	  false },
+	{ "profile: schemes = same makes one object of both", "https://same.example.org/x",
+	  "same.example.org/x", true },
+	{ "profile: ... on the default ports alone", "https://same.example.org:8443/x",
+	  "same.example.org:8443/x", false },
 	{ "profile: two profiles never share", "a.example.com/x", "other.example.org/x", false },
 };
 
@@ -65,8 +81,12 @@ static struct span key_make(const char *uri, char *buf, size_t size)
 	struct policy_target t = { 0 };
 	struct cache_key key;
 	struct span rest = span_of(uri), host, port;
-	size_t slash = span_find(rest, '/'), query;
+	bool secure = span_starts(rest, SPAN("https://"));
+	size_t slash, query;
 	uint64_t number = 0;
+
+	rest = span_drop(rest, secure ? 8 : 0);
+	slash = span_find(rest, '/');
 
 	host = span_head(rest, slash);
 	rest = span_drop(rest, slash);
@@ -78,6 +98,7 @@ static struct span key_make(const char *uri, char *buf, size_t size)
 	query = span_find(rest, '?');
 	t.profile = match.profile;
 	t.group = match.group;
+	t.secure = secure;
 	t.port = (uint16_t)number;
 	t.path = span_head(rest, query);
 	t.has_query = query < rest.n;
@@ -284,7 +305,8 @@ static void long_values_are_told(void **state)
 static const char profile_text[] = "[vendor]\nname = one\n[hosts]\nexact = a.example.com, "
 				   "b.example.com\n[group mirrors]\nexact = m{1..2}.example.net\n"
 				   "[query]\ndrop = install\n";
-static const char other_text[] = "[vendor]\nname = two\n[hosts]\nexact = other.example.org\n";
+static const char other_text[] = "[vendor]\nname = two\nschemes = same\n[hosts]\nexact = "
+				 "other.example.org, same.example.org\n";
 
 static void put_file(const char *dir, const char *name, const char *text)
 {
