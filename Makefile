@@ -104,11 +104,11 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 .PHONY: rfc-table asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
-	@BUILD=$(BUILD) tests/demo/run
+	@BUILD=$(BUILD) tests/reach tests/demo/run
 
 ##@ Test
 test: tests ## all tests, or T=netns, T=wire/x.vtc; without root what needs it is skipped
-	@BUILD=$(BUILD) tests/run $(T)
+	@BUILD=$(BUILD) tests/reach tests/run $(T)
 test-unit: ## [tests/unit] unit tests
 test-wire: ## [tests/wire] HTTP on the wire, by varnishtest
 test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
@@ -117,7 +117,7 @@ test-crash: ## [tests/crash] the store after kill -9
 test-page: ## [tests/page] the admin page in Chromium (make deps-page installs what it takes)
 test-lint: ## [tests/lint] the build's and the checkers' own tests
 test-unit test-wire test-bpf test-netns test-crash test-page test-lint: test-%: tests
-	@BUILD=$(BUILD) tests/run $*
+	@BUILD=$(BUILD) tests/reach tests/run $*
 rfc-table: tests ## sentences of RFC 9110 and 9111 about shared caches, each with its test and result
 	@BUILD=$(BUILD) tests/unit/rfc.sh
 asan: ## unit tests with address and undefined-behaviour sanitizers
@@ -127,13 +127,13 @@ fuzz: deps-fuzz ## [tests/fuzz/*.c] each fuzzer from its corpus for FUZZ_SECONDS
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) \
 		SANITIZE=address,undefined,fuzzer-no-link fuzz-run
 compare-http: all tools deps-compare ## disputed cases of HTTP caching: Tarn beside nginx, Squid and Varnish
-	@BUILD=$(BUILD) tests/compare/run
+	@BUILD=$(BUILD) tests/reach tests/compare/run
 fuzz-run: $(FUZZERS)
 	@BUILD=$(BUILD) tests/fuzz/run $^
 
 ##@ Measure
 bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
-	@BUILD=$(BUILD) tests/bench/run
+	@BUILD=$(BUILD) tests/reach tests/bench/run
 
 # ---- how it is built ---------------------------------------------------------------------------
 
