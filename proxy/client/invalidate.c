@@ -122,11 +122,13 @@ static void removal_begun(struct request *req, struct removal *r)
 
 void invalidate_begin(struct request *req, const struct http_head *response)
 {
+	struct policy_origin origin =
+		policy_origin(request_scheme(req), &req->head, span_of(req->authority));
 	struct worker *worker = req->conn->worker;
 	struct policy_invalid gone;
 	struct removal *r;
 
-	policy_invalidate(&req->head, request_scheme(req), response, worker->client->scratch,
+	policy_invalidate(&req->head, &origin, response, worker->client->scratch,
 			  sizeof(worker->client->scratch), &gone, NULL);
 	r = gone.n ? removal_new(req) : NULL;
 	if (!r)

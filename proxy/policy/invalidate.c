@@ -74,10 +74,10 @@ static uint16_t port_or_default(uint16_t port, struct span scheme)
 	return port ? port : uri_default_port(scheme);
 }
 
-/* Same scheme, host and port as the request's target? (RFC 9110 4.3.1) */
-static bool same_origin(const struct http_head *req, struct span scheme, const struct reference *r)
+/* Same scheme, host and port as the request's target, as the origin knows it? (RFC 9110 4.3.1) */
+static bool same_origin(const struct policy_origin *origin, const struct reference *r)
 {
-	struct span host;
+	struct span host, scheme = origin->scheme;
 	uint16_t port;
 	bool ip6;
 
@@ -87,18 +87,18 @@ static bool same_origin(const struct http_head *req, struct span scheme, const s
 		return !r->scheme.p;
 	if (http_authority_split(r->authority, &host, &port, &ip6) < 0)
 		return false;
-	return span_ieq(host, req->host) &&
-	       port_or_default(port, scheme) == port_or_default(req->port, scheme);
+	return span_ieq(host, origin->host) &&
+	       port_or_default(port, scheme) == port_or_default(origin->port, scheme);
 }
 
 /* 0 and the resource that a field of the response names, if it is on the request's host. */
-static int resolve(const struct http_head *req, struct span scheme, struct span value,
-		   struct span *buf, struct policy_uri *ret)
+static int resolve(const struct http_head *req, const struct policy_origin *origin,
+		   struct span value, struct span *buf, struct policy_uri *ret)
 {
 	struct reference r;
 
 	reference_parse(span_trim(value), &r);
-	if (!same_origin(req, scheme, &r))
+	if (!same_origin(origin, &r))
 		return -EXDEV;
 	if (r.authority.p || span_starts(r.uri.path, SPAN("/"))) {
 		*ret = r.uri;
@@ -119,7 +119,22 @@ static int resolve(const struct http_head *req, struct span scheme, struct span 
 	return 0;
 }
 
-void policy_invalidate(const struct http_head *req, struct span scheme,
+struct policy_origin policy_origin(struct span scheme, const struct http_head *req,
+				   struct span authority)
+{
+	struct policy_origin origin = { scheme, req->host, req->port };
+	struct span host;
+	uint16_t port;
+	bool ip6;
+
+	if (authority.n && http_authority_split(authority, &host, &port, &ip6) == 0) {
+		origin.host = host;
+		origin.port = port;
+	}
+	return origin;
+}
+
+void policy_invalidate(const struct http_head *req, const struct policy_origin *origin,
 		       const struct http_head *resp, char *buf, size_t cap,
 		       struct policy_invalid *ret, struct policy_trace *trace)
 {
@@ -134,20 +149,19 @@ void policy_invalidate(const struct http_head *req, struct span scheme,
 	for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
 		const struct http_field *f = http_field_first(resp, fields[i]);
 
-		if (f && resolve(req, scheme, f->value, &room, &ret->uri[ret->n]) == 0)
+		if (f && resolve(req, origin, f->value, &room, &ret->uri[ret->n]) == 0)
 			ret->n++;
 	}
 	policy_trace_add(trace, WHY_INVALIDATED);
 }
 
-bool policy_names_target(const struct http_head *req, struct span scheme, struct span target,
-			 struct span value)
+bool policy_names_target(const struct policy_origin *origin, struct span target, struct span value)
 {
 	struct reference r, t;
 
 	reference_parse(span_trim(value), &r);
 	reference_parse(target, &t);
-	return same_origin(req, scheme, &r) && span_starts(r.uri.path, SPAN("/")) &&
+	return same_origin(origin, &r) && span_starts(r.uri.path, SPAN("/")) &&
 	       span_eq(r.uri.path, t.uri.path) && r.uri.has_query == t.uri.has_query &&
 	       span_eq(r.uri.query, t.uri.query);
 }

@@ -190,6 +190,16 @@ struct policy_forward {
 MUST_USE int policy_forward(const struct policy_forward *what, char *buf, size_t cap,
 			    size_t *ret_len);
 
+/* Whose the request's target is, to the one who answers. */
+struct policy_origin {
+	struct span scheme, host;
+	uint16_t port; /* 0: the scheme's default */
+};
+
+/* @authority: the Host that went upstream; empty: the request's own. Borrows from both. */
+struct policy_origin policy_origin(struct span scheme, const struct http_head *req,
+				   struct span authority);
+
 /* ---- the response (RFC 9111 3, 4.2) ------------------------------------------------------------- */
 
 struct policy_times {
@@ -231,9 +241,10 @@ bool policy_shares_304(const struct policy_req *req, const struct http_head *res
  * that it is what @target (origin-form) has. True: as policy_response() for such a GET.
  */
 bool policy_post_response(const struct policy_req *req, const struct http_head *request,
-			  struct span target, const struct http_head *resp,
-			  const struct policy_times *times, const struct policy_env *env, char *buf,
-			  size_t cap, struct policy_stored *ret, struct policy_trace *trace);
+			  const struct policy_origin *origin, struct span target,
+			  const struct http_head *resp, const struct policy_times *times,
+			  const struct policy_env *env, char *buf, size_t cap,
+			  struct policy_stored *ret, struct policy_trace *trace);
 
 /* ---- validation (RFC 9111 4.3.3, 4.3.4, 4.3.5) --------------------------------------------------- */
 
@@ -308,16 +319,15 @@ struct policy_invalid {
 /*
  * What the response to an unsafe request made invalid: the target, and Location and Content-Location if
  * they are on the same host and port. None for an error. Make keys of them (policy_key) and remove
- * those, markers included. @scheme: of the request. Results borrow from buf (3 x CONFIG_HEAD_MAX is
+ * those, markers included. Results borrow from buf (3 x CONFIG_HEAD_MAX is
  * always enough; what does not fit is left out, the target never is).
  */
-void policy_invalidate(const struct http_head *req, struct span scheme,
+void policy_invalidate(const struct http_head *req, const struct policy_origin *origin,
 		       const struct http_head *resp, char *buf, size_t cap,
 		       struct policy_invalid *ret, struct policy_trace *trace);
 
 /* Does a field of the response name the very resource that was asked for? @target: in origin-form, as sent. */
-bool policy_names_target(const struct http_head *req, struct span scheme, struct span target,
-			 struct span value);
+bool policy_names_target(const struct policy_origin *origin, struct span target, struct span value);
 
 /* The cache's name in Cache-Status (RFC 9211 2). In Via each box has its own: proxy/pseudonym.h. */
 #define POLICY_CACHE_NAME "tarn"

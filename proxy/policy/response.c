@@ -259,9 +259,10 @@ bool policy_shares_304(const struct policy_req *req, const struct http_head *res
 /* ---- POST (RFC 9110 9.3.3) ------------------------------------------------------------------------ */
 
 bool policy_post_response(const struct policy_req *req, const struct http_head *request,
-			  struct span target, const struct http_head *resp,
-			  const struct policy_times *times, const struct policy_env *env, char *buf,
-			  size_t cap, struct policy_stored *ret, struct policy_trace *trace)
+			  const struct policy_origin *origin, struct span target,
+			  const struct http_head *resp, const struct policy_times *times,
+			  const struct policy_env *env, char *buf, size_t cap,
+			  struct policy_stored *ret, struct policy_trace *trace)
 {
 	const struct http_field *at = http_field_first(resp, HTTP_FIELD_CONTENT_LOCATION);
 	struct cachectl cc = cachectl_of_request(request);
@@ -272,8 +273,7 @@ bool policy_post_response(const struct policy_req *req, const struct http_head *
 	if (request->method != HTTP_METHOD_POST || resp->status != 200 || !req->class ||
 	    req->class->kind == PROFILE_PASS || cachectl_has(&cc, CACHECTL_NO_STORE) || !at ||
 	    http_field_count(resp, HTTP_FIELD_CONTENT_LOCATION) != 1 ||
-	    !policy_names_target(request, req->secure ? SPAN("https") : SPAN("http"), target,
-				 at->value))
+	    !policy_names_target(origin, target, at->value))
 		return false;
 	as_get.route = POLICY_ROUTE_CACHE;
 	as_get.method = HTTP_METHOD_GET;

@@ -204,15 +204,40 @@ static void ask_whole(struct fetch *f)
 }
 
 /* Is it just what the device has asked for? */
-static bool part_is_devices(const struct fetch *f, const struct content_range *cr)
+static bool part_is_devices(const struct range_specs *specs, const struct content_range *cr)
 {
-	struct range_specs specs;
+	const struct range_spec *spec = &specs->spec[0];
 	struct range_set set;
 
-	return !cr->unsatisfied && cr->complete != RANGE_UNKNOWN &&
-	       http_range_of(f->request, &specs) == 0 &&
-	       http_range_resolve(&specs, cr->complete, &set) == RANGE_SATISFIABLE && set.n == 1 &&
+	if (cr->unsatisfied)
+		return false;
+	if (cr->complete == RANGE_UNKNOWN)
+		return specs->n == 1 && !spec->suffix && spec->first == cr->range.first &&
+		       (spec->last == cr->range.last || spec->last == RANGE_UNKNOWN);
+	return http_range_resolve(specs, cr->complete, &set) == RANGE_SATISFIABLE && set.n == 1 &&
 	       set.range[0].first == cr->range.first && set.range[0].last == cr->range.last;
+}
+
+static bool is_multipart(const struct http_head *head)
+{
+	const struct http_field *type = http_field_first(head, HTTP_FIELD_CONTENT_TYPE);
+	struct span multipart = SPAN("multipart/byteranges");
+
+	return type && span_ieq(span_head(type->value, multipart.n), multipart) &&
+	       !http_has(head, HTTP_FIELD_CONTENT_RANGE);
+}
+
+/* May the device have it as it is? Several parts say themselves which they are. */
+static bool part_is_for_device(const struct fetch *f)
+{
+	struct content_range cr;
+	struct range_specs specs;
+
+	if (http_range_of(f->request, &specs) < 0)
+		return false;
+	if (is_multipart(f->response))
+		return specs.n > 1;
+	return content_range_of(f->response, &cr) == 0 && part_is_devices(&specs, &cr);
 }
 
 /*
@@ -226,10 +251,9 @@ static void unasked_part_head(struct fetch *f)
 	struct policy_req once = f->policy;
 	struct flight_head head = { .verdict = FLIGHT_LEADER };
 	struct policy_stored stored;
-	struct content_range cr;
 
 	once.may_store = false;
-	if (content_range_of(f->response, &cr) < 0 || !part_is_devices(f, &cr) ||
+	if (!part_is_for_device(f) ||
 	    policy_response(&once, f->response, &times, &env, scratch.fields,
 			    sizeof(scratch.fields), &stored, NULL) < 0) {
 		bad_response(f, "unasked_206");
@@ -407,13 +431,15 @@ static void cache_head(struct fetch *f)
 static bool post_head(struct fetch *f, const struct policy_times *times,
 		      const struct policy_env *env)
 {
+	struct policy_origin origin = policy_origin(f->policy.secure ? SPAN("https") : SPAN("http"),
+						    f->request, f->authority);
 	struct flight_head head = { .verdict = FLIGHT_STORE };
 	struct policy_stored stored;
 	struct cache_key key;
 
 	if (!f->key.n ||
-	    !policy_post_response(&f->policy, f->request, f->target, f->response, times, env,
-				  scratch.fields, sizeof(scratch.fields), &stored, NULL))
+	    !policy_post_response(&f->policy, f->request, &origin, f->target, f->response, times,
+				  env, scratch.fields, sizeof(scratch.fields), &stored, NULL))
 		return false;
 	if (choose_key(f, &stored, &stored.object) < 0)
 		return false;

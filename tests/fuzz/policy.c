@@ -171,10 +171,11 @@ static void try_all(unsigned how, const struct http_head *req, const struct http
 	struct policy_env env = { .now = T0, .heuristic_max = FRESH_UNSET };
 	struct policy_req policy;
 	struct policy_stored s;
+	struct policy_origin origin = policy_origin(SPAN("http"), req, (struct span){ 0 });
 	struct policy_invalid gone;
 
 	policy_request(req, &classes[how % 4], &policy, NULL);
-	policy_invalidate(req, SPAN("http"), resp, buf[2], sizeof(buf[2]), &gone, NULL);
+	policy_invalidate(req, &origin, resp, buf[2], sizeof(buf[2]), &gone, NULL);
 	CHECK(gone.n <= POLICY_INVALIDATES_MAX);
 	if (policy_response(&policy, resp, &times, &env, buf[0], sizeof(buf[0]), &s, NULL) < 0)
 		return;

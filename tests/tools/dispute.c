@@ -2,7 +2,10 @@
 /*
  * dispute - what do caches do with messages that caches disagree about?
  *
- *	dispute [-t] ORIGIN_PORT CASES NAME=PORT[/PREFIX]...
+ *	dispute [-t] [-c] [-k] [-x HOST] ORIGIN_PORT CASES NAME=PORT[/PREFIX]...
+ *
+ * -c: the origin sends chunked bodies, as most programs do that make their answers; -k: each case's requests come on
+ * one connection, as a browser's do; -x: as to an explicit proxy, for http://HOST:ORIGIN_PORT/.
  *
  * Plays every case of the file CASES (its format stands at its top) through each of the caches that listen on
  * 127.0.0.1, as client and as their origin on 127.0.0.9, all cases of one cache at the same time. Prints a
@@ -60,6 +63,9 @@ static struct dispute *cases[CASES_MAX];
 static unsigned cases_n;
 static struct cache caches[CACHES_MAX];
 static unsigned caches_n, round_cache;
+static bool chunked, kept;
+static char authority[128] = "disputed"; /* in the Host of each request */
+static bool explicitly;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- text ------------------------------------------------------------------------------------------- */
@@ -177,9 +183,9 @@ static void line_read(struct dispute **d, char *line)
 	} else if (starts(line, "interim ")) {
 		add(x->interim, sizeof(x->interim), "HTTP/1.1 %s\r\nLink: </early>\r\n\r\n",
 		    line + 8);
-	} else if (starts(line, "body ")) {
+	} else if (!strcmp(line, "body") || starts(line, "body ")) {
 		x->body[0] = 0;
-		add(x->body, sizeof(x->body), "%s", line + 5);
+		add(x->body, sizeof(x->body), "%s", line + (line[4] ? 5 : 4));
 	} else if (starts(line, "unframed")) {
 		x->unframed = true;
 	} else if (starts(line, "delay ")) {
@@ -234,17 +240,36 @@ static void without_length(char *fields)
 		memmove(line, line + n, strlen(line + n) + 1);
 }
 
-/* @text with $path in it as the origin knows the case's URL, added to @buf. */
+/* @text with $path in it as the origin knows the case's URL, and $origin as its Host, added to @buf. */
 static void add_with_path(char *buf, size_t size, const char *text, const char *head)
 {
-	const char *path = strchr(head, ' ') + 1, *at;
-	int n = (int)strcspn(strstr(path, "/case-") + 1, "/? ") + 1;
+	const char *path = strstr(strchr(head, ' ') + 1, "/case-"), *host = field_at(head, "host");
+	int n = (int)strcspn(path + 1, "/? ") + 1;
 
-	while ((at = strstr(text, "$path"))) {
-		add(buf, size, "%.*s%.*s", (int)(at - text), text, n, strstr(path, "/case-"));
-		text = at + strlen("$path");
+	for (const char *at; (at = strchr(text, '$')); text = at) {
+		add(buf, size, "%.*s", (int)(at - text), text);
+		if (starts(at, "$path")) {
+			add(buf, size, "%.*s", n, path);
+			at += strlen("$path");
+		} else if (starts(at, "$origin")) {
+			add(buf, size, "%.*s", host ? (int)strcspn(host, "\r") : 0, host);
+			at += strlen("$origin");
+		} else {
+			add(buf, size, "$");
+			at++;
+		}
 	}
 	add(buf, size, "%s", text);
+}
+
+static void add_body(char *buf, size_t size, const char *body, bool in_chunks)
+{
+	if (!in_chunks)
+		add(buf, size, "%s", body);
+	else if (*body)
+		add(buf, size, "%zx\r\n%s\r\n0\r\n\r\n", strlen(body), body);
+	else
+		add(buf, size, "0\r\n\r\n");
 }
 
 /* False: close. */
@@ -254,7 +279,7 @@ static bool origin_answer(int fd, const char *head)
 	char out[TEXT_MAX] = "";
 	struct exchange *x;
 	unsigned status;
-	bool bodiless;
+	bool bodiless, in_chunks;
 
 	pthread_mutex_lock(&lock);
 	x = exchange_of(head);
@@ -281,9 +306,14 @@ static bool origin_answer(int fd, const char *head)
 		without_length(out);
 	if (!field_at(out, "date") && !strstr(x->response, "No-Date:"))
 		add_field(out, sizeof(out), "Date: $now");
-	if (!bodiless && !x->unframed)
+	in_chunks = chunked && !x->unframed && !field_at(out, "content-length");
+	if (!bodiless && in_chunks)
+		add(out, sizeof(out), "Transfer-Encoding: chunked\r\n");
+	else if (!bodiless && !x->unframed && !field_at(out, "content-length"))
 		add(out, sizeof(out), "Content-Length: %zu\r\n", strlen(x->body));
-	add(out, sizeof(out), "\r\n%s", bodiless || starts(head, "HEAD") ? "" : x->body);
+	add(out, sizeof(out), "\r\n");
+	if (!bodiless && !starts(head, "HEAD"))
+		add_body(out, sizeof(out), x->body, in_chunks);
 	return raw_send(fd, out, strlen(out)) && !x->unframed;
 }
 
@@ -355,38 +385,79 @@ static bool take_interims(struct reply *r, size_t *n)
 	return false;
 }
 
-static void reply_end(struct reply *r, size_t n, bool is_head)
+/* The chunks at @p, put together in place. False: their end is not there. */
+static bool unchunk(char *p)
 {
-	char *end = strstr(r->text, "\r\n\r\n");
-	const char *length;
+	char *to = p, *end;
 
-	if (!end)
-		return;
-	end[2] = 0;
-	r->status = (unsigned)atoi(r->text + strcspn(r->text, " "));
-	r->body = end + 4;
-	length = field_at(r->text, "content-length");
-	n -= (size_t)(r->body - r->text);
-	r->whole = is_head || r->status == 304 || !length || n == strtoul(length, NULL, 10);
+	for (;;) {
+		size_t n = strtoul(p, &end, 16);
+
+		end = strstr(end, "\r\n");
+		if (!end || strlen(end + 2) < n + 2)
+			return false;
+		if (!n)
+			break;
+		memmove(to, end + 2, n);
+		to += n;
+		p = end + 2 + n + 2;
+	}
+	*to = 0;
+	return true;
 }
 
-static void fetch(const struct cache *cache, const struct dispute *d, const struct exchange *x,
-		  struct reply *r)
+/* Is the message that begins r->text whole? Then what it is stands in @r. `closed`: no more will come. */
+static bool reply_end(struct reply *r, size_t n, bool is_head, bool closed)
 {
-	char ask[TEXT_MAX] = "";
-	int fd = raw_connect("127.0.0.1", cache->port);
+	char *end = strstr(r->text, "\r\n\r\n");
+	const char *length, *encoding;
+	bool bodiless;
+
+	if (!end || (starts(r->text, "HTTP/1.1 1") && !closed))
+		return false;
+	r->status = (unsigned)atoi(r->text + strcspn(r->text, " "));
+	length = field_at(r->text, "content-length");
+	encoding = field_at(r->text, "transfer-encoding");
+	bodiless = is_head || r->status == 304 || r->status == 204;
+	if (encoding && (size_t)(encoding - r->text) > (size_t)(end - r->text))
+		encoding = NULL;
+	if (length && (size_t)(length - r->text) > (size_t)(end - r->text))
+		length = NULL;
+	n -= (size_t)(end + 4 - r->text);
+	if (bodiless)
+		r->whole = true;
+	else if (length)
+		r->whole = n == strtoul(length, NULL, 10);
+	else
+		r->whole = encoding ? (n >= 5 && unchunk(end + 4)) : closed;
+	if (!r->whole && !closed)
+		return false;
+	end[2] = 0;
+	r->body = end + 4;
+	return true;
+}
+
+static void ask_make(const struct cache *cache, const struct dispute *d, const struct exchange *x,
+		     char *ask, size_t size)
+{
+	add(ask, size, "%s ", x->method);
+	if (explicitly)
+		add(ask, size, "http://%s", authority);
+	add(ask, size, "%s/case-%u-%u%s HTTP/1.1\r\nHost: %s\r\n", cache->prefix, round_cache,
+	    d->id, x->path, authority);
+	if (!kept)
+		add(ask, size, "Connection: close\r\n");
+	if (!strcmp(x->method, "POST") || !strcmp(x->method, "PUT"))
+		add(ask, size, "Content-Length: 0\r\n");
+	add(ask, size, "%s\r\n", x->request);
+}
+
+/* True: the connection may be used again. */
+static bool reply_read(int fd, bool is_head, struct reply *r)
+{
 	int64_t due = raw_ms() + LIMIT_MS;
 	size_t n = 0;
 
-	add(ask, sizeof(ask),
-	    "%s %s/case-%u-%u%s HTTP/1.1\r\nHost: disputed\r\nConnection: close\r\n", x->method,
-	    cache->prefix, round_cache, d->id, x->path);
-	if (!strcmp(x->method, "POST") || !strcmp(x->method, "PUT"))
-		add(ask, sizeof(ask), "Content-Length: 0\r\n");
-	add(ask, sizeof(ask), "%s\r\n", x->request);
-	memset(r, 0, sizeof(*r));
-	if (!raw_send(fd, ask, strlen(ask)))
-		n = 0;
 	while (n < sizeof(r->text) - 1 && raw_ms() < due) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t got;
@@ -398,10 +469,27 @@ static void fetch(const struct cache *cache, const struct dispute *d, const stru
 			break;
 		n += (size_t)got;
 		r->text[n] = 0;
-		(void)take_interims(r, &n);
+		if (take_interims(r, &n) && kept && reply_end(r, n, is_head, false))
+			return !field_is(r->text, "connection", "close");
 	}
-	close(fd);
-	reply_end(r, n, !strcmp(x->method, "HEAD"));
+	(void)reply_end(r, n, is_head, true);
+	return false;
+}
+
+/* @fd: the case's connection, or -1. */
+static void fetch(const struct cache *cache, const struct dispute *d, const struct exchange *x,
+		  int *fd, struct reply *r)
+{
+	char ask[TEXT_MAX] = "";
+
+	ask_make(cache, d, x, ask, sizeof(ask));
+	memset(r, 0, sizeof(*r));
+	if (*fd < 0)
+		*fd = raw_connect("127.0.0.1", cache->port);
+	if (raw_send(*fd, ask, strlen(ask)) && reply_read(*fd, !strcmp(x->method, "HEAD"), r))
+		return;
+	close(*fd);
+	*fd = -1;
 }
 
 /* ---- what is wanted ---------------------------------------------------------------------------------- */
@@ -498,6 +586,7 @@ static void *case_run(void *arg)
 {
 	struct dispute *d = arg;
 	struct reply *r = malloc(sizeof(*r));
+	int fd = -1;
 
 	if (!r)
 		raw_die("reply");
@@ -513,11 +602,13 @@ static void *case_run(void *arg)
 		x->asked = 0;
 		x->asked_if = false;
 		pthread_mutex_unlock(&lock);
-		fetch(&caches[d->cache], d, x, r);
+		fetch(&caches[d->cache], d, x, &fd, r);
 		pthread_mutex_lock(&lock);
 		exchange_judge(d, x, r);
 		pthread_mutex_unlock(&lock);
 	}
+	if (fd >= 0)
+		close(fd);
 	free(r);
 	return NULL;
 }
@@ -580,26 +671,46 @@ static void cache_add(char *text)
 	};
 }
 
+static bool options(int argc, char **argv, const char **ret_host)
+{
+	bool tap = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "tckx:")) != -1) {
+		tap |= c == 't';
+		chunked |= c == 'c';
+		kept |= c == 'k';
+		if (c == 'x')
+			*ret_host = optarg;
+	}
+	if (argc - optind < 3 || (tap && argc - optind != 3)) {
+		fputs("usage: dispute [-t] [-c] [-k] [-x HOST] ORIGIN_PORT CASES "
+		      "NAME=PORT[/PREFIX]...\n",
+		      stderr);
+		exit(2);
+	}
+	return tap;
+}
+
 int main(int argc, char **argv)
 {
-	bool tap = argc > 1 && !strcmp(argv[1], "-t");
+	const char *host = NULL;
+	bool tap = options(argc, argv, &host);
 	pthread_t thread;
 	int fd;
 
-	argc -= tap;
-	argv += tap;
-	if (argc < 4 || (tap && argc != 4)) {
-		fputs("usage: dispute [-t] ORIGIN_PORT CASES NAME=PORT[/PREFIX]...\n", stderr);
-		return 2;
-	}
+	argv += optind;
+	explicitly = host;
+	if (host)
+		(void)snprintf(authority, sizeof(authority), "%s:%s", host, argv[0]);
 	signal(SIGPIPE, SIG_IGN);
-	fd = raw_listen("127.0.0.9", (unsigned)atoi(argv[1]));
+	fd = raw_listen("127.0.0.9", (unsigned)atoi(argv[0]));
 	if (pthread_create(&thread, NULL, origin_run, (void *)(intptr_t)fd) != 0)
 		raw_die("thread");
 	pthread_detach(thread);
-	cases_read(argv[2]);
-	for (int i = 3; i < argc; i++)
-		cache_add(argv[i]);
+	cases_read(argv[1]);
+	for (argv += 2; *argv; argv++)
+		cache_add(*argv);
 	for (unsigned c = 0; c < caches_n; c++)
 		play(c);
 	if (tap)

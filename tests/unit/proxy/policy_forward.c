@@ -284,13 +284,15 @@ static void invalid_run(void **state)
 {
 	static struct message m, answer;
 	const struct invalidation *row = *state;
+	struct policy_origin origin;
 	struct policy_invalid invalid;
 	char buf[1024];
 	struct text got = { 0 };
 
-	policy_invalidate(make_request(&m, row->what ? row->what : "POST", NULL), SPAN("http"),
-			  make_response(&answer, row->status, row->resp), buf, sizeof(buf),
-			  &invalid, NULL);
+	make_request(&m, row->what ? row->what : "POST", NULL);
+	origin = policy_origin(SPAN("http"), &m.head, (struct span){ 0 });
+	policy_invalidate(&m.head, &origin, make_response(&answer, row->status, row->resp), buf,
+			  sizeof(buf), &invalid, NULL);
 	for (unsigned i = 0; i < invalid.n; i++)
 		say(&got, "<%.*s%s%.*s>", SPAN_FMT(invalid.uri[i].path),
 		    invalid.uri[i].has_query ? "?" : "", SPAN_FMT(invalid.uri[i].query));
@@ -301,14 +303,36 @@ static void invalid_run(void **state)
 static void little_room_keeps_the_target(void **state)
 {
 	static struct message m, answer;
+	struct policy_origin origin;
 	struct policy_invalid invalid;
 	char buf[4];
 
 	(void)state;
-	policy_invalidate(make_request(&m, "POST", NULL), SPAN("http"),
-			  make_response(&answer, 201, "Location: relative\n"), buf, sizeof(buf),
-			  &invalid, NULL);
+	make_request(&m, "POST", NULL);
+	origin = policy_origin(SPAN("http"), &m.head, (struct span){ 0 });
+	policy_invalidate(&m.head, &origin, make_response(&answer, 201, "Location: relative\n"),
+			  buf, sizeof(buf), &invalid, NULL);
 	assert_int_equal(invalid.n, 1);
+}
+
+/* As an update source we ask for /dir/a at another host than the device named: that one knows itself. */
+static void a_source_has_its_own_name(void **state)
+{
+	static struct message m, answer;
+	struct policy_origin origin;
+	struct policy_invalid invalid;
+	char buf[64];
+
+	(void)state;
+	make_request(&m, "POST", NULL);
+	origin = policy_origin(SPAN("http"), &m.head, SPAN("vendor.example:8080"));
+	policy_invalidate(&m.head, &origin,
+			  make_response(&answer, 201,
+					"Location: http://vendor.example:8080/new\n"
+					"Content-Location: http://updates.example.com/old\n"),
+			  buf, sizeof(buf), &invalid, NULL);
+	assert_int_equal(invalid.n, 2);
+	assert_true(span_eq(invalid.uri[1].path, SPAN("/new")));
 }
 
 int main(void)
@@ -317,6 +341,8 @@ int main(void)
 	static const struct CMUnitTest others[] = {
 		{ "RFC 9110 7.2: the Host field names whom we ask", authority_is_replaced, NULL,
 		  NULL, NULL },
+		{ "RFC 9111 4.4: the same host is the one that was asked",
+		  a_source_has_its_own_name, NULL, NULL, NULL },
 		{ "limits: without room the target is invalidated all the same",
 		  little_room_keeps_the_target, NULL, NULL, NULL },
 	};
