@@ -168,7 +168,10 @@ __attribute__((noreturn)) static void child_run(const struct child_plan *plan)
 	fds_inherit(plan);
 	privileges_drop(plan->uid, plan->gid);
 	execv(plan->program, argv);
-	fprintf(stderr, "tarnd: %s: %s\n", plan->program, strerror(errno));
+	fprintf(stderr, "tarnd: %s: %s%s\n", plan->program, strerror(errno),
+		errno == EACCES ? ": may the user that it is to run as ([keeper] user) walk into "
+				  "each of these folders?"
+				: "");
 	_exit(EX_UNAVAILABLE);
 }
 

@@ -158,6 +158,7 @@ void plane_start(struct plane *p)
 					 .started_at_ms = clock_read().mono_ms };
 	memcpy(p->state.last_exit, last_exit, sizeof(last_exit));
 	p->killed_for_hang = false;
+	p->doomed_at_ms = 0;
 	if (rc < 0) {
 		LOG(LOG_L_ERROR, "plane.start", "error=%s", LOG_QUOTE(span_of(strerror(-rc))));
 		life_next(p, 0);

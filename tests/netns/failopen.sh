@@ -88,6 +88,9 @@ PROXY=/nonexistent config 'lan = lan0' 'wan = wan0'
 tarnd_start
 check 'a program that is not there is tried again and again' wait_until 10 status_is .state backing-off
 check 'connections pass meanwhile' direct dev1 http://198.51.100.10/
+# By then it waits for longer than a fatal signal may take: a death before is not held against the next one.
+check 'again and again, later and later' wait_until 20 eval '(($(status .proxy.restarts) >= 6))'
+check 'and none of them is taken for one that hangs' status_is .proxy.hang_kills 0
 tarnd_stop
 
 done_testing
