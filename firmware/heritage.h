@@ -15,7 +15,8 @@
  *    "not running": the worker gets no connection and nobody is killed for it.
  * 4. Messages on HERITAGE_FD_KEEPER are one packet each, of exactly the size in HERITAGE_MESSAGES, native
  *    byte order. Both sides drop (and count) what heritage_valid() refuses. A full socket drops
- *    the message at the sender; none of them is needed for correctness, the next one says the same.
+ *    the message at the sender; none of them is needed for correctness, the next one says the same. MINT is
+ *    answered by one MINTED or, if either is dropped, never: the proxy asks again.
  * 5. End of file on HERITAGE_FD_KEEPER: the keeper is gone. The proxy zeroes its heartbeats (new connections
  *    pass), finishes what it has, and exits 0. STOP asks for the same.
  * 6. The proxy arms nothing. The keeper arms interception after READY, while beats are fresh and the last
@@ -39,6 +40,9 @@
 #define HERITAGE_DRAIN_MS    10000 /* after STOP or end of file, the proxy is gone within this time */
 #define HERITAGE_TTL_MAX     604800 /* seconds; longer ones are cut by the sender */
 #define HERITAGE_REASON	     64	    /* bytes, with the ending zero */
+#define HERITAGE_HOST	     256    /* the same */
+#define HERITAGE_POINT	     65	    /* bytes of a point on P-256, not compressed */
+#define HERITAGE_LEAF	     2048   /* bytes of a certificate at most */
 
 /* X(NAME, number, what it is) */
 #define HERITAGE_FDS(X)                                                                            \
@@ -66,7 +70,9 @@ enum heritage_fd {
 	X(VENDOR_ADDR, heritage_vendor, 3, true, "an address of a vendor's host, resolved by us")  \
 	X(VENDOR_SEEN, heritage_vendor, 4, false, "an address learned from a device's DNS answer") \
 	X(STATE, heritage_state, 5, false, "armed or not, and why not")                            \
-	X(STOP, heritage_stop, 6, false, "stop beating, drain, exit")
+	X(STOP, heritage_stop, 6, false, "stop beating, drain, exit")                              \
+	X(MINT, heritage_mint, 7, true, "asks for a certificate for a host, to the proxy's key")   \
+	X(MINTED, heritage_minted, 8, false, "the certificate, or that there is none")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -112,11 +118,30 @@ struct heritage_stop {
 	struct heritage_head head;
 };
 
+struct heritage_mint {
+	struct heritage_head head;
+	uint32_t ticket; /* the proxy's; comes back */
+	uint8_t point[HERITAGE_POINT];
+	uint8_t zero[3];
+	char host[HERITAGE_HOST]; /* lower case, zero-filled; the keeper checks what it is */
+};
+
+struct heritage_minted {
+	struct heritage_head head;
+	uint32_t ticket;
+	uint32_t error; /* errno: why there is none; 0 */
+	uint32_t n;	/* bytes of the certificate */
+	uint32_t zero;
+	uint8_t leaf[HERITAGE_LEAF]; /* DER */
+};
+
 _Static_assert(sizeof(struct heritage_ready) == 16, "heritage_ready");
 _Static_assert(sizeof(struct heritage_health) == 80, "heritage_health");
 _Static_assert(sizeof(struct heritage_vendor) == 32, "heritage_vendor");
 _Static_assert(sizeof(struct heritage_state) == 88, "heritage_state");
 _Static_assert(sizeof(struct heritage_stop) == 8, "heritage_stop");
+_Static_assert(sizeof(struct heritage_mint) == 336, "heritage_mint");
+_Static_assert(sizeof(struct heritage_minted) == 2072, "heritage_minted");
 
 /* A receiver's buffer: large enough, and aligned, for every message. */
 union heritage_message {
@@ -126,6 +151,8 @@ union heritage_message {
 	struct heritage_vendor vendor;
 	struct heritage_state state;
 	struct heritage_stop stop;
+	struct heritage_mint mint;
+	struct heritage_minted minted;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -142,6 +169,24 @@ static inline bool heritage_text_valid(const char text[HERITAGE_REASON])
 			return false;
 	}
 	return false;
+}
+
+/* Ends, and is zero behind its end: nothing is carried along. */
+static inline bool heritage_host_valid(const char host[HERITAGE_HOST])
+{
+	size_t n = strnlen(host, HERITAGE_HOST);
+
+	for (size_t i = n; i < HERITAGE_HOST; i++)
+		if (host[i])
+			return false;
+	return n > 0 && n < HERITAGE_HOST;
+}
+
+static inline bool heritage_minted_valid(const struct heritage_minted *m)
+{
+	if (m->error)
+		return m->n == 0 && m->error < 4096;
+	return m->n > 0 && m->n <= HERITAGE_LEAF;
 }
 
 /* Is this packet of `len` bytes (as recv() gave, without MSG_TRUNC) a message which that sender may send, of the
@@ -174,6 +219,10 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		return m->vendor.ttl <= HERITAGE_TTL_MAX;
 	case HERITAGE_STATE:
 		return m->state.armed <= 1 && heritage_text_valid(m->state.reason);
+	case HERITAGE_MINT:
+		return heritage_host_valid(m->mint.host);
+	case HERITAGE_MINTED:
+		return heritage_minted_valid(&m->minted);
 	default:
 		return true;
 	}

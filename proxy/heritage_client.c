@@ -109,12 +109,14 @@ struct keeper {
 	bool gone;
 };
 
-static void keeper_send(struct keeper *keeper, const void *message, size_t size)
+static bool keeper_send(struct keeper *keeper, const void *message, size_t size)
 {
 	if (keeper->gone)
-		return;
-	if (send(HERITAGE_FD_KEEPER, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		STAT_INC(STAT_KEEPER_DROPPED);
+		return false;
+	if (send(HERITAGE_FD_KEEPER, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return true;
+	STAT_INC(STAT_KEEPER_DROPPED);
+	return false;
 }
 
 static void keeper_gone(struct keeper *keeper, const char *why)
@@ -149,6 +151,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
+		break;
+	case HERITAGE_MINTED:
+		keeper->calls.minted(keeper->arg, &message->minted);
 		break;
 	default:
 		break;
@@ -268,6 +273,21 @@ void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl)
 	mapped(addr, vendor.addr);
 	vendor.ttl = ttl > HERITAGE_TTL_MAX ? HERITAGE_TTL_MAX : ttl;
 	keeper_send(keeper, &vendor, sizeof(vendor));
+}
+
+int keeper_mint(struct keeper *keeper, uint32_t ticket, const uint8_t point[HERITAGE_POINT],
+		const char *host)
+{
+	struct heritage_mint mint = HERITAGE_INIT(HERITAGE_MINT, heritage_mint);
+	size_t n = strlen(host);
+
+	if (!keeper || keeper->gone)
+		return -ENOENT;
+	CHECK(n < sizeof(mint.host));
+	mint.ticket = ticket;
+	memcpy(mint.point, point, sizeof(mint.point));
+	memcpy(mint.host, host, n);
+	return keeper_send(keeper, &mint, sizeof(mint)) ? 0 : -EAGAIN;
 }
 
 const struct heritage_state *keeper_state(const struct keeper *keeper)

@@ -35,6 +35,8 @@ struct keeper_calls {
 	void (*stop)(void *arg, const char *why);
 	/* A device's DNS answer taught the keeper this address. */
 	void (*vendor_seen)(void *arg, const struct addr *addr, uint32_t ttl);
+	/* What it says to keeper_mint(). */
+	void (*minted)(void *arg, const struct heritage_minted *answer);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
@@ -47,6 +49,10 @@ void keeper_free(struct keeper **keeper);
 void keeper_ready(struct keeper *keeper, unsigned workers);
 void keeper_health(struct keeper *keeper, bool reachable, const char *why_not);
 void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl);
+
+/* Asks for a certificate. 0; -EAGAIN: the socket is full; -ENOENT: no keeper. */
+MUST_USE int keeper_mint(struct keeper *keeper, uint32_t ticket,
+			 const uint8_t point[HERITAGE_POINT], const char *host);
 
 /* What the keeper said last; NULL before. */
 const struct heritage_state *keeper_state(const struct keeper *keeper);

@@ -44,6 +44,7 @@
 #include "proxy/sync/intake.h"
 #include "proxy/sync/sync.h"
 #include "proxy/tls/decide.h"
+#include "proxy/tls/leaves.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
@@ -328,6 +329,12 @@ static void keeper_seen(void *arg, const struct addr *addr, uint32_t ttl)
 	known_add(program.known, addr, ttl);
 }
 
+static void keeper_minted(void *arg, const struct heritage_minted *answer)
+{
+	(void)arg;
+	leaves_minted(program.proxy.leaves, answer);
+}
+
 static void signals_add(struct worker *control)
 {
 	CHECK_OK(evsignal_assign(&program.term, control->base, SIGTERM, on_end, control));
@@ -400,6 +407,7 @@ static int give_up_rest(const struct config *config)
 		"/etc",
 		folder(realpath(resolv_conf, resolv) ? resolv : resolv_conf, resolv_at),
 		settings->vendors.dir,
+		settings->keeper.state, /* the CA's certificate; its key is root's */
 		program.options.config ? folder(program.options.config, config_at) : "/etc/tarn",
 		"/dev/urandom",
 		"/proc/self",
@@ -452,6 +460,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = tally_new(&proxy->tally);
 	if (rc < 0)
 		return complain("tally", rc);
+	rc = leaves_new(proxy->control, config->settings.keeper.state, &proxy->leaves);
+	if (rc < 0)
+		return complain("leaves", rc);
 	rc = resolver_new(proxy->control, &proxy->resolver);
 	return rc < 0 ? complain("resolver", rc) : 0;
 }
@@ -459,6 +470,7 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 static void rooms_free(struct proxy *proxy)
 {
 	resolver_free(&proxy->resolver);
+	leaves_free(&proxy->leaves);
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
 	balance_free(&proxy->balance);
@@ -478,7 +490,7 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop, keeper_seen };
+	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 
@@ -507,6 +519,7 @@ static int serve(struct worker *control, unsigned workers)
 		goto no_reach;
 	}
 	signals_add(control);
+	leaves_serve(proxy->leaves, proxy->keeper);
 	keeper_ready(proxy->keeper, workers);
 	LOG(LOG_L_NOTICE, "proxy.ready", "version=%s workers=%u vendors=%zu heritage=%d",
 	    TARN_VERSION, workers, profiles_count(control->config->profiles),
@@ -516,6 +529,7 @@ static int serve(struct worker *control, unsigned workers)
 
 	LOG(LOG_L_NOTICE, "proxy.end");
 	signals_del();
+	leaves_serve(proxy->leaves, NULL);
 	reach_free(&proxy->reach);
 no_reach:
 	history_free(&proxy->history);

@@ -24,6 +24,7 @@ struct proxy {
 	struct reach *reach;		 /* proxy/dns/reach.h; control loop's alone */
 	struct hellos *hellos;		 /* proxy/tls/hello.h */
 	struct tally *tally;		 /* proxy/tls/tally.h */
+	struct leaves *leaves;		 /* proxy/tls/leaves.h */
 	struct balance *balance;	 /* proxy/upstream/balance.h */
 	struct events *events;		 /* proxy/admin/events.h; control loop's alone */
 	struct history *history;	 /* proxy/admin/history.h; control loop's alone */

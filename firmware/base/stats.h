@@ -28,6 +28,10 @@
 	ONE(SNIFF_OTHER, COUNTER, "sniff.other", "connections that began with something else") \
 	ONE(SNIFF_SILENT, COUNTER, "sniff.silent", "connections on which the device said nothing within sniff_wait") \
 	MANY(TLS_DECIDED, 32, COUNTER, "tls.decided", "intercepted TLS connections, by what became of them and why") \
+	ONE(TLS_LEAF_MINTED, COUNTER, "tls.leaf_minted", "certificates that the keeper signed for us") \
+	ONE(TLS_LEAF_REFUSED, COUNTER, "tls.leaf_refused", "certificates that the keeper refused to sign") \
+	ONE(TLS_LEAF_LOST, COUNTER, "tls.leaf_lost", "certificates that were asked for and not answered") \
+	ONE(TLS_LEAF_BUSY, COUNTER, "tls.leaf_busy", "certificates that were not asked for: too many at once") \
 	/* connections carried through whole */ \
 	ONE(SPLICE_OPEN, GAUGE, "splice.open", "spliced connections that are open now") \
 	ONE(SPLICE_TLS, COUNTER, "splice.tls", "connections spliced because they are TLS") \

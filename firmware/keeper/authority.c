@@ -5,8 +5,23 @@
  */
 #include "firmware/keeper/authority.h"
 
+#include <stdlib.h>
+
+#include "firmware/base/clock.h"
 #include "firmware/base/log.h"
 #include "firmware/mint/ca.h"
+#include "firmware/mint/mint.h"
+
+#define RETRY_S 60
+
+_Static_assert(HERITAGE_POINT == MINT_POINT && HERITAGE_HOST >= PROFILE_HOST_MAX, "the same");
+
+struct authority {
+	const char *dir; /* borrowed */
+	struct mint *mint;
+	bool missing;
+	int64_t tried_s;
+};
 
 struct uncovered {
 	const struct ca_names *names;
@@ -43,11 +58,37 @@ static void coverage_say(const char *dir, const struct profiles *profiles)
 	X509_free(certificate);
 }
 
-void authority_see_to(const char *dir, const struct profiles *profiles, int64_t wall_s)
+int authority_new(const char *dir, struct authority **ret_authority)
 {
+	struct authority *a = calloc(1, sizeof(*a));
+	int rc = a ? mint_new(dir, &a->mint) : -ENOMEM;
+
+	if (rc < 0) {
+		free(a);
+		return rc;
+	}
+	a->dir = dir;
+	*ret_authority = a;
+	return 0;
+}
+
+void authority_free(struct authority **authority)
+{
+	if (!*authority)
+		return;
+	mint_free(&(*authority)->mint);
+	free(*authority);
+	*authority = NULL;
+}
+
+void authority_see_to(struct authority *a, const struct profiles *profiles, int64_t wall_s)
+{
+	const char *dir = a->dir;
 	bool made = false;
 	int rc = ca_ensure(dir, profiles, wall_s, &made);
 
+	a->missing = rc < 0;
+	a->tried_s = wall_s;
 	if (rc == -ENOENT)
 		LOG(LOG_L_INFO, "ca.none", "why=\"no profile names a host\"");
 	else if (rc == -EAGAIN)
@@ -59,4 +100,41 @@ void authority_see_to(const char *dir, const struct profiles *profiles, int64_t 
 		LOG(LOG_L_NOTICE, "ca.made", "dir=%s", LOG_QUOTE(span_of(dir)));
 	else
 		coverage_say(dir, profiles);
+}
+
+void authority_watch(struct authority *a, const struct profiles *profiles, int64_t wall_s)
+{
+	/* A clock that jumps is what it may be waiting for. */
+	if (a->missing && (wall_s >= a->tried_s + RETRY_S || wall_s < a->tried_s))
+		authority_see_to(a, profiles, wall_s);
+}
+
+void authority_mint(struct authority *a, const struct profiles *profiles,
+		    const struct heritage_mint *ask, struct heritage_minted *ret_answer)
+{
+	struct mint_ask what = { span_of(ask->host), span_make(ask->point, sizeof(ask->point)) };
+	size_t n = 0;
+	int rc;
+
+	*ret_answer = (struct heritage_minted)HERITAGE_INIT(HERITAGE_MINTED, heritage_minted);
+	ret_answer->ticket = ask->ticket;
+	rc = mint_leaf(a->mint, profiles, &what, clock_read(), ret_answer->leaf,
+		       sizeof(ret_answer->leaf), &n);
+	ret_answer->error = (uint32_t)-rc;
+	ret_answer->n = (uint32_t)n;
+	if (rc < 0)
+		LOG(LOG_L_NOTICE, "ca.refused", "host=%s error=%s", LOG_QUOTE(what.host),
+		    strerrorname_np(-rc));
+	else
+		LOG(LOG_L_INFO, "ca.issued", "host=%s", LOG_QUOTE(what.host));
+}
+
+json_t *authority_json(const struct authority *a)
+{
+	json_t *all = json_object();
+
+	for (unsigned i = 0; all && i < MINT_OUTCOMES_N; i++)
+		(void)json_object_set_new(all, mint_outcome_name(i),
+					  json_integer((json_int_t)mint_count(a->mint, i)));
+	return all;
 }

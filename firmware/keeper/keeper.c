@@ -40,6 +40,7 @@ struct tarnd {
 	struct steer *steer;
 	struct plane *plane;
 	struct status *status;
+	struct authority *authority;
 	int admin_fd;
 	char why_no_steering[HERITAGE_REASON];
 	struct arm_verdict verdict;
@@ -108,6 +109,15 @@ static void vendor_in(const uint8_t addr[16], uint32_t ttl, void *arg)
 
 	if (k->steer && steer_vendor_set(k->steer, addr, ttl, clock_mono_ns()))
 		k->vendors_refused++;
+}
+
+static void mint_in(const struct heritage_mint *ask, void *arg)
+{
+	union heritage_message m;
+	struct tarnd *k = arg;
+
+	authority_mint(k->authority, k->config.profiles, ask, &m.minted);
+	plane_tell(k->plane, &m);
 }
 
 static void vendor_seen(const struct tarn_seen *seen, void *arg)
@@ -242,7 +252,7 @@ static json_t *status_document(void *arg)
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
 	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:o, s:o}",
+			 "s:i, s:I, s:i, s:I, s:o, s:o, s:o}",
 			 "state", arm_step_name(k->verdict.step),				/**/
 			 "armed", k->verdict.step == ARM_ARMED,					/**/
 			 "why_not_armed", k->verdict.why_not,					/**/
@@ -263,6 +273,7 @@ static json_t *status_document(void *arg)
 			 "names_refused", (int)k->names_refused,			     /**/
 			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
 			 "reload", reload_json(&k->reload),				     /**/
+			 "mint", authority_json(k->authority),				     /**/
 			 "counters", status_counters(k));
 }
 
@@ -284,6 +295,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (k->steer)
 		(void)steer_vendors_sweep(k->steer, clock_mono_ns());
+	authority_watch(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	state_tell(k);
 }
 
@@ -341,8 +353,7 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
 	}
 	tarnd_config_free(&config);
-	authority_see_to(k->config.settings.keeper.state, k->config.profiles,
-			 clock_read().wall_ms / 1000);
+	authority_see_to(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	plane_signal(k->plane, SIGHUP);
 	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
 }
@@ -430,7 +441,7 @@ static unsigned workers_wanted(const struct tarn_settings *s)
 
 static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
-	static const struct plane_calls calls = { review, vendor_in, on_ended };
+	static const struct plane_calls calls = { review, vendor_in, on_ended, mint_in };
 	const struct tarn_settings *s = &k->config.settings;
 	struct plane_options o = {
 		.program = s->keeper.proxy,
@@ -511,6 +522,7 @@ static void parts_end(struct tarnd *k)
 		event_drop(events[i]);
 	status_free(&k->status);
 	plane_free(&k->plane);
+	authority_free(&k->authority);
 	if (k->admin_fd >= 0) {
 		close(k->admin_fd);
 		(void)unlink(k->config.settings.proxy.admin_socket);
@@ -535,7 +547,9 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 	k->admin_fd = -1;
 	socket = k->config.settings.keeper.socket;
 	k->step_since_ms = clock_read().mono_ms;
-	rc = network_begin(k, why);
+	rc = authority_new(k->config.settings.keeper.state, &k->authority);
+	if (!rc)
+		rc = network_begin(k, why);
 	if (!rc)
 		rc = plane_begin(k, why);
 	if (!rc && (rc = status_new(base, socket, status_document, k, &k->status)))
@@ -548,9 +562,9 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 		return rc;
 	}
 	*config = (struct tarnd_config){ 0 };
+	/* First: the data plane may look into the folder, and is confined to what is there when it starts. */
+	authority_see_to(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	plane_start(k->plane);
-	authority_see_to(k->config.settings.keeper.state, k->config.profiles,
-			 clock_read().wall_ms / 1000);
 	*ret_tarnd = k;
 	return 0;
 }

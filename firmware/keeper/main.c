@@ -13,6 +13,7 @@
 #include "firmware/base/log.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/keeper/only.h"
+#include "firmware/mint/secret.h"
 
 static const char help[] =
 	"tarnd [--config FILE] [--check]\n"
@@ -84,6 +85,8 @@ int main(int argc, char **argv)
 
 	check_install("tarnd");
 	log_open("tarnd", LOG_L_INFO);
+	if (secret_memory())
+		LOG(LOG_L_WARN, "keeper.secret", "note=\"keys are in ordinary memory\"");
 	while ((c = getopt_long(argc, argv, "c:nh", options, NULL)) != -1) {
 		if (c == 'c')
 			path = optarg;

@@ -82,6 +82,9 @@ static void message_in(const union heritage_message *m, void *arg)
 	case HERITAGE_VENDOR_ADDR:
 		p->calls.vendor(m->vendor.addr, m->vendor.ttl, p->arg);
 		return;
+	case HERITAGE_MINT:
+		p->calls.mint(&m->mint, p->arg);
+		return;
 	default:
 		return;
 	}

@@ -32,6 +32,7 @@ struct plane_calls {
 	void (*changed)(void *arg); /* some of struct plane_state */
 	void (*vendor)(const uint8_t addr[16], uint32_t ttl, void *arg);
 	void (*ended)(void *arg); /* after plane_stop(): the process is gone */
+	void (*mint)(const struct heritage_mint *ask, void *arg);
 };
 
 struct plane_state {

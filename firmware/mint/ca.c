@@ -3,7 +3,9 @@
  * The CA as certificate and as files.
  *
  * Key and certificate are one file, replaced by rename(2): there is never one without the other. The public copy is
- * made from it at each start. Nothing here ever replaces a CA that is there: devices trust it.
+ * made from it at each start. Nothing but ca_rotate() ever replaces a CA that is there: devices trust it.
+ *
+ * The key passes through OpenSSL's secure heap alone where a program has one (secret.h): locked, and never in a core dump.
  */
 #include "firmware/mint/ca.h"
 
@@ -11,17 +13,16 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DAY	     86400
-#define PATH_BYTES   4096
-#define SERIAL_BYTES 16
-#define FILE_MAX     (1 << 20)
+#include "firmware/mint/certificate.h"
+
+#define PATH_BYTES 4096
+#define CA_BYTES   65536 /* of its file at most */
 
 /* A key and its certificate. */
 struct pair {
@@ -100,6 +101,8 @@ static int constrain(X509 *certificate, const struct profiles *profiles)
 		rc = -ENOENT; /* without any it could speak for every name */
 	else if (!nc)
 		rc = -ENOMEM;
+	else
+		rc = ca_names_add(&permitted, SPAN(CA_OWN_NAME));
 	rc = rc ? rc : names_put(&nc->permittedSubtrees, &permitted);
 	rc = rc ? rc : names_put(&nc->excludedSubtrees, &excluded);
 	rc = rc ? rc : addresses_put(&nc->excludedSubtrees);
@@ -111,84 +114,29 @@ static int constrain(X509 *certificate, const struct profiles *profiles)
 	return rc;
 }
 
-static int names_get(const X509 *certificate, bool permitted, struct ca_names *ret_names)
-{
-	NAME_CONSTRAINTS *nc = X509_get_ext_d2i(certificate, NID_name_constraints, NULL, NULL);
-	STACK_OF(GENERAL_SUBTREE) *trees = NULL;
-	struct ca_names names = { 0 };
-	int rc = 0;
-
-	if (nc)
-		trees = permitted ? nc->permittedSubtrees : nc->excludedSubtrees;
-	for (int i = 0; i < sk_GENERAL_SUBTREE_num(trees) && rc == 0; i++) {
-		const GENERAL_NAME *base = sk_GENERAL_SUBTREE_value(trees, i)->base;
-
-		if (base->type == GEN_DNS)
-			rc = ca_names_add(&names,
-					  span_make(ASN1_STRING_get0_data(base->d.dNSName),
-						    (size_t)ASN1_STRING_length(base->d.dNSName)));
-	}
-	NAME_CONSTRAINTS_free(nc);
-	if (rc < 0)
-		ca_names_free(&names);
-	else
-		*ret_names = names;
-	return rc;
-}
-
-int ca_permitted(const X509 *certificate, struct ca_names *ret_names)
-{
-	return names_get(certificate, true, ret_names);
-}
-
-int ca_excluded(const X509 *certificate, struct ca_names *ret_names)
-{
-	return names_get(certificate, false, ret_names);
-}
-
 /* ---- making ------------------------------------------------------------------------------------ */
 
-static bool extension_add(X509 *certificate, int nid, const char *value)
-{
-	X509_EXTENSION *extension;
-	X509V3_CTX ctx;
-	bool ok;
-
-	X509V3_set_ctx(&ctx, certificate, certificate, NULL, NULL, 0);
-	extension = X509V3_EXT_nconf_nid(NULL, &ctx, nid, value);
-	ok = extension && X509_add_ext(certificate, extension, -1) == 1;
-	X509_EXTENSION_free(extension);
-	return ok;
-}
-
-/* A random serial number, and a name that tells this box's CA from another's. */
+/* A name that tells this box's CA from another's. */
 static bool name_it(X509 *certificate)
 {
-	uint8_t serial[SERIAL_BYTES];
-	BIGNUM *number = NULL;
+	uint8_t serial[CERTIFICATE_SERIAL];
 	X509_NAME *name = X509_get_subject_name(certificate);
 	char common[64];
-	bool ok;
 
-	if (RAND_bytes(serial, sizeof(serial)) != 1)
+	if (!certificate_number(certificate, serial))
 		return false;
-	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and all its bytes long */
 	snprintf(common, sizeof(common), "Tarn update cache %02x%02x%02x%02x", serial[12],
 		 serial[13], serial[14], serial[15]);
-	number = BN_bin2bn(serial, sizeof(serial), NULL);
-	ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) &&
-	     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)common, -1, -1,
-					0) == 1 &&
-	     X509_set_issuer_name(certificate, name) == 1;
-	BN_free(number);
-	return ok;
+	return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)common, -1, -1,
+					  0) == 1 &&
+	       X509_set_issuer_name(certificate, name) == 1;
 }
 
 /* From a day before, for devices whose clocks are behind. */
 static bool date_it(X509 *certificate, int64_t wall_s)
 {
-	return ASN1_TIME_set(X509_getm_notBefore(certificate), wall_s - DAY) &&
-	       ASN1_TIME_set(X509_getm_notAfter(certificate), wall_s + (int64_t)CA_DAYS * DAY);
+	return certificate_date(certificate, wall_s - CERTIFICATE_DAY,
+				wall_s + (int64_t)CA_DAYS * CERTIFICATE_DAY);
 }
 
 static int pair_make(const struct profiles *profiles, int64_t wall_s, struct pair *ret_pair)
@@ -199,10 +147,10 @@ static int pair_make(const struct profiles *profiles, int64_t wall_s, struct pai
 
 	if (pair.key && c && X509_set_version(c, X509_VERSION_3) == 1 && name_it(c) &&
 	    date_it(c, wall_s) && X509_set_pubkey(c, pair.key) == 1 &&
-	    extension_add(c, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-	    extension_add(c, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-	    extension_add(c, NID_ext_key_usage, "serverAuth") &&
-	    extension_add(c, NID_subject_key_identifier, "hash"))
+	    certificate_extend(c, c, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+	    certificate_extend(c, c, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+	    certificate_extend(c, c, NID_ext_key_usage, "serverAuth") &&
+	    certificate_extend(c, c, NID_subject_key_identifier, "hash"))
 		rc = constrain(c, profiles);
 	if (rc == 0 && X509_sign(c, pair.key, EVP_sha256()) <= 0)
 		rc = -ENOMEM;
@@ -291,44 +239,64 @@ static int pem_put(const char *dir, const char *file, mode_t mode, const struct 
 	return rc;
 }
 
-/* A file as a BIO for reading. 0 or -errno. */
-static int file_get(const char *dir, const char *file, BIO **ret_bio)
-{
-	char path[PATH_BYTES];
-	struct stat st;
-	FILE *in;
-	int rc = path_of(dir, file, path);
-
-	if (rc < 0)
-		return rc;
-	in = fopen(path, "re");
-	if (!in)
-		return -errno;
-	if (fstat(fileno(in), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		fclose(in);
-		return -EBADMSG;
-	}
-	*ret_bio = BIO_new_fp(in, BIO_CLOSE);
-	if (*ret_bio)
-		return 0;
-	fclose(in);
-	return -ENOMEM;
-}
-
 static int no_passphrase(char *buf, int size, int writing, void *arg)
 {
 	(void)buf, (void)size, (void)writing, (void)arg;
 	return -1;
 }
 
-static int pair_read(const char *dir, struct pair *ret_pair)
+/* Reads what there is, to `size` bytes. How many, or -errno. */
+static ssize_t read_all(int fd, char *buf, size_t size)
 {
-	struct pair pair;
-	BIO *bio;
-	int rc = file_get(dir, CA_FILE, &bio);
+	size_t n = 0;
+
+	while (n < size) {
+		ssize_t got = read(fd, buf + n, size - n);
+
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* The file of key and certificate, in memory of its own (OPENSSL_secure_clear_free). How long, or -errno. */
+static ssize_t secret_get(const char *dir, char **ret_text)
+{
+	char path[PATH_BYTES], *text;
+	struct stat st;
+	int fd, rc = path_of(dir, CA_FILE, path);
+	ssize_t n;
 
 	if (rc < 0)
 		return rc;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	text = OPENSSL_secure_malloc(CA_BYTES);
+	if (!text)
+		n = -ENOMEM;
+	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size >= CA_BYTES)
+		n = -EBADMSG;
+	else
+		n = read_all(fd, text, CA_BYTES);
+	close(fd);
+	if (n < 0)
+		OPENSSL_secure_clear_free(text, CA_BYTES);
+	else
+		*ret_text = text;
+	return n;
+}
+
+static int pair_parse(const char *text, size_t n, struct pair *ret_pair)
+{
+	BIO *bio = BIO_new_mem_buf(text, (int)n);
+	struct pair pair = { 0 };
+
+	if (!bio)
+		return -ENOMEM;
 	pair.key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	pair.certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
 	BIO_free(bio);
@@ -341,20 +309,28 @@ static int pair_read(const char *dir, struct pair *ret_pair)
 	return 0;
 }
 
-int ca_certificate(const char *dir, X509 **ret_certificate)
+static int pair_read(const char *dir, struct pair *ret_pair)
 {
-	X509 *certificate;
-	BIO *bio;
-	int rc = file_get(dir, CA_PUBLIC, &bio);
+	char *text;
+	ssize_t n = secret_get(dir, &text);
+	int rc;
+
+	if (n < 0)
+		return (int)n;
+	rc = pair_parse(text, (size_t)n, ret_pair);
+	OPENSSL_secure_clear_free(text, CA_BYTES);
+	return rc;
+}
+
+int ca_load(const char *dir, EVP_PKEY **ret_key, X509 **ret_certificate)
+{
+	struct pair pair;
+	int rc = pair_read(dir, &pair);
 
 	if (rc < 0)
 		return rc;
-	certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-	BIO_free(bio);
-	ERR_clear_error();
-	if (!certificate)
-		return -EBADMSG;
-	*ret_certificate = certificate;
+	*ret_key = pair.key;
+	*ret_certificate = pair.certificate;
 	return 0;
 }
 
@@ -391,5 +367,21 @@ int ca_ensure(const char *dir, const struct profiles *profiles, int64_t wall_s, 
 	pair_free(&pair);
 	if (rc == 0)
 		*ret_made = made;
+	return rc;
+}
+
+int ca_rotate(const char *dir, const struct profiles *profiles, int64_t wall_s)
+{
+	struct pair pair;
+	int rc;
+
+	if (wall_s < CA_CLOCK_MIN)
+		return -EAGAIN;
+	rc = pair_make(profiles, wall_s, &pair);
+	if (rc < 0)
+		return rc;
+	rc = pem_put(dir, CA_FILE, 0600, &pair, true);
+	rc = rc ? rc : publish(dir, &pair);
+	pair_free(&pair);
 	return rc;
 }

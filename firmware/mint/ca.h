@@ -10,10 +10,9 @@
 
 #include <openssl/x509.h>
 
-#include "firmware/mint/names.h"
+#include "firmware/mint/public.h"
 
 #define CA_FILE	     "ca.pem" /* key and certificate; mode 0600 */
-#define CA_PUBLIC    "ca.crt" /* the certificate, for everybody */
 #define CA_DAYS	     3650
 #define CA_CLOCK_MIN 1735689600 /* 2025-01-01: before it the clock is not set */
 
@@ -26,11 +25,13 @@
 MUST_USE int ca_ensure(const char *dir, const struct profiles *profiles, int64_t wall_s,
 		       bool *ret_made);
 
-/* The public copy in `dir`. 0, -EBADMSG, -ENOMEM, or -errno. Freed by X509_free(). */
-MUST_USE int ca_certificate(const char *dir, X509 **ret_certificate);
+/*
+ * A new CA in place of the one that is there, if any; devices have to be told. 0; -ENOENT: there is no name for it,
+ * -EAGAIN: the clock is not set, -ENOMEM, or -errno of a file: then the old one stands.
+ */
+MUST_USE int ca_rotate(const char *dir, const struct profiles *profiles, int64_t wall_s);
 
-/* The DNS names that it is permitted, or not. 0 or -ENOMEM. */
-MUST_USE int ca_permitted(const X509 *certificate, struct ca_names *ret_names);
-MUST_USE int ca_excluded(const X509 *certificate, struct ca_names *ret_names);
+/* Key and certificate, each to be freed. 0, -ENOENT, -EBADMSG, -ENOMEM, or -errno of the file. */
+MUST_USE int ca_load(const char *dir, EVP_PKEY **ret_key, X509 **ret_certificate);
 
 #endif

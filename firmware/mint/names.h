@@ -8,6 +8,9 @@
 
 #include "firmware/base/profile.h"
 
+/* The box's own name, which a CA may always speak for: the admin page's and the update source's. */
+#define CA_OWN_NAME "tarn.internal"
+
 struct ca_names {
 	const char **v; /* each owned */
 	size_t n, room;

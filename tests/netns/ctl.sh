@@ -115,7 +115,7 @@ check 'the data plane can'"'"'t read it' \
 check 'what is exported has no key' tap_not grep -q PRIVATE "$work/ca"
 check 'show says its digest' says "SHA-256       $digest" ca show
 check 'and what it may speak for' says 'May speak for here.example' ca show
-check 'as JSON, too' eval "ctl --json ca show | jq -e '.permitted == [\"here.example\"] and
+check 'as JSON, too' eval "ctl --json ca show | jq -e '.permitted == [\"here.example\", \"tarn.internal\"] and
 	.uncovered == []'"
 sed -i 's/^exact = .*/& new.example/' "$work/vendors/here.conf"
 kill -HUP "$keeper"

@@ -20,6 +20,10 @@ static union heritage_message message(uint32_t type, size_t size)
 	m.head.size = (uint32_t)size;
 	if (type == HERITAGE_READY)
 		m.ready.workers = 1;
+	if (type == HERITAGE_MINT)
+		m.mint.host[0] = 'a';
+	if (type == HERITAGE_MINTED)
+		m.minted.n = 1;
 	return m;
 }
 
@@ -95,6 +99,38 @@ static void texts_end_and_are_printable(void **state)
 	assert_memory_equal(m.health.reason, "line?break and ?, and", 21);
 }
 
+static void hosts_are_zero_behind_their_end(void **state)
+{
+	union heritage_message m = message(HERITAGE_MINT, sizeof(struct heritage_mint));
+
+	(void)state;
+	m.mint.host[HERITAGE_HOST - 1] = 'x';
+	assert_false(heritage_valid(&m, m.head.size, true));
+	memset(m.mint.host, 'x', HERITAGE_HOST);
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.mint.host[HERITAGE_HOST - 1] = '\0';
+	assert_true(heritage_valid(&m, m.head.size, true));
+	memset(m.mint.host, 0, HERITAGE_HOST);
+	assert_false(heritage_valid(&m, m.head.size, true));
+}
+
+static void there_is_a_leaf_or_a_reason(void **state)
+{
+	union heritage_message m = message(HERITAGE_MINTED, sizeof(struct heritage_minted));
+
+	(void)state;
+	m.minted.n = HERITAGE_LEAF;
+	assert_true(heritage_valid(&m, m.head.size, false));
+	m.minted.n = HERITAGE_LEAF + 1;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	m.minted.n = 0;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	m.minted.error = 13;
+	assert_true(heritage_valid(&m, m.head.size, false));
+	m.minted.n = 1;
+	assert_false(heritage_valid(&m, m.head.size, false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +139,8 @@ int main(void)
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(values_must_be_in_range),
 		cmocka_unit_test(texts_end_and_are_printable),
+		cmocka_unit_test(hosts_are_zero_behind_their_end),
+		cmocka_unit_test(there_is_a_leaf_or_a_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

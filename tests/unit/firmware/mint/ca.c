@@ -185,9 +185,10 @@ static void says_what_it_is(void **state)
 		ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(x), X509_get0_notAfter(x)), 1);
 	assert_int_equal(days, CA_DAYS + 1);
 	assert_int_equal(ca_permitted(x, &names), 0);
-	assert_int_equal(names.n, 2);
+	assert_int_equal(names.n, 3);
 	assert_string_equal(names.v[0], "cdn.example");
 	assert_string_equal(names.v[1], "mirror.v.example");
+	assert_string_equal(names.v[2], CA_OWN_NAME);
 	ca_names_free(&names);
 	assert_int_equal(ca_excluded(x, &names), 0);
 	assert_int_equal(names.n, 1);
