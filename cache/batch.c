@@ -15,9 +15,11 @@ int batch_begin(struct batch *b, struct batch_base *base)
 
 	*b = (struct batch){ .base = base, .store = base->store, .hand_before = base->hand };
 	base->inside = true;
-	rc = mdb_txn_begin(base->store->db.env, NULL, 0, &b->txn);
+	rc = db_pages_pending(&base->store->db, &b->pending_pages);
+	if (rc == 0)
+		rc = db_error(mdb_txn_begin(base->store->db.env, NULL, 0, &b->txn));
 	base->inside = rc == 0;
-	return db_error(rc);
+	return rc;
 }
 
 void batch_abort(struct batch *b)
@@ -57,6 +59,13 @@ static void figures_add(const struct batch *b)
 	STAT_ADD(STAT_STORE_STORED_BYTES, b->stored_bytes);
 	STAT_ADD(STAT_STORE_EVICTED, b->evicted);
 	STAT_ADD(STAT_STORE_EVICTED_BYTES, b->evicted_pages * DB_PAGE);
+}
+
+int batch_touch(struct batch *b)
+{
+	MDB_val key = db_val("probe", 5), value = db_val("", 1);
+
+	return db_error(mdb_put(b->txn, b->store->db.dbi[DB_META], &key, &value, 0));
 }
 
 int batch_commit(struct batch *b)
@@ -153,7 +162,6 @@ int batch_probe(struct batch_base *base)
 	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < 3; i++) {
-		MDB_val key = db_val("probe", 5), value = db_val(&i, sizeof(i));
 		struct batch b;
 
 		rc = batch_begin_with_room(&b, base, 0);
@@ -161,7 +169,7 @@ int batch_probe(struct batch_base *base)
 			rc = batch_begin(&b, base); /* what is in use is not what is asked here */
 		if (rc)
 			break;
-		rc = db_error(mdb_put(b.txn, b.store->db.dbi[DB_META], &key, &value, 0));
+		rc = batch_touch(&b);
 		if (rc)
 			batch_abort(&b);
 		else

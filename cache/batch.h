@@ -59,7 +59,7 @@ void batch_unload(struct batch_base *base);
 
 /*
  * Applies the work and commits. 0 and each op's rc is set; or -errno and nothing of it has happened: -ENOBUFS (no
- * room, because what could go is in use), -ENOSPC (the disk or the map is full), ...
+ * room, because what could go is in use), -ENOSPC (the disk is full), -EDQUOT (the map is, or has no run that fits), ...
  */
 MUST_USE int batch_run(struct batch_base *base, struct op_list *ops);
 

@@ -14,7 +14,8 @@ struct batch {
 	uint64_t hand_before;
 	uint64_t *touched; /* ids whose record gets a new map at the end */
 	size_t touched_n, touched_size;
-	uint64_t held_pages; /* doomed ones that won't come free in time: room.c */
+	uint64_t held_pages;	/* doomed ones that won't come free in time: room.c */
+	uint64_t pending_pages; /* free ones that this transaction may not use yet */
 	/* counted when committed */
 	uint64_t evicted, evicted_pages, padding, stored, stored_bytes;
 };
@@ -22,6 +23,8 @@ struct batch {
 MUST_USE int batch_begin(struct batch *batch, struct batch_base *base);
 MUST_USE int batch_commit(struct batch *batch);
 void batch_abort(struct batch *batch);
+/* Writes something, or LMDB would not touch the disk at all and free pages would stay pending. */
+MUST_USE int batch_touch(struct batch *batch);
 
 /* apply.c: does one piece of work. Its own refusal goes to op->rc; -errno ends the transaction. */
 MUST_USE int batch_apply(struct batch *batch, struct op *op);

@@ -30,6 +30,7 @@ int db_error(int mdb_rc)
 	case MDB_NOTFOUND:
 		return -ENOENT;
 	case MDB_MAP_FULL:
+		return -EDQUOT; /* the store's own; a quota of the file system is a full disk */
 	case MDB_DBS_FULL:
 	case EDQUOT:
 	case EFBIG: /* the file may not grow: a limit of the process or the file system */
@@ -392,6 +393,38 @@ int db_pages(const struct db *db, MDB_txn *txn, uint64_t *ret_live, uint64_t *re
 	*ret_live = live;
 	*ret_file = info.me_last_pgno + 1;
 	return 0;
+}
+
+/* LMDB's table 0 lists under each transaction's number the pages that it freed: how many, then which. */
+static int freed_count(MDB_txn *txn, uint64_t *ret_pages)
+{
+	uint64_t last = mdb_txn_id(txn), number = 0;
+	MDB_val key, value;
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, 0, &cursor);
+
+	*ret_pages = 0;
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	if (rc == 0 && key.mv_size == sizeof(number))
+		memcpy(&number, key.mv_data, sizeof(number));
+	if (rc == 0 && number == last && value.mv_size >= sizeof(*ret_pages))
+		memcpy(ret_pages, value.mv_data, sizeof(*ret_pages));
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int db_pages_pending(const struct db *db, uint64_t *ret_pages)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc)
+		return db_error(rc);
+	rc = freed_count(txn, ret_pages);
+	mdb_txn_abort(txn);
+	return db_error(rc);
 }
 
 /* LMDB's page header (its MDB_page): number, padding, flags, and for large values how many pages. */

@@ -67,11 +67,20 @@ MUST_USE int db_set_aside(const char *dir, int64_t time);
  */
 bool db_disk_full(const struct db *db, size_t bytes);
 
-/* -errno for what an LMDB call gave. -EBADMSG: the file is damaged. -ENOTRECOVERABLE: reopen it. */
+/*
+ * -errno for what an LMDB call gave. -EBADMSG: the file is damaged. -ENOTRECOVERABLE: reopen it. -ENOSPC: the disk is
+ * full. -EDQUOT: the map is, or it has no run of pages that is long enough.
+ */
 int db_error(int mdb_rc);
 
 /* Pages in use, all tables together, and pages of the file. */
 MUST_USE int db_pages(const struct db *db, MDB_txn *txn, uint64_t *ret_live, uint64_t *ret_file);
+
+/*
+ * Free pages that the next transaction may not use yet, because the last one freed them. The writer's thread, with
+ * none open.
+ */
+MUST_USE int db_pages_pending(const struct db *db, uint64_t *ret_pages);
 
 /*
  * Is the header of a value with pages of its own what it must be? LMDB believes it when it frees the value: a

@@ -3,35 +3,46 @@
  * Making room: eviction (which removes records), sweeping (which frees their chunks), and the
  * transactions between them.
  *
- * Live pages must stay under the limit. What was evicted still counts until it is swept, and pages that were
- * freed can be used two transactions later; so eviction stops a batch below the limit, and normally the
- * room for this batch was made by the one before. When it was not (a first large batch, a limit that was
- * lowered, a full disk), transactions that write nothing else are put in between.
+ * The limit is one of the file. Live pages get seven eighths of it: between pages in use lie free ones in runs that
+ * are too short for what comes, and the rest is for those and for the copies that a transaction makes of
+ * the tree's pages. A run that is nowhere to be found is MDB_MAP_FULL: then less is live for a while (writer.c).
+ *
+ * What was evicted still counts until it is swept, and pages that one transaction freed can be used only by the one
+ * after the next (LMDB keeps them for readers of the last snapshot): those are pending, and count as used. So
+ * eviction stops a batch below what may be live, and normally the room for this batch was made by the one
+ * before. When it was not (a first large batch, a limit that was lowered, a full disk), transactions that write
+ * nothing else are put in between.
  */
 #include <time.h>
 
 #include "cache/batch_priv.h"
 
 /* In one transaction: what it dirties has to fit in memory. */
-#define SWEEP_CHUNKS  4096
-#define EVICT_OBJECTS 2048
+#define SWEEP_CHUNKS 4096
 /* A limit that was lowered is reached in so many transactions, or by several batches. */
 #define ROOM_ROUNDS 256
 
+/* The part of the limit that is for what is not live. */
+#define ROOM_FREE(limit) ((limit) / 8)
+
 struct room {
-	uint64_t live;	 /* pages in use now */
-	uint64_t doomed; /* of these, on their way out */
-	uint64_t limit;
-	uint64_t target; /* to be under when all that is doomed is gone */
+	uint64_t live;	  /* pages in use now */
+	uint64_t pending; /* freed, but not for this transaction */
+	uint64_t doomed;  /* of those that are live, on their way out */
+	uint64_t limit;	  /* of live ones */
+	uint64_t map;	  /* of all */
+	uint64_t target;  /* to be under when all that is doomed is gone */
 };
 
 static int room_measure(struct batch *b, struct room *ret_room)
 {
 	struct store *store = b->store;
-	uint64_t limit = store->limit, margin = store->commit_bytes;
+	uint64_t limit = store->limit - ROOM_FREE(store->limit), margin = store->commit_bytes;
 	uint64_t file;
 	uint64_t doomed = b->base->doom.pages;
-	struct room room = { .doomed = doomed > b->held_pages ? doomed - b->held_pages : 0 };
+	struct room room = { .doomed = doomed > b->held_pages ? doomed - b->held_pages : 0,
+			     .pending = b->pending_pages,
+			     .map = store->limit / DB_PAGE };
 	int rc = db_pages(&store->db, b->txn, &room.live, &file);
 
 	if (rc)
@@ -119,7 +130,7 @@ static int room_evict(struct batch *b, uint64_t need)
 	if (rc)
 		return rc;
 	rc = room_measure(b, &room);
-	for (looks *= 2; rc == 0 && looks && b->evicted < EVICT_OBJECTS; looks--) {
+	for (looks *= 2; rc == 0 && looks && b->evicted < b->store->commit_ops; looks--) {
 		bool taken;
 
 		if (room.live + need <= room.target + room.doomed)
@@ -164,9 +175,15 @@ static int round_begin(struct batch *b, struct batch_base *base, uint64_t need, 
 	return rc;
 }
 
+/* Is there room for so many pages, now? */
+static bool room_does(const struct room *room, uint64_t need)
+{
+	return room->live + need <= room->limit && room->live + room->pending + need <= room->map;
+}
+
 int batch_begin_with_room(struct batch *b, struct batch_base *base, uint64_t need)
 {
-	uint64_t live = UINT64_MAX;
+	uint64_t used = UINT64_MAX;
 	int stuck = 0;
 
 	for (int round = 0; round < ROOM_ROUNDS && stuck < 2; round++) {
@@ -175,12 +192,16 @@ int batch_begin_with_room(struct batch *b, struct batch_base *base, uint64_t nee
 
 		if (rc)
 			return rc;
-		if (room.live + need <= room.limit)
+		if (room_does(&room, need))
 			return 0;
 		/* What is doomed now may be swept by the next round; if that frees nothing it is in use. */
-		stuck = b->evicted || room.live < live ? 0 : stuck + 1;
-		live = room.live;
-		rc = batch_commit(b);
+		stuck = b->evicted || room.live + room.pending < used ? 0 : stuck + 1;
+		used = room.live + room.pending;
+		rc = batch_touch(b);
+		if (rc == 0)
+			rc = batch_commit(b);
+		else
+			batch_abort(b);
 		if (rc)
 			return rc;
 		readers_wait(b->store);

@@ -36,6 +36,8 @@
 
 #define STORE_READERS_DEFAULT 128
 #define STORE_LIMIT_MIN	      (8u << 20)
+#define OPS_MIN		      32
+#define OPS_MAX		      2048
 
 static const char *const state_names[] = {
 #define X(name, text, help) [STORE_##name] = text,
@@ -91,17 +93,19 @@ struct lease *lease_new(struct store *store, uint64_t id)
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
-/* Room beside live data: pages that were freed but are not free yet, and runs that do not fit. */
-static uint64_t slack_of(uint64_t limit, uint64_t commit_bytes)
-{
-	return limit / 8 + 4 * commit_bytes;
-}
-
 static uint64_t batch_of(const struct store *store, uint64_t limit)
 {
 	uint64_t batch = store->commit_bytes_wanted;
 
 	return batch < limit / 16 ? batch : limit / 16;
+}
+
+/* LMDB keeps the pages that a batch dirtied, about three for each piece of work, for the next one. */
+static unsigned ops_of(uint64_t limit)
+{
+	uint64_t ops = limit / DB_PAGE / 64;
+
+	return ops < OPS_MIN ? OPS_MIN : ops > OPS_MAX ? OPS_MAX : (unsigned)ops;
 }
 
 static uint64_t file_size(const struct store *store)
@@ -128,7 +132,10 @@ static int partition_room(const struct store *store, uint64_t *ret_bytes)
 	return 0;
 }
 
-/* Sets limit and batch; gives the size of the map. */
+/*
+ * Sets limit and batch; gives the size of the map, beyond which LMDB lets no file grow: so that is the limit. What
+ * part of it is for live pages says room.c.
+ */
 static int sizes_choose(struct store *store, uint64_t *ret_map)
 {
 	uint64_t limit = store->limit_wanted, room = 0, file;
@@ -136,8 +143,7 @@ static int sizes_choose(struct store *store, uint64_t *ret_map)
 
 	if (limit == 0) {
 		rc = partition_room(store, &room);
-		/* Slack is at most an eighth and four sixteenths of the limit: it fits in 11/8. */
-		limit = rc == 0 ? room / 11 * 8 : 0;
+		limit = room;
 	}
 	if (limit < STORE_LIMIT_MIN)
 		limit = STORE_LIMIT_MIN;
@@ -145,10 +151,10 @@ static int sizes_choose(struct store *store, uint64_t *ret_map)
 		return rc;
 	store->limit = limit;
 	store->commit_bytes = batch_of(store, limit);
+	store->commit_ops = ops_of(limit);
 	/* A file that is larger, because the limit was: even to empty it takes pages. */
-	file = file_size(store) + 2 * store->commit_bytes;
-	room = limit + slack_of(limit, store->commit_bytes);
-	*ret_map = file > room ? file : room;
+	file = file_size(store);
+	*ret_map = file > limit ? file + 2 * store->commit_bytes : limit;
 	return 0;
 }
 

@@ -34,9 +34,9 @@ enum store_state {
 const char *store_state_name(enum store_state state);
 
 struct store_config {
-	const char *path; /* directory; made if missing (mode 0700) */
-	uint64_t limit;	  /* bytes of live data; 0: so that the file fits the partition less 10 % */
-	uint32_t readers; /* most store_readers at once; 0: 128 */
+	const char *path;      /* directory; made if missing (mode 0700) */
+	uint64_t limit;	       /* bytes of the data file; 0: the partition less 10 % */
+	uint32_t readers;      /* most store_readers at once; 0: 128 */
 	uint64_t commit_bytes; /* 0: CONFIG_COMMIT_BYTES */
 	uint32_t commit_ms;    /* 0: CONFIG_COMMIT_MS */
 };
@@ -126,17 +126,18 @@ MUST_USE int store_each(struct store_reader *reader, struct span prefix, store_e
 
 struct store_stat {
 	enum store_state state;
-	int last_error;	  /* -errno of the last failure, 0 if there was none */
-	uint64_t limit;	  /* bytes of live data allowed now (less than configured on a full disk) */
-	uint64_t live;	  /* bytes of pages in use */
-	uint64_t doomed;  /* of these, waiting for a reader to finish */
-	uint64_t file;	  /* bytes of the data file */
-	uint64_t map;	  /* bytes it can never exceed */
-	uint64_t objects; /* records */
-	uint64_t leases;  /* ids in use */
+	int last_error; /* -errno of the last failure, 0 if there was none */
+	uint64_t limit; /* bytes of the file allowed now (on a full disk: of live data, and less) */
+	uint64_t live;	/* bytes of pages in use */
+	uint64_t doomed;      /* of these, waiting for a reader to finish */
+	uint64_t file;	      /* bytes of the data file */
+	uint64_t map;	      /* bytes it can never exceed */
+	uint64_t objects;     /* records */
+	uint64_t leases;      /* ids in use */
 	uint64_t queue_bytes; /* waiting for the writer */
 	uint64_t queue_ops;
 	uint64_t commits, commit_errors;
+	uint64_t map_full; /* no run of free pages was long enough: less was live for a while */
 	uint32_t commit_worst_ms;
 	uint32_t lag_ms;  /* age of the oldest write that waits */
 	uint64_t padding; /* bytes added to reach page classes since the start */

@@ -26,7 +26,7 @@ struct store_damage {
 /* clang-format off */
 #define STORE_FIGURES(X) \
 	X(limit) X(live) X(doomed) X(file) X(map) X(objects) X(queue_bytes) X(queue_ops) \
-	X(commits) X(commit_errors) X(commit_worst_ms) X(lag_ms) X(padding) X(evicted) \
+	X(commits) X(commit_errors) X(map_full) X(commit_worst_ms) X(lag_ms) X(padding) X(evicted) \
 	X(evicted_bytes) X(bad_chunks) X(bad_records) X(set_aside) X(reopened)
 /* clang-format on */
 
@@ -43,8 +43,9 @@ struct store {
 	 * every reader outside. */
 	struct db db;
 	bool opened;
-	uint64_t limit;	       /* bytes of live data */
+	uint64_t limit;	       /* bytes of the file */
 	uint64_t commit_bytes; /* of a batch: never more than a 16th of the limit */
+	unsigned commit_ops;   /* of a batch: each copies a few pages of the tree */
 	_Atomic uint64_t
 		*verified; /* a bit for each page: the chunk that starts there is checked */
 	size_t verified_bytes;

@@ -9,8 +9,6 @@
 #include "cache/writer_priv.h"
 #include "firmware/base/stat.h"
 
-#define WRITER_OPS_MAX 2048 /* in a batch: LMDB keeps the pages that they dirtied for the next */
-
 struct op *op_new(enum op_type type, size_t n, writer_done_f *done, void *arg)
 {
 	struct op *op = calloc(1, sizeof(*op) + n);
@@ -189,7 +187,8 @@ void queue_take(struct writer *w, struct op_list *ops)
 	uint64_t bytes = 0, n = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (!STAILQ_EMPTY(&w->queue) && n < WRITER_OPS_MAX && bytes < w->store->commit_bytes) {
+	while (!STAILQ_EMPTY(&w->queue) && n < w->store->commit_ops &&
+	       bytes < w->store->commit_bytes) {
 		struct op *op = STAILQ_FIRST(&w->queue);
 
 		STAILQ_REMOVE_HEAD(&w->queue, link);

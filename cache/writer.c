@@ -69,15 +69,18 @@ static void commit_took(struct store *store, uint64_t began_ns)
 		STORE_FIGURE_SET(store, commit_worst_ms, ms);
 }
 
-/* A full disk (or a map without a run that fits): live with what there is for a while. */
-static void room_shrink(struct writer *w, struct now now)
+/*
+ * Live with less for a while: on a full disk with what there is; in a map without a run that fits with a little
+ * less than there is, as what is evicted lay in long runs.
+ */
+static void room_shrink(struct writer *w, int rc, struct now now)
 {
 	struct store *store = w->store;
 	uint64_t live = STORE_FIGURE(store, live);
 
 	if (w->base.soft_limit < live)
 		live = w->base.soft_limit;
-	live -= live / 8;
+	live -= rc == -EDQUOT ? live / 32 : live / 8;
 	w->base.soft_limit = live > FULL_LIMIT_MIN ? live : FULL_LIMIT_MIN;
 	w->full_until = now.mono_ms + HEAL_MS_MAX;
 	STORE_FIGURE_SET(store, limit, w->base.soft_limit);
@@ -116,6 +119,11 @@ static void writer_failed(struct writer *w, int rc, struct now now)
 	}
 }
 
+static bool is_full(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT;
+}
+
 /* Commits this work. Only a failure of the disk is one of the writer's. */
 static void batch_do(struct writer *w, struct op_list *ops, struct now now)
 {
@@ -125,8 +133,12 @@ static void batch_do(struct writer *w, struct op_list *ops, struct now now)
 	if (rc == -EIO && !env_dead(w->store) &&
 	    db_disk_full(&w->store->db, w->store->commit_bytes))
 		rc = -ENOSPC;
-	for (int i = 0; rc == -ENOSPC && i < WRITER_FULL_TRIES; i++) {
-		room_shrink(w, now);
+	for (int i = 0; is_full(rc) && i < WRITER_FULL_TRIES; i++) {
+		if (rc == -EDQUOT) {
+			STORE_FIGURE_ADD(w->store, map_full, 1);
+			STAT_INC(STAT_STORE_MAP_FULL);
+		}
+		room_shrink(w, rc, now);
 		rc = batch_probe(&w->base);
 		if (rc == 0)
 			rc = batch_run(&w->base, ops);
@@ -134,8 +146,8 @@ static void batch_do(struct writer *w, struct op_list *ops, struct now now)
 	commit_took(w->store, began);
 	w->untrimmed = true;
 	w->committed = now.mono_ms;
-	if (rc == -ENOBUFS)
-		rc = -ENOSPC;
+	if (rc == -ENOBUFS || rc == -EDQUOT)
+		rc = -ENOSPC; /* for this work; the disk is well */
 	else if (rc)
 		writer_failed(w, rc, now);
 	else
@@ -202,8 +214,8 @@ static void heal(struct writer *w, struct now now)
 	if (rc == -EBUSY) {
 		w->heal_at = now.mono_ms + WRITER_SWEEP_MS; /* somebody still reads */
 	} else if (rc) {
-		if (rc == -ENOSPC)
-			room_shrink(w, now);
+		if (is_full(rc))
+			room_shrink(w, rc, now);
 		writer_failed(w, rc, now);
 	} else {
 		store_state_enter(w->store, STORE_SERVING, 0);

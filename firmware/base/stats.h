@@ -107,6 +107,7 @@
 	ONE(STORE_LIMIT_BYTES, GAUGE, "store.limit_bytes", "bytes the store may hold") \
 	ONE(STORE_COMMITS, COUNTER, "store.commits", "transactions committed") \
 	ONE(STORE_COMMIT_ERRORS, COUNTER, "store.commit_errors", "transactions that failed; what they held was served uncached") \
+	ONE(STORE_MAP_FULL, COUNTER, "store.map_full", "times that the data file had no free run long enough and the store made more room") \
 	ONE(STORE_STORED, COUNTER, "store.stored", "objects stored") \
 	ONE(STORE_STORED_BYTES, COUNTER, "store.stored_bytes", "body bytes stored") \
 	ONE(STORE_DROPPED, COUNTER, "store.dropped", "objects not stored because the writer lagged or the disk was full") \

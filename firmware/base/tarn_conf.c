@@ -49,7 +49,7 @@ static const struct setting rows[] = {
 	{ "cache", "path", SETTING_PATH, AT(cache.path), "/var/cache/tarn",
 	  "Directory of the store.", 0, 0, NULL },
 	{ "cache", "size", SETTING_BYTES, AT(cache.size), "0",
-	  "What the store may hold; 0 takes the partition less 10 %.", 0, 0, NULL },
+	  "Largest size of the store's file; 0 takes the partition less 10 %. Seven eighths of it are for what is stored.", 0, 0, NULL },
 	{ "cache", "object_max", SETTING_BYTES, AT(cache.object_max), "0",
 	  "Larger objects are passed on and not stored; 0 sets no limit but the store's own.", 0, 0, NULL },
 	{ "cache", "heuristic_max", SETTING_DURATION, AT(cache.heuristic_max), "1d",

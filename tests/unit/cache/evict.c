@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What goes when the store is full, and that it stays within its limit under churn.
- *
- * CHURN_TURNOVER (default 2) says how many times the store is written over, CHURN_MIB how large it is
- * (default 256). The long run: CHURN_TURNOVER=30 CHURN_MIB=4096.
- */
-/* timeout: 300 */
+/* What goes when the store is full. That it stays within its limit for long: tests/crash/churn.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +8,6 @@
 #include <cmocka.h>
 
 #include "cache/evict.h"
-#include "tests/unit/cache/file.h"
 #include "tests/unit/cache/rig.h"
 
 /* Four chunks of the default size. */
@@ -244,146 +237,6 @@ static void a_restart_keeps_the_order(void **state)
 	assert_true(has("n", 0, MIB));
 }
 
-/* ---- churn ----------------------------------------------------------------------------------- */
-
-static uint64_t random_state = 42;
-
-static uint64_t random_next(void)
-{
-	uint64_t x = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
-/* Heavy-tailed: each doubling from 1 KiB up to `most` is a little over half as likely as the one before. */
-static uint64_t random_size(uint64_t most)
-{
-	uint64_t size = 1024;
-
-	while (size < most && random_next() % 100 < 62)
-		size *= 2;
-	return size / 2 + random_next() % size;
-}
-
-static uint64_t env_number(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
-struct commit_times {
-	uint32_t *us;
-	size_t n, size;
-};
-
-static void commit_timed(struct commit_times *t)
-{
-	uint64_t began = clock_mono_ns();
-
-	assert_int_equal(rig_commit(&rig), 0);
-	if (t->n == t->size) {
-		t->size = t->size ? 2 * t->size : 1024;
-		t->us = realloc(t->us, t->size * sizeof(*t->us));
-		assert_non_null(t->us);
-	}
-	t->us[t->n++] = (uint32_t)((clock_mono_ns() - began) / 1000);
-}
-
-static int compare_us(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* What was live after each commit must have been under the limit; the file under its bound. */
-static void churn_report(struct commit_times *t, uint64_t limit, uint64_t written,
-			 uint64_t most_live)
-{
-	struct file_report report;
-	struct store_stat s = stat_now();
-	uint64_t early = 0, late = 0;
-
-	for (size_t i = 0; i < t->n / 4; i++) {
-		early += t->us[t->n / 4 + i];
-		late += t->us[t->n - 1 - i];
-	}
-	qsort(t->us, t->n, sizeof(*t->us), compare_us);
-	rig_close(&rig);
-	report = file_check_all(rig.dir);
-	print_message("# %llu MiB written into a limit of %llu MiB: most live %llu, file %llu, map "
-		      "%llu MiB\n",
-		      (unsigned long long)written >> 20, (unsigned long long)limit >> 20,
-		      (unsigned long long)most_live >> 20, (unsigned long long)s.file >> 20,
-		      (unsigned long long)s.map >> 20);
-	print_message("# file / limit %.3f; padding %.2f %% of the bytes written; %llu objects\n",
-		      (double)s.file / (double)limit, 100.0 * (double)s.padding / (double)written,
-		      (unsigned long long)s.objects);
-	print_message("# commits: %zu, median %.1f ms, p99.9 %.1f ms, worst %.1f ms; last quarter "
-		      "/ second quarter %.2f\n",
-		      t->n, t->us[t->n / 2] / 1000.0, t->us[t->n - 1 - t->n / 1000] / 1000.0,
-		      t->us[t->n - 1] / 1000.0, (double)late / (double)(early ? early : 1));
-	assert_string_equal(report.wrong, "");
-	assert_true(most_live <= limit);
-	assert_true(s.file <= s.map);
-	assert_int_equal(s.commit_errors, 0);
-}
-
-static void stays_within_its_limit_under_churn(void **state)
-{
-	uint64_t limit = env_number("CHURN_MIB", 256) << 20, written = 0, queued = 0, most_live = 0;
-	uint64_t turnover = env_number("CHURN_TURNOVER", 2);
-	uint64_t most = limit / 8 < 64 << 20 ? limit / 8 : 64 << 20;
-	struct commit_times times = { 0 };
-	unsigned n = 0, turns = 0;
-
-	(void)state;
-	rig_new(&rig, limit);
-	while (written < (turnover + 1) * limit) {
-		uint64_t size = random_size(most);
-		char key[32];
-
-		/* A third replaces what may be there. */
-		(void)snprintf(
-			key, sizeof(key), "c %llu",
-			(unsigned long long)(random_next() % 3 ? n : random_next() % (n + 1)));
-		body_put(&rig, key, size, n++);
-		written += size;
-		queued += size;
-		/* Some are read, so that the hand has to choose. */
-		for (int i = 0; i < 3; i++) {
-			struct cache_key k;
-			struct stored *stored;
-
-			(void)snprintf(key, sizeof(key), "c %llu",
-				       (unsigned long long)(random_next() % n));
-			k = key_of(span_of(key));
-			if (store_lookup(rig.reader, &k, &stored) == 0)
-				stored_free(&stored);
-		}
-		if (queued < limit / 64)
-			continue;
-		queued = 0;
-		commit_timed(&times);
-		rig_step(&rig, 200);
-		if (written / limit != turns) {
-			turns = written / limit;
-			print_message("# after %u turnovers: file %llu MiB, live %llu MiB\n", turns,
-				      (unsigned long long)stat_now().file >> 20,
-				      (unsigned long long)stat_now().live >> 20);
-		}
-		if (stat_now().live > most_live)
-			most_live = stat_now().live;
-	}
-	churn_report(&times, limit, written, most_live);
-	free(times.us);
-	rig.store = NULL;
-	rig_free(&rig);
-}
-
 #define RIGGED(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -398,7 +251,6 @@ int main(void)
 		RIGGED(the_limit_may_change),
 		RIGGED(a_lower_limit_with_many_objects),
 		RIGGED(a_restart_keeps_the_order),
-		cmocka_unit_test(stays_within_its_limit_under_churn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
