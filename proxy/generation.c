@@ -31,7 +31,8 @@ struct slot {
 		publishing; /* the number of the last publication, from its beginning on; 0: none */
 	_Atomic uint64_t held_since; /* mono_ms; 0: not held */
 	atomic_bool changed;	     /* sync has not taken note yet */
-	uint64_t seen[SEEN];	     /* 0: nothing; with the lock */
+	atomic_bool carried, cut_off;
+	uint64_t seen[SEEN]; /* 0: nothing; with the lock */
 };
 
 /* On which generation a device's update began. */
@@ -104,16 +105,26 @@ static void u64be_write(uint8_t *p, uint64_t value)
 		p[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
+static struct span carried_name(const char *profile, char buf[ROW_NAME_MAX])
+{
+	int n = snprintf(buf, ROW_NAME_MAX, "carried/%s", profile);
+
+	return n > 0 && n < ROW_NAME_MAX ? span_make(buf, (size_t)n) : SPAN("");
+}
+
 /* What the last run left; a row that is damaged or absent is as if nothing had been known. */
 static void row_read(struct slot *slot, struct store_reader *reader)
 {
 	uint8_t row[ROW_BYTES];
 	char buf[ROW_NAME_MAX];
-	struct span name = row_name(slot->profile, buf);
+	struct span name = carried_name(slot->profile, buf);
 	struct cursor c;
 	uint64_t number;
 	size_t n;
 
+	if (name.n && store_state_get(reader, name, row, sizeof(row), &n) == 0)
+		atomic_init(&slot->carried, true);
+	name = row_name(slot->profile, buf);
 	if (!name.n || store_state_get(reader, name, row, sizeof(row), &n) < 0 || n != sizeof(row))
 		return;
 	c = cursor_make(row, n);
@@ -134,6 +145,17 @@ static void row_write(struct generations *g, const struct slot *slot)
 		u64be_write(row + 8 + 8 * i, slot->seen[i]);
 	if (!name.n ||
 	    writer_put_state(g->writer, name, span_make(row, sizeof(row)), NULL, NULL) < 0)
+		STAT_INC(STAT_STORE_DROPPED);
+}
+
+static void carried_set(struct generations *g, struct slot *slot, bool carried)
+{
+	char buf[ROW_NAME_MAX];
+	struct span name = carried_name(slot->profile, buf);
+
+	if (atomic_exchange(&slot->carried, carried) == carried || !name.n)
+		return;
+	if (writer_put_state(g->writer, name, carried ? SPAN("1") : SPAN(""), NULL, NULL) < 0)
 		STAT_INC(STAT_STORE_DROPPED);
 }
 
@@ -240,8 +262,10 @@ bool generation_index(struct generations *g, struct store_reader *reader, const 
 		return false;
 	pthread_mutex_lock(&g->lock);
 	changed = slot_see(slot, index, now);
-	if (changed)
+	if (changed) {
 		row_write(g, slot);
+		carried_set(g, slot, false);
+	}
 	pthread_mutex_unlock(&g->lock);
 	if (changed) {
 		STAT_INC(STAT_GENERATIONS);
@@ -389,11 +413,46 @@ void generation_publish(struct generations *g, struct store_reader *reader, cons
 		     now.mono_ms + atomic_load_explicit(&g->finish_ms, memory_order_relaxed));
 	atomic_store(&slot->number, number);
 	row_write(g, slot);
+	carried_set(g, slot, false);
 	pthread_mutex_unlock(&g->lock);
 	atomic_store(&slot->held_since, 0);
 	STAT_INC(STAT_GENERATIONS);
 	LOG(LOG_L_NOTICE, "generation.published", "vendor=%s number=%ju", profile,
 	    (uintmax_t)number);
+}
+
+/* ---- carried generations ------------------------------------------------------------------------- */
+
+void generation_carry(struct generations *g, struct store_reader *reader, const char *profile)
+{
+	struct slot *slot = slot_of(g, reader, profile);
+
+	if (slot)
+		carried_set(g, slot, true);
+}
+
+bool generation_is_carried(struct generations *g, const char *profile)
+{
+	struct slot *slot = g ? slot_find(g, profile) : NULL;
+
+	return slot && atomic_load_explicit(&slot->carried, memory_order_relaxed);
+}
+
+void generation_cut_off(struct generations *g, struct store_reader *reader, const char *profile,
+			bool cut_off)
+{
+	struct slot *slot = slot_of(g, reader, profile);
+
+	if (slot)
+		atomic_store_explicit(&slot->cut_off, cut_off, memory_order_relaxed);
+}
+
+bool generation_stands_alone(struct generations *g, const char *profile)
+{
+	struct slot *slot = g ? slot_find(g, profile) : NULL;
+
+	return slot && atomic_load_explicit(&slot->carried, memory_order_relaxed) &&
+	       atomic_load_explicit(&slot->cut_off, memory_order_relaxed);
 }
 
 /* ---- who is in the middle of an update ------------------------------------------------------------ */

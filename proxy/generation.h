@@ -67,6 +67,21 @@ bool generation_take_change(struct generations *generations, const char *profile
 /* There is nothing to wait for. */
 void generation_release(struct generations *generations, const char *profile);
 
+/* ---- carried generations -------------------------------------------------------------------------
+ *
+ * A generation that was brought by hand (proxy/carry) is all that there is while the vendor can't be reached: then it is
+ * served without asking, though it be stale, also of a profile that does not fetch ahead. It counts as carried until the
+ * vendor's own next one takes its place; that is kept over a restart.
+ */
+void generation_carry(struct generations *generations, struct store_reader *reader,
+		      const char *profile);
+bool generation_is_carried(struct generations *generations, const char *profile);
+/* Is there no way to the vendor? Told by the control loop; it also looks up what the last run left. */
+void generation_cut_off(struct generations *generations, struct store_reader *reader,
+			const char *profile, bool cut_off);
+/* Carried, and no way to the vendor. */
+bool generation_stands_alone(struct generations *generations, const char *profile);
+
 /* The number that the next generation will have: greater than the one now. */
 uint64_t generation_next(struct generations *generations, struct store_reader *reader,
 			 const char *profile, struct now now);

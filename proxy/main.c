@@ -28,6 +28,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/admin/events.h"
 #include "proxy/admin/history.h"
+#include "proxy/carry/import.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
 #include "proxy/confine.h"
@@ -246,6 +247,7 @@ static void drain(const char *why)
 	LOG(LOG_L_NOTICE, "proxy.drain", "why=%s limit_ms=%u", LOG_QUOTE(span_of(why)), limit);
 	program.draining = true;
 	sync_stop(program.proxy.sync);
+	imports_stop(program.proxy.imports);
 	program.proxy.control->draining = true;
 	workers_drain(program.proxy.workers, limit, program.proxy.control, &program.drained);
 }
@@ -451,6 +453,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = sync_new(proxy->control, &proxy->sync);
 	if (rc < 0)
 		return complain("sync", rc);
+	rc = imports_new(proxy->control, &proxy->imports);
+	if (rc < 0)
+		return complain("imports", rc);
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
@@ -479,6 +484,7 @@ static void rooms_free(struct proxy *proxy)
 	/* The writer's last callbacks are about flights: it goes first. */
 	if (proxy->writer)
 		writer_stop(&proxy->writer);
+	imports_free(&proxy->imports);
 	if (proxy->flights)
 		flights_free(&proxy->flights);
 	if (proxy->generations)

@@ -20,6 +20,7 @@ struct proxy {
 	struct generations *generations; /* proxy/generation.h; NULL: objects have none */
 	struct intake *intake;		 /* proxy/sync/intake.h; NULL: nothing is noted */
 	struct sync *sync;		 /* proxy/sync/sync.h; control loop's alone */
+	struct imports *imports;	 /* proxy/carry/import.h; control loop's alone */
 	struct resolver *resolver;	 /* proxy/dns/resolve.h */
 	struct reach *reach;		 /* proxy/dns/reach.h; control loop's alone */
 	struct hellos *hellos;		 /* proxy/tls/hello.h */

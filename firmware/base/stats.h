@@ -136,6 +136,11 @@
 	ONE(SYNC_BYTES, COUNTER, "sync.bytes", "bytes of these") \
 	ONE(SYNC_MISMATCH, COUNTER, "sync.mismatch", "objects that were not what the index names, by size or digest: dropped, the old generation stays") \
 	ONE(SYNC_INDEX_REFUSED, COUNTER, "sync.index_refused", "indexes that could not be read as the profile says") \
+	/* carried by hand */ \
+	ONE(IMPORT_PUBLISHED, COUNTER, "import.published", "generations that were imported and published") \
+	ONE(IMPORT_OBJECTS, COUNTER, "import.objects", "objects that imports brought") \
+	ONE(IMPORT_BYTES, COUNTER, "import.bytes", "bytes of these") \
+	ONE(IMPORT_REFUSED, COUNTER, "import.refused", "imports, or objects of one, that were refused: nothing was published") \
 	/* the process */ \
 	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
 	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \

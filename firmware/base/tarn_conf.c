@@ -110,6 +110,9 @@ static const struct setting rows[] = {
 	{ "sync", "installation_id", SETTING_STRING, AT(sync.installation_id), "", "The installation that is said, in the same way.", 0, 0, NULL },
 	{ "sync", "licence_id", SETTING_STRING, AT(sync.licence_id), "", "The licence that is said, in the same way.", 0, 0, NULL },
 
+	{ "repository", "trust", SETTING_STRINGS, AT(repository.trust), "",
+	  "Whose exports this box takes in, beside its own: the keys that tarnctl export --key shows on those boxes.", 0, 0, NULL },
+
 	{ "vendors", "dir", SETTING_PATH, AT(vendors.dir), "/etc/tarn/vendors",
 	  "Directory of the vendor profiles, *.conf.", 0, 0, NULL },
 

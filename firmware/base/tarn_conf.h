@@ -75,6 +75,9 @@ struct tarn_settings {
 		char *product_id, *product_version, *installation_id, *licence_id;
 	} sync;
 	struct {
+		struct string_list trust; /* keys, as tarnctl export --key shows them */
+	} repository;
+	struct {
 		char *dir;
 	} vendors;
 	struct {

@@ -107,14 +107,14 @@ static int manifest_read(struct span text, const char *profile, struct repositor
 	json_t *json = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL), *file;
 	const json_t *files = NULL;
 	const char *name = NULL, *source = NULL;
-	json_int_t number = 0, published = 0;
+	json_int_t number = 0, published = 0, made = 0;
 	struct repository *r = NULL;
 	int whole = 0, rc = -EBADMSG;
 	size_t i;
 
-	if (json_unpack(json, "{s:s, s:s, s:I, s:I, s:b, s:o}", "profile", &name, "source", &source,
-			"number", &number, "published_ms", &published, "whole", &whole, "files",
-			&files) == 0 &&
+	if (json_unpack(json, "{s:s, s:s, s:I, s:I, s:b, s:I, s:o}", "profile", &name, "source",
+			&source, "number", &number, "published_ms", &published, "whole", &whole,
+			"made", &made, "files", &files) == 0 &&
 	    strcmp(name, profile) == 0 && json_is_array(files))
 		rc = repository_new(profile, &r);
 	if (rc == 0) {
@@ -122,6 +122,7 @@ static int manifest_read(struct span text, const char *profile, struct repositor
 		r->source = strdup(source);
 		r->number = (uint64_t)number;
 		r->published_ms = published;
+		r->made_s = made;
 		r->whole = whole;
 		rc = r->source ? 0 : -ENOMEM;
 	}

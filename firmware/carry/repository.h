@@ -39,6 +39,7 @@ struct repository {
 	uint64_t
 		number; /* of the generation; 0: none is published, this is all that is stored whole */
 	int64_t published_ms;
+	int64_t made_s;		       /* of a manifest: when it was written */
 	bool whole;		       /* nothing that belongs to it is missing */
 	struct repository_file *files; /* by group, then name */
 	size_t n;

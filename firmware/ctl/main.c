@@ -33,6 +33,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(ca) \
 	X(sync) \
 	X(export) \
+	X(import) \
 	X(log) \
 	X(admin) \
 	X(main)

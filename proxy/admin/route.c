@@ -19,7 +19,7 @@
 #include "proxy/admin/ask_priv.h"
 
 /* Append your table here; the first row that fits counts. */
-#define ADMIN_TABLES(X) X(status) X(session) X(history) X(sync) X(events) X(repository)
+#define ADMIN_TABLES(X) X(status) X(session) X(history) X(sync) X(events) X(repository) X(import)
 
 #define X(name)		extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)

@@ -6,17 +6,30 @@
  *	- a changed index waits until its objects are here: until then the stored one is served, though it be stale;
  *	- an object that was confirmed for the generation now is good as long as that is the generation: the index
  *	  is what is asked about;
- *	- a device that began its update on the generation before gets what that had.
+ *	- a device that began its update on the generation before gets what that had;
+ *	- a generation that was carried here is served as it is while there is no way to the vendor, of any profile.
  *
  * What its origin says must be validated (no-cache, must-revalidate) is, whatever becomes of the generation.
  */
 #include "cache/manifest.h"
 #include "proxy/client/client_priv.h"
 
+static struct generations *generations_of(const struct request *req)
+{
+	return req->conn->worker->proxy->generations;
+}
+
+static const char *profile_of(const struct request *req)
+{
+	return profile_name(req->profile);
+}
+
 static bool in_force(const struct request *req)
 {
-	return req->profile && req->policy.class && profile_ahead(req->profile) &&
-	       request_settings(req)->sync.enabled;
+	if (!req->profile || !req->policy.class)
+		return false;
+	return (profile_ahead(req->profile) && request_settings(req)->sync.enabled) ||
+	       generation_is_carried(generations_of(req), profile_of(req));
 }
 
 /* Of a device that is on the generation before, what that had is not asked about: it may be gone by now. */
@@ -33,8 +46,14 @@ static bool object_holds(const struct request *req, const struct object *object)
 static bool index_holds(const struct request *req)
 {
 	return req->policy.class->kind == PROFILE_INDEX &&
-	       generation_is_held(req->conn->worker->proxy->generations, profile_name(req->profile),
-				  request_now(req));
+	       generation_is_held(generations_of(req), profile_of(req), request_now(req));
+}
+
+/* Nobody could be asked. */
+static bool stands_alone(const struct request *req, const struct object *object)
+{
+	return object->generation >= request_generation(req) &&
+	       generation_stands_alone(generations_of(req), profile_of(req));
 }
 
 bool hold_serves(struct request *req)
@@ -45,8 +64,9 @@ bool hold_serves(struct request *req)
 	if (!object || !in_force(req))
 		return false;
 	beside = manifest_key_is_beside(object->key);
-	if (!beside && (policy_fresh(object).flags & (FRESH_NO_CACHE | FRESH_MUST_REVALIDATE) ||
-			!(object_holds(req, object) || index_holds(req))))
+	if (!beside &&
+	    (policy_fresh(object).flags & (FRESH_NO_CACHE | FRESH_MUST_REVALIDATE) ||
+	     !(object_holds(req, object) || index_holds(req) || stands_alone(req, object))))
 		return false;
 	if (beside)
 		STAT_INC(STAT_GENERATION_PINNED);
@@ -55,16 +75,6 @@ bool hold_serves(struct request *req)
 	req->verdict.cond = POLICY_COND_NONE;
 	req->detail = beside ? "previous-generation" : "generation";
 	return true;
-}
-
-static const char *profile_of(const struct request *req)
-{
-	return profile_name(req->profile);
-}
-
-static struct generations *generations_of(const struct request *req)
-{
-	return req->conn->worker->proxy->generations;
 }
 
 void hold_begin(struct request *req)

@@ -22,6 +22,15 @@ void history_published(struct vendor *vendor, uint64_t number, int64_t at_ms)
 	vendor->published[vendor->published_n++].at_ms = at_ms;
 }
 
+static void row_add(struct sync *sync, json_t *row)
+{
+	if (!row)
+		return;
+	if (json_array_size(sync->history) == SYNC_HISTORY_MAX)
+		(void)json_array_remove(sync->history, 0);
+	(void)json_array_append_new(sync->history, row);
+}
+
 void history_add(struct run *run, const char *result)
 {
 	struct sync *sync = run->sync;
@@ -33,11 +42,17 @@ void history_add(struct run *run, const char *result)
 		"items", (json_int_t)run->n, "objects", (json_int_t)run->objects, "bytes",
 		(json_int_t)run->bytes, "took_s", (double)took / 1000, "trouble", run->trouble);
 
-	if (!row)
-		return;
-	if (json_array_size(sync->history) == SYNC_HISTORY_MAX)
-		(void)json_array_remove(sync->history, 0);
-	(void)json_array_append_new(sync->history, row);
+	row_add(sync, row);
+}
+
+void history_add_carried(struct sync *sync, const struct sync_carried *carried)
+{
+	row_add(sync, json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:s}", "at",
+				(json_int_t)worker_now(sync->control)->wall_ms, "profile",
+				carried->profile, "result", "done", "why", "import", "generation",
+				(json_int_t)carried->number, "items", (json_int_t)carried->objects,
+				"objects", (json_int_t)carried->objects, "bytes",
+				(json_int_t)carried->bytes, "took_s", 0.0, "trouble", ""));
 }
 
 static json_t *vendor_pack(const struct vendor *vendor)

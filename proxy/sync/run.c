@@ -25,6 +25,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "proxy/sync/publication.h"
 #include "proxy/sync/sync_priv.h"
 
 /* ---- items --------------------------------------------------------------------------------------- */
@@ -517,6 +518,7 @@ void run_free(struct run **run_)
 	if (!run)
 		return;
 	reading_free(&run->reading);
+	publication_free(&run->publication);
 	HASH_CLEAR(hh, run->by_base);
 	for (size_t i = 0; i < run->n; i++) {
 		pull_drop(&run->items[i]->pull);

@@ -150,7 +150,8 @@ static void look(struct sync *sync)
 			vendor->due = true;
 			vendor->why = "a device was shown a new index";
 		}
-		if (!sync->run && !sync->stopping && !vendor->paused && is_time(sync, vendor))
+		if (!sync->run && !sync->stopping && !vendor->paused && !vendor->carrying &&
+		    is_time(sync, vendor))
 			begin(sync, vendor);
 	}
 }
@@ -230,6 +231,39 @@ int sync_command(struct sync *sync, enum sync_action action, const char *profile
 	}
 	event_active(&sync->timer, EV_TIMEOUT, 0);
 	return rc;
+}
+
+/* ---- imports ------------------------------------------------------------------------------------- */
+
+int sync_carrying_begin(struct sync *sync, const char *profile)
+{
+	struct vendor *vendor = sync ? vendor_find(sync, profile) : NULL;
+
+	if (vendor && sync->run && sync->run->vendor == vendor)
+		return -EBUSY;
+	if (vendor)
+		vendor->carrying = true;
+	return 0;
+}
+
+void sync_carrying_end(struct sync *sync, const char *profile)
+{
+	struct vendor *vendor = sync ? vendor_find(sync, profile) : NULL;
+
+	if (vendor)
+		vendor->carrying = false;
+}
+
+void sync_carried_add(struct sync *sync, const struct sync_carried *carried)
+{
+	struct vendor *vendor = sync ? vendor_find(sync, carried->profile) : NULL;
+
+	if (!sync)
+		return;
+	if (vendor)
+		history_published(vendor, carried->number, worker_now(sync->control)->wall_ms);
+	history_add_carried(sync, carried);
+	history_save(sync);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------- */

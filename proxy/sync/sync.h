@@ -36,6 +36,22 @@ enum sync_action {
 /* For one vendor, or with NULL for all. 0, or -ENOENT (no such vendor that fetches ahead). */
 MUST_USE int sync_command(struct sync *sync, enum sync_action action, const char *profile);
 
+/*
+ * A generation of this vendor is being carried here by hand (proxy/carry): no run begins until that is over. 0, or
+ * -EBUSY: one is on. Also for vendors that do not fetch ahead, and without sync: 0.
+ */
+MUST_USE int sync_carrying_begin(struct sync *sync, const char *profile);
+void sync_carrying_end(struct sync *sync, const char *profile);
+
+/* It is published: for the history. */
+struct sync_carried {
+	const char *profile;
+	uint64_t number;
+	int64_t published_ms; /* where it comes from */
+	uint64_t objects, bytes;
+};
+void sync_carried_add(struct sync *sync, const struct sync_carried *carried);
+
 /* {"profiles": [...], "history": [...]}; NULL: no memory. What stands in it: proxy/admin/openapi/sync.json */
 json_t *sync_report(struct sync *sync);
 /* {"sent": [{"at", "profile", "head"} ...]}: the requests of the last run, as they went out. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the rooms of fetching ahead share: sync.c (when), run.c (a run's stages), read.c (what the indexes say),
- * publish.c (its end), history.c (what is remembered), report.c and devices.c (what is told).
+ * publish.c (its end; publication.h is what imports use, too), history.c (what is remembered), report.c and devices.c (what is told).
  */
 #ifndef TARN_PROXY_SYNC_SYNC_PRIV_H
 #define TARN_PROXY_SYNC_SYNC_PRIV_H
@@ -77,6 +77,7 @@ struct run {
 	struct item *by_base;
 	uint64_t bytes, objects; /* fetched */
 	struct reading *reading;
+	struct publication *publication;
 	struct mail mail; /* from the writer's thread */
 	struct sync *sync;
 };
@@ -84,7 +85,8 @@ struct run {
 struct vendor {
 	LIST_ENTRY(vendor) link;
 	char name[DEMAND_NAME_MAX];
-	bool gone; /* not in the configuration any more */
+	bool gone;     /* not in the configuration any more */
+	bool carrying; /* an import is on */
 	bool paused, due;
 	const char *why;
 	int64_t last;	  /* wall seconds of the last run's beginning; 0: none */
@@ -138,6 +140,7 @@ void run_publish(struct run *run);
 /* ---- history.c */
 void history_load(struct sync *sync);
 void history_add(struct run *run, const char *result);
+void history_add_carried(struct sync *sync, const struct sync_carried *carried);
 void history_published(struct vendor *vendor, uint64_t number, int64_t at_ms);
 void history_save(struct sync *sync);
 
