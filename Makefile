@@ -242,11 +242,20 @@ deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-
 
 .PHONY: help install clean
 ##@ Install and clean
-install: all ## install programs, vendor profiles, dashboard and alerts (DESTDIR, PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/tarn $(DESTDIR)/etc/tarn/vendors
-	$(if $(MONITOR),install -m 644 $(MONITOR) $(DESTDIR)$(PREFIX)/share/tarn)
+install: all $(MANUALS) $(COMPLETION) $(EXAMPLE) ## install all of it where a Debian machine looks for it (DESTDIR, PREFIX)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/tarn share/doc/tarn lib/systemd/system lib/sysusers.d \
+		lib/tmpfiles.d share/bash-completion/completions) $(DESTDIR)/etc/tarn/vendors
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
-	$(if $(PROFILES),install -m 644 $(PROFILES) $(DESTDIR)/etc/tarn/vendors)
+	$(if $(MONITOR),install -m 644 $(MONITOR) $(DESTDIR)$(PREFIX)/share/tarn)
+	$(foreach page,$(MANUALS),install -D -m 644 $(page) \
+		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
+	$(if $(COMPLETION),install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tarnctl)
+	$(if $(EXAMPLE),install -m 644 $(EXAMPLE) $(DESTDIR)$(PREFIX)/share/doc/tarn/tarn.conf.example)
+	$(foreach unit,$(UNITS),sed 's,/usr/bin/,$(PREFIX)/bin/,' $(unit) \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit));)
+	install -m 644 firmware/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/tarn.conf
+	install -m 644 firmware/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/tarn.conf
+	@firmware/systemd/profiles $(DESTDIR)/etc/tarn/vendors $(PROFILES)
 
 clean: ## remove build/
 	rm -rf build $(BUILD)

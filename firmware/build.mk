@@ -15,3 +15,25 @@ $(eval $(call program,tarnctl,firmware/ctl/main.c,$(wildcard firmware/ctl/*.c)))
 endif
 
 PROFILES := $(wildcard firmware/vendors/*.conf)
+
+# Manual pages and completion are made of the tables inside tarnctl.
+MANUALS :=
+ifdef CONFIG_ADMIN
+MANUALS := $(addprefix $(BUILD)/man/,tarnctl.1 tarnd.8 tarn-proxy.8 tarn.conf.5 tarn-vendor.5)
+COMPLETION := $(BUILD)/man/tarnctl.bash
+EXAMPLE := $(BUILD)/man/tarn.conf
+$(MANUALS): $(BUILD)/man/%: $(BUILD)/bin/tarnctl
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)$< man $(basename $*) >$@.new
+	$(Q)mv $@.new $@
+$(COMPLETION): $(BUILD)/bin/tarnctl
+	@mkdir -p $(@D)
+	$(Q)$< completion >$@.new
+	$(Q)mv $@.new $@
+$(EXAMPLE): $(BUILD)/bin/tarnctl
+	@mkdir -p $(@D)
+	$(Q)$< config help >$@.new
+	$(Q)mv $@.new $@
+endif
+UNITS := $(wildcard firmware/systemd/*.service)

@@ -22,6 +22,7 @@
 #include "cache/store.h"
 #include "cache/writer.h"
 #include "firmware/base/log.h"
+#include "firmware/base/program.h"
 #include "firmware/base/stat.h"
 #include "firmware/base/version.h"
 #include "firmware/index/index.h"
@@ -77,24 +78,6 @@ static struct program program;
 
 /* ---- options ---------------------------------------------------------------------------------- */
 
-static void usage(FILE *to)
-{
-	fputs("Usage: tarn-proxy [OPTION]...\n"
-	      "\n"
-	      "  -c, --config FILE          settings, instead of " TARN_CONF_PATH "\n"
-	      "  -o SECTION.KEY=VALUE       one setting, after the file's; may be repeated\n"
-	      "  -u, --user NAME            become NAME when started as root without tarnd\n"
-	      "      --check                check settings and vendor profiles, and end\n"
-	      "      --settings             print all settings with their defaults and meanings\n"
-	      "  -h, --help                 show this\n"
-	      "  -V, --version              show the version\n"
-	      "\n"
-	      "Try it: tarn-proxy -o proxy.listen=127.0.0.1:3128 -o cache.path=/tmp/tarn \\\n"
-	      "                   -o proxy.admin_socket=/tmp/tarn.sock\n"
-	      "        curl -x http://127.0.0.1:3128 http://...\n",
-	      to);
-}
-
 enum {
 	OPTION_CHECK = 256,
 	OPTION_SETTINGS
@@ -136,20 +119,20 @@ static int options_parse(int argc, char **argv, struct options *options)
 			settings_print(&tarn_conf_table, stdout);
 			return EX_OK;
 		case 'h':
-			usage(stdout);
+			program_help(&program_proxy, stdout);
 			return EX_OK;
 		case 'V':
 			puts("tarn-proxy " TARN_VERSION);
 			return EX_OK;
 		default:
-			usage(stderr);
+			program_help(&program_proxy, stderr);
 			return EX_USAGE;
 		}
 	}
 	if (optind == argc)
 		return -1;
 	fprintf(stderr, "tarn-proxy: what is \"%s\"?\n", argv[optind]);
-	usage(stderr);
+	program_help(&program_proxy, stderr);
 	return EX_USAGE;
 }
 

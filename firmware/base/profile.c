@@ -33,7 +33,7 @@ _Static_assert(PROFILE_TLS_SPLICE == 0 && PROFILE_TLS_REFUSE == 1, "tls_modes");
 static const struct setting profile_rows[] = {
 	{ "vendor", "name", SETTING_STRING, AT(name), "",
 	  "Short name: lower-case letters, digits, '-'. Part of every key, and of the update source's paths.", 0, 0, NULL },
-	{ "vendor", "title", SETTING_STRING, AT(title), "", "Name for people.", 0, 0, NULL },
+	{ "vendor", "title", SETTING_STRING, AT(title), "", "Name for people; default: the name.", 0, 0, NULL },
 	{ "vendor", "source", SETTING_STRING, AT(source_text), "",
 	  "host or host:port that /<name>/... of the update source is fetched from; default: the first exact host, port 80, or 443 with upstream = https.", 0, 0, NULL },
 	{ "vendor", "upstream", SETTING_ENUM, AT(upstream), "http",
@@ -42,33 +42,33 @@ static const struct setting profile_rows[] = {
 	  "same: the vendor's hosts carry the same content by http and https, so that what came by one answers the other.", 0, 0, schemes },
 	{ "vendor", "enabled", SETTING_BOOL, AT(enabled), "yes",
 	  "no: the file is checked, but not used.", 0, 0, NULL },
-	{ "hosts", "exact", SETTING_STRINGS, AT(exact), "", "Hosts whose traffic is cached.", 0, 0, NULL },
+	{ "hosts", "exact", SETTING_STRINGS, AT(exact), "", "Hosts whose traffic is cached; ranges as s{00..19}.example.com.", 0, 0, NULL },
 	{ "hosts", "suffix", SETTING_STRINGS, AT(suffix), "", "Names that are cached with all names below them.", 0, 0, NULL },
 	{ "hosts", "never", SETTING_STRINGS, AT(never), "",
 	  "host, .suffix or pattern with '*': never intercepted, whatever else matches.", 0, 0, NULL },
-	{ "query", "keep", SETTING_STRINGS, AT(keep), "", "The only parameters that select content.", 0, 0, NULL },
-	{ "query", "drop", SETTING_STRINGS, AT(drop), "", "Parameters that do not select content.", 0, 0, NULL },
+	{ "query", "keep", SETTING_STRINGS, AT(keep), "", "The only parameters of a query that select content. One of keep, drop, drop_all.", 0, 0, NULL },
+	{ "query", "drop", SETTING_STRINGS, AT(drop), "", "Parameters that do not select content: those that identify an installation.", 0, 0, NULL },
 	{ "query", "drop_all", SETTING_BOOL, AT(drop_all), "no", "No parameter selects content.", 0, 0, NULL },
-	{ "reach", "host", SETTING_STRING, AT(reach_host_text), "", "Host whose reachability is checked.", 0, 0, NULL },
+	{ "reach", "host", SETTING_STRING, AT(reach_host_text), "", "The host whose reachability is checked: it is resolved and connected.", 0, 0, NULL },
 	{ "reach", "port", SETTING_INT, AT(reach_port), "443", "The port that is connected.", 1, 65535, NULL },
-	{ "reach", "resolvers", SETTING_ADDRS, AT(resolvers), "", "Public resolvers, in order.", 53, 0, NULL },
+	{ "reach", "resolvers", SETTING_ADDRS, AT(resolvers), "", "Public resolvers, in order, for when the network's own do not reach the vendor ([dns] public in tarn.conf).", 53, 0, NULL },
 	{ "tls", "mode", SETTING_ENUM, AT(tls_mode), "splice", "What becomes of TLS.", 0, 0, tls_modes },
 	{ "tls", "ca_file", SETTING_STRING, AT(ca_file), "",
 	  "Certificates (PEM) that may vouch for this vendor's, beside the system's.", 0, 0, NULL },
-	{ "sync", "ahead", SETTING_BOOL, AT(ahead), "no", "Fetch ahead and publish generations as a whole.", 0, 0, NULL },
-	{ "sync", "headers", SETTING_STRINGS, AT(sync_headers), "", "NAME=TEMPLATE: fields of the box's own requests.", 0, 0, NULL },
-	{ "sync", "query", SETTING_STRINGS, AT(sync_query), "", "NAME=TEMPLATE: parameters of the box's own requests.", 0, 0, NULL },
+	{ "sync", "ahead", SETTING_BOOL, AT(ahead), "no", "Fetch ahead what devices ask for, and publish index and objects together.", 0, 0, NULL },
+	{ "sync", "headers", SETTING_STRINGS, AT(sync_headers), "", "NAME=TEMPLATE: fields of the box's own requests; {product_id}, {product_version}, {installation_id}, {licence_id} are [sync] settings of tarn.conf, {run} another number each time.", 0, 0, NULL },
+	{ "sync", "query", SETTING_STRINGS, AT(sync_query), "", "NAME=TEMPLATE: parameters of the box's own requests, as with headers.", 0, 0, NULL },
 };
 static const struct setting class_rows[] = {
-	{ "class", "path", SETTING_STRINGS, CLASS_AT(path), "", "Patterns.", 0, 0, NULL },
-	{ "class", "default_ttl", SETTING_DURATION, CLASS_AT(default_ttl), "0", "", 0, 0, NULL },
-	{ "class", "max_ttl", SETTING_DURATION, CLASS_AT(max_ttl), "0", "", 0, 0, NULL },
-	{ "class", "force_ttl", SETTING_DURATION, CLASS_AT(force_ttl), "0", "", 0, 0, NULL },
-	{ "class", "stale_if_error", SETTING_DURATION, CLASS_AT(stale_if_error), "0", "", 0, 0, NULL },
+	{ "class", "path", SETTING_STRINGS, CLASS_AT(path), "", "Patterns of paths; the first that matches decides, in the order of the file. * is any run within a segment, ** any number of segments.", 0, 0, NULL },
+	{ "class", "default_ttl", SETTING_DURATION, CLASS_AT(default_ttl), "0", "How long a response is fresh where the vendor does not say. Not set: guessed from Last-Modified (RFC 9111).", 0, 0, NULL },
+	{ "class", "max_ttl", SETTING_DURATION, CLASS_AT(max_ttl), "0", "Fresh for no longer than this, whatever the vendor says. Not set: no limit.", 0, 0, NULL },
+	{ "class", "force_ttl", SETTING_DURATION, CLASS_AT(force_ttl), "0", "Fresh for just this long, against what the vendor says. Not together with the other two.", 0, 0, NULL },
+	{ "class", "stale_if_error", SETTING_DURATION, CLASS_AT(stale_if_error), "0", "How long after that it may still be served while the vendor can not be reached. Not set: never.", 0, 0, NULL },
 };
 static const struct setting group_rows[] = {
-	{ "group", "exact", SETTING_STRINGS, GROUP_AT(exact), "", "Hosts.", 0, 0, NULL },
-	{ "group", "suffix", SETTING_STRINGS, GROUP_AT(suffix), "", "Suffixes.", 0, 0, NULL },
+	{ "group", "exact", SETTING_STRINGS, GROUP_AT(exact), "", "Hosts that carry one content: the same path is the same object on each, and one steps in for another that fails. Ranges as s{00..19}.example.com.", 0, 0, NULL },
+	{ "group", "suffix", SETTING_STRINGS, GROUP_AT(suffix), "", "Names that belong to it with all names below them.", 0, 0, NULL },
 };
 /* clang-format on */
 
@@ -78,6 +78,34 @@ static const struct settings_table class_table = { class_rows, ARRAY_LEN(class_r
 						   sizeof(struct class_values) };
 static const struct settings_table group_table = { group_rows, ARRAY_LEN(group_rows),
 						   sizeof(struct group) };
+
+static const struct profile_section sections[] = {
+	{ "vendor", NULL, &profile_table, "vendor" },
+	{ "hosts", "A host of no profile passes untouched. No two profiles may claim one name.",
+	  &profile_table, "hosts" },
+	{ "group NAME", "Any number of groups of mirrors.", &group_table, "group" },
+	{ "class KIND",
+	  "KIND is index (short-lived: it says which objects are current), object (long-lived) or "
+	  "pass (relayed, never stored; it has no times). A path that no pattern matches is an "
+	  "object.",
+	  &class_table, "class" },
+	{ "index NAME",
+	  "How an index names its objects, so that they can be fetched ahead and checked. Any "
+	  "number "
+	  "of sections; of those with a matching pattern the first counts.",
+	  &profile_index_table, "index" },
+	{ "query", "Which parameters of a query are part of the key; without this section all are.",
+	  &profile_table, "query" },
+	{ "reach", NULL, &profile_table, "reach" },
+	{ "tls", NULL, &profile_table, "tls" },
+	{ "sync", NULL, &profile_table, "sync" },
+};
+
+size_t profile_sections(const struct profile_section **ret_sections)
+{
+	*ret_sections = sections;
+	return ARRAY_LEN(sections);
+}
 
 _Static_assert(ARRAY_LEN(group_rows) == sizeof(((struct group *)0)->seen), "a byte a row");
 

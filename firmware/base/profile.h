@@ -50,6 +50,15 @@ struct profile_match {
 	char group[PROFILE_GROUP_MAX]; /* goes into the key: hosts of one group carry one content */
 };
 
+/* The sections of a profile, for documents. Each name's rows are the keys; the rows' own section is not to be shown. */
+struct profile_section {
+	const char *name; /* "vendor", "group NAME" */
+	const char *help; /* sentences, or NULL */
+	const struct settings_table *table;
+	const char *part; /* the rows of the table that belong to it: those of this section */
+};
+size_t profile_sections(const struct profile_section **ret_sections);
+
 /*
  * Reads all *.conf of `dir`. A directory without any is an empty set; one that does not exist is an
  * error. A file with `enabled = no` is checked like the others and then left out. 0 and a

@@ -19,25 +19,26 @@ _Static_assert(INDEX_PACKAGES == 3 && INDEX_DIGEST_ANY == 5, "the choices stand 
 
 /* clang-format off */
 static const struct setting rows[] = {
-	{ "index", "path", SETTING_STRINGS, AT(path), "", "Patterns of the indexes' paths.", 0, 0, NULL },
-	{ "index", "format", SETTING_ENUM, AT(format), "xml", "What an index is.", 0, 0, formats },
-	{ "index", "base", SETTING_STRING, AT(base), "", "What relative paths start from.", 0, 0, NULL },
-	{ "index", "digest", SETTING_ENUM, AT(digest), "any", "What digests are.", 0, 0, digests },
-	{ "index", "element", SETTING_STRINGS, AT(element), "", "Elements that name an object.", 0, 0, NULL },
-	{ "index", "at_path", SETTING_STRINGS, AT(at_path), "", "Where the path stands.", 0, 0, NULL },
-	{ "index", "at_folder", SETTING_STRINGS, AT(at_folder), "", "Where the path's folder stands.", 0, 0, NULL },
-	{ "index", "at_size", SETTING_STRINGS, AT(at_size), "", "Where the size stands.", 0, 0, NULL },
-	{ "index", "at_digest", SETTING_STRINGS, AT(at_digest), "", "Where the digest stands.", 0, 0, NULL },
-	{ "index", "at_name", SETTING_STRINGS, AT(at_name), "", "Where the lasting name stands.", 0, 0, NULL },
-	{ "index", "tail", SETTING_BOOL, AT(tail), "no", "A signature after ';' follows the XML.", 0, 0, NULL },
-	{ "index", "line", SETTING_STRING, AT(line), "", "The pattern of a line.", 0, 0, NULL },
-	{ "index", "skip", SETTING_STRINGS, AT(skip), "", "What lines that name nothing begin with.", 0, 0, NULL },
+	{ "index", "path", SETTING_STRINGS, AT(path), "", "Patterns of the paths that are such an index.", 0, 0, NULL },
+	{ "index", "format", SETTING_ENUM, AT(format), "xml", "xml: elements name objects. lines: one object a line. release and packages: those of APT. Any may come as gzip or xz.", 0, 0, formats },
+	{ "index", "base", SETTING_STRING, AT(base), "", "What a relative path starts from: index (the folder of the index, the default), host (the top of the host), /folder/, or above:/part/ (what the path of the index has before that part).", 0, 0, NULL },
+	{ "index", "digest", SETTING_ENUM, AT(digest), "any", "What the digests are; any: told by their length; none: not looked at.", 0, 0, digests },
+	{ "index", "element", SETTING_STRINGS, AT(element), "", "xml: the elements that name an object; * is each that has an attribute of at_path.", 0, 0, NULL },
+	{ "index", "at_path", SETTING_STRINGS, AT(at_path), "", "xml: where the path stands: Name (an attribute), child/href (the attribute of a child), child/ (its text) or / (its own text). Of several the first that is there counts.", 0, 0, NULL },
+	{ "index", "at_folder", SETTING_STRINGS, AT(at_folder), "", "xml: where the folder that the path is in stands; in an element around, too.", 0, 0, NULL },
+	{ "index", "at_size", SETTING_STRINGS, AT(at_size), "", "xml: where the size stands.", 0, 0, NULL },
+	{ "index", "at_digest", SETTING_STRINGS, AT(at_digest), "", "xml: where the digest stands.", 0, 0, NULL },
+	{ "index", "at_name", SETTING_STRINGS, AT(at_name), "", "xml: where the name stands that stays when a new version replaces this one; default: the path.", 0, 0, NULL },
+	{ "index", "tail", SETTING_BOOL, AT(tail), "no", "xml: a signature that is no XML follows after a semicolon.", 0, 0, NULL },
+	{ "index", "line", SETTING_STRING, AT(line), "", "lines: the pattern of a line, with the parts {path}, {size}, {digest}, {name} and {} for anything.", 0, 0, NULL },
+	{ "index", "skip", SETTING_STRINGS, AT(skip), "", "lines: what lines begin with that name nothing.", 0, 0, NULL },
 };
 /* clang-format on */
 
 _Static_assert(ARRAY_LEN(rows) <= INDEX_ROWS_MAX, "a byte a row");
 
-static const struct settings_table table = { rows, ARRAY_LEN(rows), sizeof(struct profile_index) };
+const struct settings_table profile_index_table = { rows, ARRAY_LEN(rows),
+						    sizeof(struct profile_index) };
 
 /* The section of that name, made at its first line, at the end of the list. */
 static int section_get(struct profile_index **list, struct span name, struct profile_index **ret)
@@ -52,8 +53,8 @@ static int section_get(struct profile_index **list, struct span name, struct pro
 	index = calloc(1, sizeof(*index));
 	if (!index)
 		return -ENOMEM;
-	if (settings_defaults(&table, NULL, index) < 0) {
-		settings_free(&table, index);
+	if (settings_defaults(&profile_index_table, NULL, index) < 0) {
+		settings_free(&profile_index_table, index);
 		free(index);
 		return -ENOMEM;
 	}
@@ -70,7 +71,8 @@ int profile_index_line(struct profile_index **list, struct span name, struct spa
 
 	if (section_get(list, name, &index) < 0)
 		return profile_no_memory(error);
-	return settings_set(&table, SPAN("index"), key, value, index->seen, index, error);
+	return settings_set(&profile_index_table, SPAN("index"), key, value, index->seen, index,
+			    error);
 }
 
 /* ---- the pattern of a line ------------------------------------------------------------------- */
@@ -199,7 +201,7 @@ void profile_index_free(struct profile_index **list)
 		struct profile_index *index = *list;
 
 		*list = index->next;
-		settings_free(&table, index);
+		settings_free(&profile_index_table, index);
 		free(index);
 	}
 }

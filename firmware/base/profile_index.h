@@ -84,4 +84,7 @@ MUST_USE int profile_index_line(struct profile_index **list, struct span name, s
 MUST_USE int profile_index_finish(struct profile_index *list, struct settings_error *error);
 void profile_index_free(struct profile_index **list);
 
+/* The keys of [index NAME], for documents. */
+extern const struct settings_table profile_index_table;
+
 #endif

@@ -4,5 +4,7 @@
 
 /* Of the whole of Tarn. */
 #define TARN_VERSION "0.1"
+/* Of its manual pages, as mdoc(7) has dates. */
+#define TARN_DATE "November 25, 2026"
 
 #endif

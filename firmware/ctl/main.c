@@ -36,6 +36,8 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(import) \
 	X(log) \
 	X(admin) \
+	X(man) \
+	X(completion) \
 	X(main)
 /* clang-format on */
 
@@ -273,7 +275,9 @@ static void sockets_fill(struct ctl_options *options, struct tarn_settings *sett
 /* Commands that say themselves what is wrong with the configuration. */
 static bool about_config(char **argv)
 {
-	static const char *const words[] = { "config", "ca", "version", "help" };
+	static const char *const words[] = {
+		"config", "ca", "version", "help", "man", "completion"
+	};
 
 	for (size_t i = 0; *argv && i < ARRAY_LEN(words); i++)
 		if (strcmp(*argv, words[i]) == 0)

@@ -11,22 +11,10 @@
 #include <unistd.h>
 
 #include "firmware/base/log.h"
+#include "firmware/base/program.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/keeper/only.h"
 #include "firmware/mint/secret.h"
-
-static const char help[] =
-	"tarnd [--config FILE] [--check]\n"
-	"Keeps the network and tarn-proxy, and intercepts while that is well.\n"
-	"\n"
-	"  -c, --config FILE  instead of " TARN_CONF_PATH "\n"
-	"  -n, --check        read the configuration, say what is wrong with it, touch nothing\n"
-	"  -h, --help         this\n"
-	"\n"
-	"SIGHUP reads the configuration again, SIGTERM ends and removes everything made.\n"
-	"Exit status: 0, 64 wrong arguments, 71 the system refused, 75 another tarnd keeps this "
-	"network,\n"
-	"77 not root, 78 wrong configuration.\n";
 
 /* A killed predecessor may take this long to be gone. */
 #define PREDECESSOR_MS 2000
@@ -93,10 +81,12 @@ int main(int argc, char **argv)
 		else if (c == 'n')
 			check = true;
 		else
-			return fputs(help, c == 'h' ? stdout : stderr), c == 'h' ? 0 : EX_USAGE;
+			return program_help(&program_tarnd, c == 'h' ? stdout : stderr),
+			       c == 'h' ? 0 : EX_USAGE;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "tarnd: unexpected argument '%s'\n%s", argv[optind], help);
+		fprintf(stderr, "tarnd: unexpected argument '%s'\n", argv[optind]);
+		program_help(&program_tarnd, stderr);
 		return EX_USAGE;
 	}
 	rc = tarnd_config_load(path, &config, why);

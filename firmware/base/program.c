@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constant tables and how --help prints them. */
+#include "firmware/base/program.h"
+
+#include "firmware/base/tarn_conf.h"
+
+/* clang-format off */
+static const struct program_option tarnd_options[] = {
+	{ 'c', "config", "FILE", "instead of " TARN_CONF_PATH },
+	{ 'n', "check", NULL, "read the configuration, say what is wrong with it, touch nothing" },
+	{ 'h', "help", NULL, "how it is used" },
+	{ 0 },
+};
+static const struct program_row tarnd_signals[] = {
+	{ "SIGHUP", "read the configuration again; a wrong one changes nothing (tarnctl config reload tells what became of it)" },
+	{ "SIGTERM", "end, and take back all that was made" },
+	{ "SIGINT", "the same" },
+	{ 0 },
+};
+static const struct program_row tarnd_exits[] = {
+	{ "0", "it was told to end" },
+	{ "64", "wrong arguments" },
+	{ "70", "a fault of tarnd itself" },
+	{ "71", "the system refused what it needs; it says what" },
+	{ "75", "another tarnd keeps this network" },
+	{ "77", "not root" },
+	{ "78", "wrong configuration" },
+	{ 0 },
+};
+static const struct program_row tarnd_files[] = {
+	{ TARN_CONF_PATH, "the settings, tarn.conf(5); it need not exist" },
+	{ "/etc/tarn/vendors/*.conf", "the vendors' profiles, tarn-vendor(5)" },
+	{ "/var/lib/tarn", "the certificate authority: root's alone" },
+	{ "/var/cache/tarn", "the store: of tarn-proxy's user" },
+	{ "/run/tarn", "the sockets that tarnctl asks" },
+	{ 0 },
+};
+static const char *const tarnd_paragraphs[] = {
+	"tarnd makes a bridge of two Ethernet ports (or adopts one that is there, or stands on a router), steers the devices' connections to antivirus vendors into tarn-proxy, which it starts as a user without rights, and lets everything else pass.",
+	"It intercepts only while tarn-proxy is well and can reach a vendor itself. When tarn-proxy dies or hangs, connections pass straight through and tarnd starts it again; when tarnd dies, the kernel stops steering by itself. The worst case is the office without Tarn.",
+	"It parses nothing that comes from the network. It runs in the foreground and writes its log as [log] says.",
+	NULL,
+};
+static const char *const tarnd_see[] = { "tarnctl 1", "tarn-proxy 8", "tarn.conf 5", "tarn-vendor 5", NULL };
+
+const struct program_doc program_tarnd = {
+	.name = "tarnd",
+	.summary = "keeps the network and tarn-proxy, and intercepts while that is well",
+	.paragraphs = tarnd_paragraphs,
+	.see_also = tarnd_see,
+	.options = tarnd_options,
+	.signals = tarnd_signals,
+	.files = tarnd_files,
+	.exits = tarnd_exits,
+};
+
+static const struct program_option proxy_options[] = {
+	{ 'c', "config", "FILE", "settings, instead of " TARN_CONF_PATH },
+	{ 'o', NULL, "SECTION.KEY=VALUE", "one setting, after the file's; may be repeated" },
+	{ 'u', "user", "NAME", "become NAME when started as root without tarnd" },
+	{ 0, "check", NULL, "check settings and vendor profiles, and end" },
+	{ 0, "settings", NULL, "print all settings with their defaults and meanings" },
+	{ 'h', "help", NULL, "show this" },
+	{ 'V', "version", NULL, "show the version" },
+	{ 0 },
+};
+static const struct program_row proxy_signals[] = {
+	{ "SIGHUP", "read the configuration again; a wrong one changes nothing, no connection is dropped" },
+	{ "SIGTERM", "take no new connections, finish those that are open, end; a second one ends at once" },
+	{ "SIGINT", "the same" },
+	{ 0 },
+};
+static const struct program_row proxy_exits[] = {
+	{ "0", "it was told to end" },
+	{ "64", "wrong arguments" },
+	{ "71", "the system refused what it needs; it says what" },
+	{ "78", "wrong configuration" },
+	{ 0 },
+};
+static const struct program_row proxy_files[] = {
+	{ TARN_CONF_PATH, "the settings, tarn.conf(5); it need not exist" },
+	{ "/etc/tarn/vendors/*.conf", "the vendors' profiles, tarn-vendor(5)" },
+	{ "/var/cache/tarn", "the store" },
+	{ "/run/tarn/proxy.sock", "the socket that tarnctl asks" },
+	{ 0 },
+};
+static const char *const proxy_paragraphs[] = {
+	"tarn-proxy answers devices from its store, fetches once what it does not have, however many ask, and hands it out while it arrives. No byte goes to a device that the vendor did not send for that URL.",
+	"tarnd starts it with the connections that it steers here. Started by hand, without root, it is an ordinary caching proxy on [proxy] listen: explicit (absolute-form requests and CONNECT), and an update source under /<vendor>/<path>.",
+	"It gives up all rights before it reads anything from the network: no capability, a filter of system calls, its own files alone.",
+	NULL,
+};
+static const char *const proxy_see[] = { "tarnctl 1", "tarn.conf 5", "tarn-vendor 5", "tarnd 8", NULL };
+
+const struct program_doc program_proxy = {
+	.name = "tarn-proxy",
+	.summary = "the caching proxy of vendors' updates",
+	.paragraphs = proxy_paragraphs,
+	.see_also = proxy_see,
+	.example = "tarn-proxy -o proxy.listen=127.0.0.1:3128 -o cache.path=/tmp/tarn \\\n"
+		   "    -o proxy.admin_socket=/tmp/tarn.sock\n"
+		   "curl -x http://127.0.0.1:3128 http://...",
+	.options = proxy_options,
+	.signals = proxy_signals,
+	.files = proxy_files,
+	.exits = proxy_exits,
+};
+/* clang-format on */
+
+static void print_option(const struct program_option *option, FILE *to)
+{
+	char left[80], letter[8] = "   ";
+
+	if (option->letter)
+		(void)snprintf(letter, sizeof(letter), "-%c%c", option->letter,
+			       option->name ? ',' : ' ');
+	(void)snprintf(left, sizeof(left), "%s %s%s%s%s", letter, option->name ? "--" : "",
+		       option->name ? option->name : "", option->name && option->arg ? " " : "",
+		       option->arg ? option->arg : "");
+	fprintf(to, "  %-24s  %s\n", left, option->help);
+}
+
+static void print_rows(const char *title, const struct program_row *rows, FILE *to)
+{
+	fprintf(to, "\n%s\n", title);
+	for (; rows->help; rows++)
+		fprintf(to, "  %-8s %s\n", rows->name, rows->help);
+}
+
+void program_help(const struct program_doc *program, FILE *to)
+{
+	fprintf(to, "Usage: %s [OPTION]...\n%s: %s.\n\n", program->name, program->name,
+		program->summary);
+	for (const struct program_option *option = program->options; option->help; option++)
+		print_option(option, to);
+	print_rows("Signals", program->signals, to);
+	print_rows("Exit status", program->exits, to);
+	if (program->example)
+		fprintf(to, "\nTry it\n    %s\n", program->example);
+}
