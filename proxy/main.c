@@ -259,6 +259,8 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 	}
 	STAT_INC(STAT_CONFIG_RELOADS);
 	log_level_set((enum log_level)config->settings.log.level);
+	log_output((enum log_format)config->settings.log.format,
+		   (enum log_to)config->settings.log.to);
 	config_unref(&control->config);
 	control->config = config;
 	workers_config(program.proxy.workers, config);
@@ -601,6 +603,8 @@ int main(int argc, char **argv)
 		return EX_OK;
 	}
 	log_level_set((enum log_level)config->settings.log.level);
+	log_output((enum log_format)config->settings.log.format,
+		   (enum log_to)config->settings.log.to);
 	signal(SIGPIPE, SIG_IGN);
 	http_refusal_label_counters();
 	tls_reason_label_counters();

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log. A line is made in a buffer on the caller's stack and leaves by one write(2), so lines of
- * different threads never mix and no lock is held. The log reads the clock itself: a line tells
+ * The log. A line is made in a buffer on the caller's stack (as JSON in a second one) and leaves by one write(2), so
+ * lines of different threads never mix and no lock is held. The log reads the clock itself: a line tells
  * when it was written, not when its loop's turn began.
  *
  * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a
  * new window; then a few events more or fewer pass, and the suppressed count may be off by as many.
  * No more is needed.
  */
-#include "firmware/base/log.h"
+#include "firmware/base/log_priv.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,11 +21,19 @@
 #include "firmware/base/stat.h"
 
 #define LINE_MAX_BYTES 2048
+#define JSON_MAX_BYTES (2 * LINE_MAX_BYTES + 64)
+#define SYSLOG_PATH    "/dev/log"
+#define SYSLOG_DAEMON  3 /* facility; RFC 5424, 6.2.1 */
+#define SYSLOG_ERROR   3 /* severity of LOG_L_ERROR; those below it follow in order */
 
 _Atomic int log_level_now = LOG_L_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
+static _Atomic int log_format = LOG_TEXT;
+static _Atomic int log_to = LOG_STDERR;
+static _Atomic int syslog_fd = -1; /* opened once, connected again when syslog was restarted */
 static _Atomic(log_tap_f *) log_tap;
 static const char *program_name = "?";
+static const char *syslog_path = SYSLOG_PATH;
 
 static const char *const level_names[] = {
 	[LOG_L_ERROR] = "error", [LOG_L_WARN] = "warn",	  [LOG_L_NOTICE] = "notice",
@@ -185,6 +195,83 @@ static void disarm_controls(char *text, size_t n)
 			text[i] = '?';
 }
 
+/* ---- where it goes -------------------------------------------------------------------------------- */
+
+void log_syslog_at(const char *path)
+{
+	syslog_path = path;
+}
+
+static int syslog_connect(int fd)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+
+	if (span_copy(span_of(syslog_path), at.sun_path, sizeof(at.sun_path)) < 0)
+		return -1;
+	return connect(fd, (struct sockaddr *)&at, sizeof(at));
+}
+
+static void syslog_open(void)
+{
+	int fd;
+
+	if (atomic_load(&syslog_fd) >= 0)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	(void)syslog_connect(fd);
+	atomic_store(&syslog_fd, fd);
+}
+
+void log_output(enum log_format format, enum log_to to)
+{
+	if (to == LOG_SYSLOG)
+		syslog_open();
+	atomic_store(&log_format, (int)format);
+	atomic_store(&log_to, (int)to);
+}
+
+/* One datagram. False: syslog does not take it. */
+static bool syslog_put(enum log_level level, const char *line, size_t n)
+{
+	char datagram[JSON_MAX_BYTES + 64];
+	int fd = atomic_load_explicit(&syslog_fd, memory_order_relaxed);
+	size_t head;
+
+	if (fd < 0)
+		return false;
+	head = clamp(snprintf(datagram, sizeof(datagram),
+			      "<%d>%s[%d]: ", SYSLOG_DAEMON * 8 + SYSLOG_ERROR + (int)level,
+			      program_name, (int)getpid()),
+		     sizeof(datagram));
+	n = n < sizeof(datagram) - head ? n : sizeof(datagram) - head;
+	memcpy(datagram + head, line, n);
+	return write(fd, datagram, head + n) >= 0 ||
+	       (syslog_connect(fd) == 0 && write(fd, datagram, head + n) >= 0);
+}
+
+/* `line` has room for a newline. */
+static void put_out(enum log_level level, char *line, size_t n)
+{
+	ssize_t ignored;
+
+	if (atomic_load_explicit(&log_to, memory_order_relaxed) == LOG_SYSLOG &&
+	    syslog_put(level, line, n))
+		return;
+	line[n++] = '\n';
+	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
+	(void)ignored;
+}
+
+static void put_json(enum log_level level, struct span line)
+{
+	char json[JSON_MAX_BYTES + 1];
+	size_t n = log_json(line, json, sizeof(json) - 1);
+
+	put_out(level, json, n);
+}
+
 void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
 	       ...)
 {
@@ -192,7 +279,6 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 	const size_t room = sizeof(line) - 1; /* the newline */
 	log_tap_f *tap = atomic_load_explicit(&log_tap, memory_order_acquire);
 	unsigned suppressed;
-	ssize_t ignored;
 	va_list args;
 	size_t n, head;
 
@@ -211,7 +297,8 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 		line[n] = 0;
 		tap(level, event, n > head ? line + head + 1 : "");
 	}
-	line[n++] = '\n';
-	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
-	(void)ignored;
+	if (atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON)
+		put_json(level, span_make(line, n));
+	else
+		put_out(level, line, n);
 }

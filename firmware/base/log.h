@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: one line an event, key=value, to stderr, by one write(2) each. Any thread.
+ * The log: one line an event, key=value or JSON, to stderr or syslog, by one write(2) each. Any thread.
  *
  *	LOG(LOG_L_INFO, "flight.start", "key=%s bytes=%zu", LOG_QUOTE(key), bytes);
  *	ts=2026-01-31T12:00:00.000Z level=info prog=tarn-proxy event=flight.start key=/a bytes=3
@@ -51,6 +51,17 @@ extern _Atomic int log_level_now;
 /* `program` goes into every line and must live as long as the process. */
 void log_open(const char *program, enum log_level level);
 void log_level_set(enum log_level level);
+
+enum log_format {
+	LOG_TEXT, /* key=value */
+	LOG_JSON  /* an object a line */
+};
+enum log_to {
+	LOG_STDERR,
+	LOG_SYSLOG /* /dev/log; what it does not take goes to stderr */
+};
+/* How and where to; at any time. Syslog's socket is opened here. */
+void log_output(enum log_format format, enum log_to to);
 
 /* "error", "warn", "notice", "info", "debug". 0 or -EINVAL. */
 MUST_USE int log_level_parse(struct span text, enum log_level *ret_level);

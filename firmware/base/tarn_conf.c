@@ -13,9 +13,12 @@
 static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
+static const char *const log_formats[] = { "text", "json", NULL };
+static const char *const log_tos[] = { "stderr", "syslog", NULL };
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 
-_Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4,
+_Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4 &&
+		       LOG_JSON == 1 && LOG_SYSLOG == 1,
 	       "the choices above stand in the order of their enums");
 
 #define AT(member) offsetof(struct tarn_settings, member)
@@ -154,6 +157,10 @@ static const struct setting rows[] = {
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
 	{ "log", "access", SETTING_BOOL, AT(log.access), "no",
 	  "A log line for each request: device, vendor, host, path, status, bytes, times, and what the cache did.", 0, 0, NULL },
+	{ "log", "format", SETTING_ENUM, AT(log.format), "text",
+	  "A line is key=value pairs (text), or the same as one JSON object (json).", 0, 0, log_formats },
+	{ "log", "to", SETTING_ENUM, AT(log.to), "stderr",
+	  "Where the log goes: stderr, which systemd puts into its journal, or syslog's /dev/log. What syslog does not take goes to stderr.", 0, 0, log_tos },
 };
 /* clang-format on */
 

@@ -104,6 +104,8 @@ struct tarn_settings {
 	struct {
 		int level; /* enum log_level */
 		bool access;
+		int format; /* enum log_format */
+		int to;	    /* enum log_to */
 	} log;
 };
 

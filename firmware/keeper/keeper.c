@@ -347,6 +347,8 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 	config.profiles = profiles;
 	k->config.settings.steer.quic = config.settings.steer.quic;
 	log_level_set((enum log_level)config.settings.log.level);
+	log_output((enum log_format)config.settings.log.format,
+		   (enum log_to)config.settings.log.to);
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
 		if (names_feed(k))

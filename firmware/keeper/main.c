@@ -95,6 +95,8 @@ int main(int argc, char **argv)
 		return exit_status(rc);
 	}
 	log_level_set((enum log_level)config.settings.log.level);
+	log_output((enum log_format)config.settings.log.format,
+		   (enum log_to)config.settings.log.to);
 	rc = tarnd_config_check(&config, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s: %s\n", path ? path : TARN_CONF_PATH, why);

@@ -7,10 +7,15 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "firmware/base/clock.h"
-#include "firmware/base/log.h"
+#include "firmware/base/log_priv.h"
 
 static int pipe_fd[2];
 static char text[1 << 16];
@@ -206,6 +211,92 @@ static void threads_do_not_mix_lines(void **state)
 							       span_ends(line, span_of(names[1]))));
 }
 
+static void as_json(const char *line, const char *want)
+{
+	char buf[400];
+
+	assert_int_equal(log_json(span_of(line), buf, sizeof(buf)), strlen(want));
+	assert_string_equal(buf, want);
+}
+
+static void a_line_as_json(void **state)
+{
+	const char *got;
+
+	(void)state;
+	as_json("", "{}");
+	as_json("a=1 b=-20 c=007 d=1.5 e= f=x", "{\"a\":1,\"b\":-20,\"c\":\"007\",\"d\":\"1.5\","
+						"\"e\":\"\",\"f\":\"x\"}");
+	as_json("k=\"a b=c \\\"q\\\" \\\\ \\x0a\\xff\" z=1",
+		"{\"k\":\"a b=c \\\"q\\\" \\\\ \\u000a\\u00ff\",\"z\":1}");
+	as_json("stray a=\"open", "{\"a\":\"open\"}");
+	as_json("big=1234567890123456 raw=\xe3\\",
+		"{\"big\":\"1234567890123456\",\"raw\":\"\\u00e3\\\\\"}");
+	log_output(LOG_JSON, LOG_STDERR);
+	LOG(LOG_L_NOTICE, "flight.start", "key=%s bytes=%d", LOG_QUOTE(SPAN("/a b")), 3);
+	log_output(LOG_TEXT, LOG_STDERR);
+	got = drain();
+	assert_int_equal(lines(got), 1);
+	assert_non_null(strstr(got,
+			       "\"level\":\"notice\",\"prog\":\"unit\",\"event\":\"flight.start\","
+			       "\"key\":\"/a b\",\"bytes\":3}\n"));
+}
+
+/* Whatever a line holds, JSON is JSON; with the room that is promised, nothing is left out. */
+static void any_bytes_are_json(void **state)
+{
+	static const char letters[] = "a=\"\\ x0f9-\x01\x7f\xc3";
+	char line[200], buf[2 * sizeof(line) + 64];
+
+	(void)state;
+	srand(7);
+	for (unsigned round = 0; round < 20000; round++) {
+		size_t n = (size_t)rand() % sizeof(line);
+		size_t room = round % 2 ? sizeof(buf) : (size_t)rand() % 60 + 4;
+		size_t made;
+		json_t *json;
+
+		for (size_t i = 0; i < n; i++)
+			line[i] = letters[(size_t)rand() % (sizeof(letters) - 1)];
+		made = log_json(span_make(line, n), buf, room);
+		assert_int_equal(made, strlen(buf));
+		assert_true(made < room);
+		json = json_loads(buf, 0, NULL);
+		if (!json)
+			fail_msg("no JSON: %s", buf);
+		json_decref(json);
+	}
+}
+
+static void to_syslog(void **state)
+{
+	char dir[] = "/tmp/tarn-log.XXXXXX", got[500] = "", want[80];
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/log", dir);
+	log_syslog_at(at.sun_path);
+	log_output(LOG_TEXT, LOG_SYSLOG);
+	LOG(LOG_L_WARN, "nobody.there");
+	assert_non_null(strstr(drain(), "event=nobody.there\n"));
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	LOG(LOG_L_WARN, "now.there", "n=%d", 1); /* connects again by itself */
+	assert_string_equal(drain(), "");
+	assert_true(recv(fd, got, sizeof(got) - 1, 0) > 0);
+	(void)snprintf(want, sizeof(want), "<28>unit[%d]: ts=", (int)getpid());
+	assert_memory_equal(got, want, strlen(want));
+	assert_non_null(strstr(got, "event=now.there n=1"));
+	assert_null(strchr(got, '\n'));
+	(void)close(fd);
+	(void)unlink(at.sun_path);
+	(void)rmdir(dir);
+	LOG(LOG_L_WARN, "gone.again");
+	assert_non_null(strstr(drain(), "event=gone.again\n"));
+	log_output(LOG_TEXT, LOG_STDERR);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -218,6 +309,9 @@ int main(void)
 		T(levels_have_names),
 		T(a_site_is_limited_by_the_second),
 		T(threads_do_not_mix_lines),
+		T(a_line_as_json),
+		T(any_bytes_are_json),
+		T(to_syslog),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between log.c and log_json.c. */
+#ifndef FIRMWARE_BASE_LOG_PRIV_H
+#define FIRMWARE_BASE_LOG_PRIV_H
+
+#include "firmware/base/log.h"
+
+/*
+ * The line (key=value pairs, no newline) as one JSON object into `buf` of `room` bytes, with a NUL; its length. What
+ * has no room is left out pair by pair; twice the line's length and 64 is always enough.
+ */
+size_t log_json(struct span line, char *buf, size_t room);
+
+/* Another socket than /dev/log, for tests; before the first log_output(). Must live on. */
+void log_syslog_at(const char *path);
+
+#endif
