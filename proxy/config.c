@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "proxy/upstream/trust.h"
+
 /* "section.key=value" from the command line, with the same checks as a line of the file. */
 static int override_apply(const char *text, struct tarn_settings *settings,
 			  struct settings_error *error)
@@ -53,6 +55,8 @@ int config_load(const struct config_source *source, struct config **ret_config,
 		rc = override_apply(source->overrides[i], &config->settings, error);
 	if (rc == 0)
 		rc = profiles_load(config->settings.vendors.dir, &config->profiles, error);
+	if (rc == 0)
+		rc = trust_new(&config->settings, config->profiles, &config->trust, error);
 	if (rc < 0) {
 		config_unref(&config);
 		return rc;
@@ -74,6 +78,7 @@ void config_unref(struct config **ptr)
 	*ptr = NULL;
 	if (!config || atomic_fetch_sub_explicit(&config->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	trust_free(&config->trust);
 	if (config->profiles)
 		profiles_unref(&config->profiles);
 	tarn_conf_free(&config->settings);

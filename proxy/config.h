@@ -14,7 +14,8 @@
 struct config {
 	struct tarn_settings settings;
 	struct profiles *profiles;
-	atomic_uint refs; /* config.c's own */
+	struct trust *trust; /* proxy/upstream/trust.h */
+	atomic_uint refs;    /* config.c's own */
 };
 
 /* A setting given on the command line: "section.key=value". */

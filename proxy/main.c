@@ -50,6 +50,8 @@
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
+#include "proxy/upstream/secure.h"
+#include "proxy/upstream/verdict.h"
 
 #define OVERRIDES_MAX 64
 #define DRAIN_MS      (HERITAGE_DRAIN_MS - 2000) /* the rest of the time is for the writer */
@@ -444,6 +446,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
+	rc = verdicts_new(&proxy->verdicts);
+	if (rc < 0)
+		return complain("verdicts", rc);
 	rc = hellos_new(&proxy->hellos);
 	if (rc < 0)
 		return complain("TLS", rc);
@@ -463,6 +468,7 @@ static void rooms_free(struct proxy *proxy)
 	leaves_free(&proxy->leaves);
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
+	verdicts_free(&proxy->verdicts);
 	balance_free(&proxy->balance);
 	sync_free(&proxy->sync);
 	intake_free(&proxy->intake);
@@ -608,6 +614,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	http_refusal_label_counters();
 	tls_reason_label_counters();
+	secure_label_counters();
 	index_label_counters();
 	descriptors_raise();
 	rc = heritage_take(&program.heritage);

@@ -26,6 +26,7 @@ struct proxy {
 	struct hellos *hellos;		 /* proxy/tls/hello.h */
 	struct tally *tally;		 /* proxy/tls/tally.h */
 	struct leaves *leaves;		 /* proxy/tls/leaves.h */
+	struct verdicts *verdicts;	 /* proxy/upstream/verdict.h */
 	struct balance *balance;	 /* proxy/upstream/balance.h */
 	struct events *events;		 /* proxy/admin/events.h; control loop's alone */
 	struct history *history;	 /* proxy/admin/history.h; control loop's alone */

@@ -89,6 +89,11 @@
 	ONE(UPSTREAM_TIMEOUT_IDLE, COUNTER, "upstream.timeout_idle", "responses that stopped for longer than idle_timeout") \
 	ONE(UPSTREAM_INTERIMS_REFUSED, COUNTER, "upstream.interims_refused", "responses given up because one 1xx came after the other") \
 	ONE(UPSTREAM_BAD_RESPONSE, COUNTER, "upstream.bad_response", "responses that broke HTTP and were not used") \
+	ONE(UPSTREAM_TLS_HANDSHAKES, COUNTER, "upstream.tls_handshakes", "TLS handshakes with vendors in which all was verified") \
+	ONE(UPSTREAM_TLS_RESUMED, COUNTER, "upstream.tls_resumed", "of these, those that resumed a session") \
+	MANY(UPSTREAM_TLS_REFUSED, 32, COUNTER, "upstream.tls_refused", "TLS handshakes with vendors that were given up, by reason") \
+	ONE(UPSTREAM_TLS_CUT, COUNTER, "upstream.tls_cut", "TLS connections to vendors that just ended, without TLS's own end") \
+	ONE(UPSTREAM_TLS_PROBES, COUNTER, "upstream.tls_probes", "handshakes made to find out whether a vendor's certificate is valid") \
 	ONE(UPSTREAM_RESTED, COUNTER, "upstream.address_rested", "addresses left alone for a while after failures") \
 	/* DNS and reachability */ \
 	ONE(DNS_LOOKUPS, COUNTER, "dns.lookups", "names asked of a resolver") \

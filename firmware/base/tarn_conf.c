@@ -11,6 +11,7 @@
 #define MS_DAY (86400 * 1000LL)
 
 static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
+static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
@@ -18,7 +19,7 @@ static const char *const log_tos[] = { "stderr", "syslog", NULL };
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 
 _Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4 &&
-		       LOG_JSON == 1 && LOG_SYSLOG == 1,
+		       LOG_JSON == 1 && LOG_SYSLOG == 1 && TARN_TLS_1_3 == 1,
 	       "the choices above stand in the order of their enums");
 
 #define AT(member) offsetof(struct tarn_settings, member)
@@ -70,6 +71,10 @@ static const struct setting rows[] = {
 	  "Idle kept-alive connections a host, in each worker.", 0, 1024, NULL },
 	{ "upstream", "max_per_host", SETTING_INT, AT(upstream.max_per_host), "64",
 	  "Connections a host, in each worker; further fetches wait.", 1, 65536, NULL },
+	{ "upstream", "ca_file", SETTING_PATH, AT(upstream.ca_file), "/etc/ssl/certs/ca-certificates.crt",
+	  "Whose word counts for the certificates of vendors, beside the ca_file of a profile: certificates (PEM), below /etc. A changed file is read at the next reload.", 0, 0, NULL },
+	{ "upstream", "tls_min", SETTING_ENUM, AT(upstream.tls_min), "1.2",
+	  "The oldest TLS that is spoken to vendors. Ciphers, groups, signatures and key sizes are those of the system's policy (/etc/ssl/openssl.cnf, system_default), and never below OpenSSL's security level 2.", 0, 0, tls_versions },
 
 	{ "dns", "servers", SETTING_ADDRS, AT(dns.servers), "",
 	  "Resolvers to use as the system's own; empty takes those of /etc/resolv.conf.", 53, 0, NULL },

@@ -16,6 +16,10 @@ enum tarn_steer_mode {
 	TARN_STEER_BRIDGE,
 	TARN_STEER_GATEWAY
 };
+enum tarn_tls {
+	TARN_TLS_1_2,
+	TARN_TLS_1_3
+};
 enum tarn_quic {
 	TARN_QUIC_PASS,
 	TARN_QUIC_DROP
@@ -49,6 +53,8 @@ struct tarn_settings {
 		int64_t idle_timeout;
 		int64_t pool_max_idle;
 		int64_t max_per_host;
+		char *ca_file;
+		int tls_min; /* enum tarn_tls */
 	} upstream;
 	struct {
 		struct addr_list servers; /* empty: the system's (resolv.conf) */

@@ -22,6 +22,7 @@
  * A request looks itself up again at most REQUEST_REDOS times, then it is relayed.
  */
 #include "proxy/client/client_priv.h"
+#include "proxy/upstream/secure.h"
 
 static void lookup(struct request *req);
 static void serve(struct request *req);
@@ -502,8 +503,10 @@ static void failed(struct request *req)
 		serve(req);
 		return;
 	}
-	if (!relay_fail_open(req, error))
-		respond_error(req, fetch_error_status(error), "the vendor can't be reached");
+	if (!relay_fail_open(req, error)) {
+		req->detail = secure_error_name(error);
+		respond_error(req, fetch_error_status(error), fetch_error_text(error));
+	}
 }
 
 void cached_progress(struct request *req)

@@ -23,6 +23,7 @@
 
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
+#include "proxy/upstream/verdict.h"
 #include "proxy/sniff.h"
 
 static void read_heads(struct conn *conn);
@@ -460,6 +461,7 @@ void client_free(struct worker *worker)
 	linger_end_all(client);
 	removals_forget(client);
 	fetch_end_all();
+	verdict_end_all();
 	while ((req = SLIST_FIRST(&client->spares))) {
 		SLIST_REMOVE_HEAD(&client->spares, spare);
 		free(req);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "proxy/client/client_priv.h"
+#include "proxy/upstream/secure.h"
 #include "proxy/tls/tally.h"
 
 /* ---- the request's body -------------------------------------------------------------------------- */
@@ -270,7 +271,9 @@ static void relay_failed(struct request *req)
 		respond_error(req, (unsigned)http_refusal_info(refusal)->status,
 			      http_refusal_info(refusal)->text);
 	} else if (!relay_fail_open(req, error)) {
-		respond_error(req, fetch_error_status(error), "the origin can't be reached");
+		if (secure_error_name(error))
+			req->detail = secure_error_name(error);
+		respond_error(req, fetch_error_status(error), fetch_error_text(error));
 	}
 }
 
@@ -374,6 +377,8 @@ void relay_splice_host(struct conn *conn, enum splice_reason reason,
 /* Can't we connect (rather than: did the vendor answer badly)? */
 static bool is_unreachable(int error)
 {
+	if (secure_error_name(error))
+		return true; /* the device asked for http: it may have that from there */
 	switch (error) {
 	case -ENOENT:
 	case -EHOSTUNREACH:

@@ -27,11 +27,10 @@
  * goes elsewhere), then comes the next mirror of its group, FETCH_MIRRORS at most. Before there is a head, tries are
  * begun for as long as one connection and one response may take together: then the device has its answer.
  *
- * Invariants: `fd` is ours or -1; `event` is only added while fd >= 0 or a pause is being waited out; after
+ * Invariants: `stream` is ours or none; `event` is only added while there is one, or a pause is being waited out; after
  * flight_end() nobody posts `mail`, so it can be taken back and the fetch freed.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
@@ -53,6 +52,14 @@ static const char *step_name(enum fetch_step step)
 unsigned fetch_error_status(int error)
 {
 	return error == -ETIMEDOUT ? 504 : error == -EACCES ? 403 : 502;
+}
+
+const char *fetch_error_text(int error)
+{
+	enum secure_reason reason;
+
+	return secure_error_reason(error, &reason) ? secure_reason_help(reason)
+						   : "the vendor can't be reached";
 }
 
 /* ---- events -------------------------------------------------------------------------------------- */
@@ -107,7 +114,7 @@ void fetch_watch(struct fetch *f, short events, unsigned timeout_ms)
 	f->watching_ms = timeout_ms;
 	if (!events && !limit)
 		return;
-	event_assign(&f->event, f->worker->base, events ? f->fd : -1,
+	event_assign(&f->event, f->worker->base, events ? f->stream.fd : -1,
 		     events ? events | EV_PERSIST : 0, on_event, f);
 	CHECK_OK(event_add(&f->event, limit));
 }
@@ -148,7 +155,8 @@ static bool queue_enter(struct fetch *f)
 	int64_t n = 0;
 
 	LIST_FOREACH(other, &running, link)
-	n += other->counted && other->port == f->port && !strcmp(other->counted, f->at);
+	n += other->counted && other->port == f->port && other->secure == f->secure &&
+	     !strcmp(other->counted, f->at);
 	f->counted = n < most ? f->at : NULL;
 	f->queued = !f->counted;
 	if (f->queued) {
@@ -168,7 +176,8 @@ static void queue_leave(struct fetch *f)
 	if (!host)
 		return;
 	LIST_FOREACH(other, &running, link)
-	if (other->queued && other->port == f->port && !strcmp(other->at, host))
+	if (other->queued && other->port == f->port && other->secure == f->secure &&
+	    !strcmp(other->at, host))
 		next = other;
 	if (!next)
 		return;
@@ -180,29 +189,29 @@ static void queue_leave(struct fetch *f)
 
 void fetch_release(struct fetch *f, bool reusable)
 {
-	connect_cancel(&f->connect);
+	dial_cancel(&f->dial);
 	unwatch(f);
 	f->queued = false;
 	queue_leave(f);
-	if (f->fd < 0)
+	if (f->stream.fd < 0)
 		return;
-	if (reusable) {
-		pool_give(f->worker, f->at, f->port, f->fd, &f->peer);
-	} else {
-		close(f->fd);
-	}
+	if (reusable)
+		pool_give(f->worker, f->at, f->port, &f->stream, &f->peer);
+	else
+		stream_close(&f->stream);
 	STAT_DEC(STAT_UPSTREAM_OPEN);
-	f->fd = -1;
 }
 
-static void connected(struct fetch *f, int fd, const struct addr *peer, bool reused)
+static void connected(struct fetch *f, const struct stream *stream, const struct addr *peer,
+		      bool reused)
 {
+	CHECK(f->secure == (stream->secure != NULL));
+	f->stream = *stream;
 	if (f->from_outside && addr_is_local(peer)) {
-		close(fd);
+		stream_close(&f->stream);
 		fetch_finish(f, -EACCES);
 		return;
 	}
-	f->fd = fd;
 	f->peer = *peer;
 	f->reused = reused;
 	f->step = FETCH_SEND;
@@ -210,15 +219,15 @@ static void connected(struct fetch *f, int fd, const struct addr *peer, bool reu
 	fetch_send(f);
 }
 
-static void on_connect(void *arg, int err, int fd, const struct addr *peer)
+static void on_dial(void *arg, int err, const struct stream *stream, const struct addr *peer)
 {
 	struct fetch *f = arg;
 
-	f->connect = NULL;
+	f->dial = NULL;
 	if (err)
 		fetch_failed(f, err);
 	else
-		connected(f, fd, peer, false);
+		connected(f, stream, peer, false);
 }
 
 /* A request that can't be repeated must not meet a connection that is just being closed. */
@@ -229,16 +238,15 @@ static bool may_reuse(const struct fetch *f)
 
 static void fetch_try(struct fetch *f)
 {
+	struct dial_to to = {
+		.secure = f->secure, .profile = f->profile, .host = f->at, .port = f->port
+	};
+	struct stream stream;
 	struct addr peer;
-	int fd;
 	int rc;
 
 	if (!queue_enter(f))
 		return;
-	if (f->secure) {
-		fetch_finish(f, -EPROTONOSUPPORT); /* never in clear instead */
-		return;
-	}
 	f->step = FETCH_CONNECT;
 	f->response_began = false;
 	f->in_n = f->in_at = 0;
@@ -248,12 +256,12 @@ static void fetch_try(struct fetch *f)
 		fetch_finish(f, rc);
 		return;
 	}
-	if (may_reuse(f) && pool_take(f->worker, f->at, f->port, &fd, &peer) == 0) {
+	if (may_reuse(f) && pool_take(f->worker, &to, &stream, &peer) == 0) {
 		STAT_INC(STAT_UPSTREAM_REUSED);
-		connected(f, fd, &peer, true);
+		connected(f, &stream, &peer, true);
 		return;
 	}
-	rc = connect_host(f->worker, f->at, f->port, on_connect, f, &f->connect);
+	rc = dial(f->worker, &to, on_dial, f, &f->dial);
 	if (rc < 0)
 		fetch_finish(f, rc);
 }
@@ -314,7 +322,7 @@ void fetch_failed(struct fetch *f, int rc)
 
 	LOG(LOG_L_DEBUG, "fetch.failed", "host=%s step=%s error=%d tries=%u", f->at,
 	    step_name(f->step), rc, f->tries);
-	if (f->fd >= 0 && !stale)
+	if (f->stream.fd >= 0 && !stale)
 		balance_failed(f->worker->proxy->balance, &f->peer, worker_now(f->worker)->mono_ms);
 	f->no_pool = true;
 	f->last_error = rc;
@@ -341,11 +349,11 @@ bool fetch_elsewhere(struct fetch *f)
 	STAT_INC(STAT_UPSTREAM_RETRIES);
 	unwatch(f);
 	queue_leave(f);
-	f->parked = (struct parked){ true,	  f->fd,      at,	   f->peer,
+	f->parked = (struct parked){ true,	  f->stream,  at,	   f->peer,
 				     f->in,	  f->in_room, f->in_n,	   f->in_at,
 				     f->response, f->framing, f->requested };
 	f->parked_once = true;
-	f->fd = -1;
+	f->stream = STREAM_NONE;
 	f->in = NULL;
 	f->in_room = f->in_n = f->in_at = 0;
 	f->response = NULL;
@@ -358,7 +366,7 @@ static void parked_drop(struct fetch *f)
 {
 	if (!f->parked.there)
 		return;
-	close(f->parked.fd);
+	stream_close(&f->parked.stream);
 	STAT_DEC(STAT_UPSTREAM_OPEN);
 	free(f->parked.in);
 	free(f->parked.response);
@@ -374,7 +382,7 @@ static void parked_take(struct fetch *f)
 	fetch_release(f, false);
 	free(f->in);
 	free(f->response);
-	f->fd = parked.fd;
+	f->stream = parked.stream;
 	f->at = parked.at;
 	f->peer = parked.peer;
 	f->in = parked.in;
@@ -522,7 +530,7 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 		return -ENOMEM;
 	f->worker = worker;
 	f->config = config_ref(worker->config);
-	f->fd = -1;
+	f->stream = STREAM_NONE;
 	f->length = -1;
 	f->end = UINT64_MAX;
 	rc = copy_ask(f, ask);
@@ -567,7 +575,7 @@ void fetch_owner_gone(struct fetch *f)
 
 void fetch_body_ready(struct fetch *f)
 {
-	if (f->step == FETCH_SEND && f->fd >= 0)
+	if (f->step == FETCH_SEND && f->stream.fd >= 0)
 		fetch_send(f);
 }
 

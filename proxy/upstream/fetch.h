@@ -97,6 +97,8 @@ void fetch_body_ready(struct fetch *fetch);
 
 /* flight_error() as a status for the device: 504 for a time limit, else 502. */
 unsigned fetch_error_status(int error);
+/* ... and in words. */
+const char *fetch_error_text(int error);
 
 /*
  * The owner of the callbacks is gone: they are not called any more. A body that was not read to its end

@@ -86,7 +86,7 @@ static int read_decoded(struct fetch *f, uint8_t *room, size_t room_n)
 		f->in_at += used;
 	if (rc != -EAGAIN)
 		return rc;
-	got = recv(f->fd, f->in, f->in_room, 0);
+	got = stream_recv(&f->stream, f->in, f->in_room);
 	if (got <= 0)
 		return got < 0 ? -errno : -ECONNRESET;
 	f->in_at = 0;
@@ -111,7 +111,7 @@ static int read_plain(struct fetch *f, uint8_t *room, size_t room_n)
 		rc = take(f, f->in + f->in_at, room, n);
 		f->in_at += n;
 	} else {
-		got = recv(f->fd, room, n, 0);
+		got = stream_recv(&f->stream, room, n);
 		if (got < 0)
 			return errno == EINTR ? -EAGAIN : -errno;
 		if (got == 0)

@@ -602,7 +602,7 @@ void fetch_read_head(struct fetch *f)
 		fetch_finish(f, rc);
 		return;
 	}
-	n = recv(f->fd, f->in + f->in_n, f->in_room - f->in_n, 0);
+	n = stream_recv(&f->stream, f->in + f->in_n, f->in_room - f->in_n);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (f->step == FETCH_SEND)
 			return; /* still watched for both ways */
@@ -622,6 +622,8 @@ void fetch_read_head(struct fetch *f)
 		bad_response(f, http_refusal_info(rc)->name);
 	else if (rc == 1)
 		on_head(f);
+	else if (stream_has_more(&f->stream))
+		event_active(&f->event, EV_READ, 0);
 }
 
 void fetch_parked_head(struct fetch *f)

@@ -17,7 +17,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/upstream/balance.h"
-#include "proxy/upstream/connect.h"
+#include "proxy/upstream/dial.h"
 #include "proxy/upstream/fetch.h"
 #include "proxy/upstream/pool.h"
 
@@ -29,7 +29,7 @@
 /* An error response that waits, its body unread, while mirrors are asked. */
 struct parked {
 	bool there;
-	int fd;
+	struct stream stream;
 	const char *at;
 	struct addr peer;
 	char *in;
@@ -94,8 +94,8 @@ struct fetch {
 
 	/* the connection */
 	const char *at; /* the host of this try: host, or a mirror */
-	struct connect *connect;
-	int fd;
+	struct dial *dial;
+	struct stream stream;
 	bool reused;
 	bool response_began; /* on this connection */
 	struct addr peer;

@@ -65,7 +65,7 @@ int fetch_build(struct fetch *f)
 /* 0: all taken; -EAGAIN; or -errno. */
 static int send_some(struct fetch *f, const char *p, size_t n, int flags, size_t *ret_sent)
 {
-	ssize_t sent = send(f->fd, p, n, MSG_NOSIGNAL | flags);
+	ssize_t sent = stream_send(&f->stream, p, n, flags);
 
 	*ret_sent = sent > 0 ? (size_t)sent : 0;
 	if (sent < 0)

@@ -2,7 +2,7 @@
 /*
  * Idle upstream connections of one worker.
  *
- * The pool owns the sockets that were given to it until they are taken. Each idle one is watched: whatever comes on it (end of
+ * The pool owns the streams that were given to it until they are taken. Each idle one is watched: whatever comes on it (end of
  * file, a late response's bytes, an error) makes it useless. Two orders: per host, newest first (a
  * warm congestion window, and the fewest kept); and over all, for making room, oldest first.
  */
@@ -11,18 +11,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <uthash.h>
 
 #include "firmware/base/stat.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
+#include "proxy/upstream/trust.h"
 
 #define POOL_MAX 256 /* idle connections of a worker, to all hosts together */
 
 struct key {
 	uint16_t port;
+	bool secure;
 	char host[PROFILE_HOST_MAX];
 };
 
@@ -31,7 +31,7 @@ struct idle {
 	struct host *host;
 	struct event event;
 	struct addr peer;
-	int fd;
+	struct stream stream;
 };
 
 TAILQ_HEAD(idle_list, idle);
@@ -63,7 +63,7 @@ int pool_new(struct worker *worker)
 	return 0;
 }
 
-static bool key_make(const char *host, uint16_t port, struct key *ret_key)
+static bool key_make(const char *host, uint16_t port, bool secure, struct key *ret_key)
 {
 	size_t n = strlen(host);
 
@@ -71,16 +71,17 @@ static bool key_make(const char *host, uint16_t port, struct key *ret_key)
 	if (n >= sizeof(ret_key->host))
 		return false;
 	ret_key->port = port;
+	ret_key->secure = secure;
 	memcpy(ret_key->host, host, n);
 	return true;
 }
 
-/* Out of all lists; the socket is the caller's again. The host goes with its last one. */
-static int idle_unhook(struct idle *idle)
+/* Out of all lists; the stream is the caller's again. The host goes with its last one. */
+static struct stream idle_unhook(struct idle *idle)
 {
 	struct host *host = idle->host;
 	struct pool *pool = host->pool;
-	int fd = idle->fd;
+	struct stream stream = idle->stream;
 
 	event_del(&idle->event);
 	TAILQ_REMOVE(&host->idle, idle, of_host);
@@ -93,50 +94,59 @@ static int idle_unhook(struct idle *idle)
 		free(host);
 	}
 	free(idle);
-	return fd;
+	return stream;
 }
 
 static void idle_close(struct idle *idle)
 {
-	close(idle_unhook(idle));
+	struct stream stream = idle_unhook(idle);
+
+	stream_close(&stream);
 }
 
 static void idle_over(evutil_socket_t fd, short what, void *arg)
 {
+	struct idle *idle = arg;
+	unsigned limit = (unsigned)idle->host->pool->worker->config->settings.upstream.idle_timeout;
+
 	(void)fd;
-	(void)what;
-	idle_close(arg);
+	/* TLS has things of its own to say, a new ticket for instance. */
+	if (what & EV_READ && idle->stream.secure && stream_is_idle(&idle->stream) &&
+	    event_add(&idle->event, worker_timeout(idle->host->pool->worker, limit)) == 0)
+		return;
+	idle_close(idle);
 }
 
-/* Nothing to read and not closed: the event could be late, the socket is not. */
-static bool is_alive(int fd)
+/* Is it as good as a new one? The event that says it is over could be late. */
+static bool is_usable(struct worker *worker, const struct dial_to *to, const struct stream *stream)
 {
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       (errno == EAGAIN || errno == EWOULDBLOCK);
+	/* Verified by what counts now: a reload may have changed whom we believe. */
+	if (stream->secure &&
+	    !secure_is_of(stream->secure, trust_context(worker->config->trust, to->profile)))
+		return false;
+	return stream_is_idle(stream);
 }
 
-int pool_take(struct worker *worker, const char *name, uint16_t port, int *ret_fd,
+int pool_take(struct worker *worker, const struct dial_to *to, struct stream *ret_stream,
 	      struct addr *ret_peer)
 {
 	struct host *host;
 	struct idle *idle;
 	struct key key;
 
-	if (!worker->pool || !key_make(name, port, &key))
+	if (!worker->pool || !key_make(to->host, to->port, to->secure, &key))
 		return -ENOENT;
 	for (;;) {
 		HASH_FIND(hh, worker->pool->hosts, &key, sizeof(key), host);
 		if (!host)
 			return -ENOENT;
 		idle = TAILQ_FIRST(&host->idle);
-		if (is_alive(idle->fd))
+		if (is_usable(worker, to, &idle->stream))
 			break;
 		idle_close(idle);
 	}
 	*ret_peer = idle->peer;
-	*ret_fd = idle_unhook(idle);
+	*ret_stream = idle_unhook(idle);
 	return 0;
 }
 
@@ -157,7 +167,8 @@ static struct host *host_get(struct pool *pool, const struct key *key)
 	return host;
 }
 
-static bool idle_add(struct pool *pool, const struct key *key, int fd, const struct addr *peer)
+static bool idle_add(struct pool *pool, const struct key *key, const struct stream *stream,
+		     const struct addr *peer)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
 	struct host *host = idle ? host_get(pool, key) : NULL;
@@ -167,8 +178,9 @@ static bool idle_add(struct pool *pool, const struct key *key, int fd, const str
 		free(idle);
 		return false;
 	}
-	*idle = (struct idle){ .host = host, .fd = fd, .peer = *peer };
-	CHECK_OK(event_assign(&idle->event, pool->worker->base, fd, EV_READ, idle_over, idle));
+	*idle = (struct idle){ .host = host, .stream = *stream, .peer = *peer };
+	CHECK_OK(event_assign(&idle->event, pool->worker->base, stream->fd, EV_READ, idle_over,
+			      idle));
 	TAILQ_INSERT_HEAD(&host->idle, idle, of_host);
 	TAILQ_INSERT_TAIL(&pool->idle, idle, of_pool);
 	host->count++;
@@ -177,11 +189,11 @@ static bool idle_add(struct pool *pool, const struct key *key, int fd, const str
 	STAT_INC(STAT_UPSTREAM_OPEN);
 	if (event_add(&idle->event, worker_timeout(pool->worker, limit)) == 0)
 		return true;
-	idle_unhook(idle);
+	(void)idle_unhook(idle);
 	return false;
 }
 
-void pool_give(struct worker *worker, const char *name, uint16_t port, int fd,
+void pool_give(struct worker *worker, const char *name, uint16_t port, struct stream *stream,
 	       const struct addr *peer)
 {
 	const struct tarn_settings *settings = &worker->config->settings;
@@ -189,16 +201,18 @@ void pool_give(struct worker *worker, const char *name, uint16_t port, int fd,
 	struct key key;
 
 	if (pool && !worker->draining && settings->upstream.pool_max_idle > 0 &&
-	    key_make(name, port, &key) && is_alive(fd) && idle_add(pool, &key, fd, peer)) {
+	    key_make(name, port, stream->secure != NULL, &key) && stream_is_idle(stream) &&
+	    idle_add(pool, &key, stream, peer)) {
 		struct idle *idle = TAILQ_LAST(&pool->idle, idle_list);
 
 		if (idle->host->count > (unsigned)settings->upstream.pool_max_idle)
 			idle_close(TAILQ_LAST(&idle->host->idle, idle_list));
 		if (pool->count > POOL_MAX)
 			idle_close(TAILQ_FIRST(&pool->idle));
+		*stream = STREAM_NONE;
 		return;
 	}
-	close(fd);
+	stream_close(stream);
 }
 
 void pool_forget(struct worker *worker, const char *name, const struct addr *peer)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Idle, kept-alive connections to upstreams, of one worker, by host and port. An idle connection on which
+ * Idle, kept-alive connections to upstreams, of one worker, by scheme, host and port. An idle connection on which
  * anything happens (end of file, stray bytes) is closed at once. The pool counts what it holds as
  * STAT_UPSTREAM_OPEN and _IDLE; who has a connection in use counts it as open.
  */
 #ifndef TARN_PROXY_UPSTREAM_POOL_H
 #define TARN_PROXY_UPSTREAM_POOL_H
 
-#include "firmware/base/addr.h"
+#include "proxy/upstream/dial.h"
 
 struct worker;
 struct pool;
@@ -16,11 +16,14 @@ struct pool;
 MUST_USE int pool_new(struct worker *worker);
 void pool_free(struct worker *worker);
 
-/* The connection that was used last, checked to be alive: its fd (the caller's) and address; -ENOENT: none. */
-MUST_USE int pool_take(struct worker *worker, const char *host, uint16_t port, int *ret_fd,
+/*
+ * The connection that was used last, checked to be alive, and by https to be verified as would be now: the caller's, and
+ * its address; -ENOENT: none.
+ */
+MUST_USE int pool_take(struct worker *worker, const struct dial_to *to, struct stream *ret_stream,
 		       struct addr *ret_peer);
-/* Takes `fd`; keeps it or (limits, draining, no memory) closes it. No event of the caller's is on it. */
-void pool_give(struct worker *worker, const char *host, uint16_t port, int fd,
+/* Takes the stream and empties it; keeps it or (limits, draining, no memory) closes it. No event of the caller's is on it. */
+void pool_give(struct worker *worker, const char *host, uint16_t port, struct stream *stream,
 	       const struct addr *peer);
 /* Closes the idle ones of a host at this address: it has just failed. */
 void pool_forget(struct worker *worker, const char *host, const struct addr *peer);

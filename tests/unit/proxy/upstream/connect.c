@@ -253,38 +253,68 @@ static void pair(int fds[2])
 			 0);
 }
 
+/* In clear. */
+static int take(struct worker *worker, const char *host, uint16_t port, int *ret_fd,
+		struct addr *ret_peer)
+{
+	struct dial_to to = { .host = host, .port = port };
+	struct stream stream;
+	int rc = pool_take(worker, &to, &stream, ret_peer);
+
+	if (rc == 0) {
+		assert_null(stream.secure);
+		*ret_fd = stream.fd;
+	}
+	return rc;
+}
+
+static void give(struct worker *worker, const char *host, uint16_t port, int fd,
+		 const struct addr *peer)
+{
+	struct stream stream = { .fd = fd };
+
+	pool_give(worker, host, port, &stream, peer);
+	assert_int_equal(stream.fd, -1);
+}
+
 static void test_pool(void **state)
 {
 	struct addr addr, peer;
 	int a[2], b[2], c[2], fd;
+	struct stream secured;
 	struct rig rig;
 
 	(void)state;
 	rig_make(&rig, NULL, sets);
 	assert_int_equal(addr_parse(SPAN("192.0.2.1"), 80, &addr), 0);
 	assert_int_equal(pool_new(rig.worker), 0);
-	assert_int_equal(pool_take(rig.worker, "a.example", 80, &fd, &peer), -ENOENT);
+	assert_int_equal(take(rig.worker, "a.example", 80, &fd, &peer), -ENOENT);
 	pair(a);
 	pair(b);
 	pair(c);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
-	pool_give(rig.worker, "a.example", 80, b[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, b[0], &addr);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 2);
-	/* By host and by port. */
-	assert_int_equal(pool_take(rig.worker, "b.example", 80, &fd, &peer), -ENOENT);
-	assert_int_equal(pool_take(rig.worker, "a.example", 81, &fd, &peer), -ENOENT);
+	/* By scheme, host and port. */
+	assert_int_equal(
+		pool_take(rig.worker,
+			  &(struct dial_to){ .secure = true, .host = "a.example", .port = 80 },
+			  &secured, &peer),
+		-ENOENT);
+	assert_int_equal(take(rig.worker, "b.example", 80, &fd, &peer), -ENOENT);
+	assert_int_equal(take(rig.worker, "a.example", 81, &fd, &peer), -ENOENT);
 	/* The newest first. */
-	assert_int_equal(pool_take(rig.worker, "a.example", 80, &fd, &peer), 0);
+	assert_int_equal(take(rig.worker, "a.example", 80, &fd, &peer), 0);
 	assert_int_equal(fd, b[0]);
 	assert_true(addr_eq(&peer, &addr));
-	pool_give(rig.worker, "a.example", 80, b[0], &addr);
+	give(rig.worker, "a.example", 80, b[0], &addr);
 	/* One more than pool_max_idle: the oldest goes. */
-	pool_give(rig.worker, "a.example", 80, c[0], &addr);
+	give(rig.worker, "a.example", 80, c[0], &addr);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 2);
 	assert_int_equal(recv(a[1], &fd, 1, 0), 0);
 	/* What the other side has closed is not given out, even before its event. */
 	close(c[1]);
-	assert_int_equal(pool_take(rig.worker, "a.example", 80, &fd, &peer), 0);
+	assert_int_equal(take(rig.worker, "a.example", 80, &fd, &peer), 0);
 	assert_int_equal(fd, b[0]);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 0);
 	close(fd);
@@ -307,24 +337,24 @@ static void test_pool_closes(void **state)
 	assert_int_equal(pool_new(rig.worker), 0);
 	/* Bytes that nobody asked for. */
 	pair(a);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	assert_int_equal(send(a[1], "x", 1, 0), 1);
 	RIG_UNTIL(&rig, stat_read(STAT_UPSTREAM_IDLE) == 0);
 	close(a[1]);
 	/* The other side's end. */
 	pair(a);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	close(a[1]);
 	RIG_UNTIL(&rig, stat_read(STAT_UPSTREAM_IDLE) == 0);
 	/* The idle limit. */
 	pair(a);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	RIG_UNTIL(&rig, stat_read(STAT_UPSTREAM_IDLE) == 0);
 	assert_int_equal(recv(a[1], &byte, 1, 0), 0);
 	close(a[1]);
 	/* A failed address; draining; bytes already there. */
 	pair(a);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	pool_forget(rig.worker, "b.example", &addr);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 1);
 	pool_forget(rig.worker, "a.example", &addr);
@@ -332,12 +362,12 @@ static void test_pool_closes(void **state)
 	close(a[1]);
 	pair(a);
 	assert_int_equal(send(a[1], "x", 1, 0), 1);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 0);
 	close(a[1]);
 	rig.worker->draining = true;
 	pair(a);
-	pool_give(rig.worker, "a.example", 80, a[0], &addr);
+	give(rig.worker, "a.example", 80, a[0], &addr);
 	assert_int_equal(stat_read(STAT_UPSTREAM_IDLE), 0);
 	close(a[1]);
 	assert_int_equal(stat_read(STAT_UPSTREAM_OPEN), 0);

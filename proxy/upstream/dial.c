@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connect, then shake hands.
+ *
+ *	dial --> connecting --on_connect--> shaking: on_ready ... --> on_ready: won
+ *	              |                        |
+ *	              +--- in clear: won       +-- refused, closed, on_ready (timeout): lost
+ *
+ * A struct dial lives on one worker and is freed right before its callback, or by dial_cancel(). What came out of
+ * each handshake is told to verdict.h.
+ */
+#include "proxy/upstream/dial.h"
+
+#include <stdlib.h>
+
+#include "firmware/base/log.h"
+#include "firmware/base/stat.h"
+#include "proxy/config.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/upstream/balance.h"
+#include "proxy/upstream/connect.h"
+#include "proxy/upstream/trust.h"
+#include "proxy/upstream/verdict.h"
+
+struct dial {
+	struct worker *worker;
+	struct config *config; /* the profile and the context are its */
+	dial_f *f;
+	void *arg;
+	bool secure, fresh;
+	const struct profile *profile;
+	char host[PROFILE_HOST_MAX];
+	uint16_t port;
+	struct connect *connect;
+	struct stream stream;
+	struct addr peer;
+	struct event event;
+};
+
+static void dial_free(struct dial *d)
+{
+	connect_cancel(&d->connect);
+	if (event_initialized(&d->event))
+		event_del(&d->event);
+	stream_close(&d->stream);
+	config_unref(&d->config);
+	free(d);
+}
+
+static void lost(struct dial *d, int err)
+{
+	dial_f *f = d->f;
+	void *arg = d->arg;
+
+	if (d->secure)
+		verdict_note(d->worker, d->config, d->profile, d->host, d->port, err, NULL);
+	dial_free(d);
+	f(arg, err, NULL, NULL);
+}
+
+static void won(struct dial *d)
+{
+	dial_f *f = d->f;
+	void *arg = d->arg;
+	struct stream stream = d->stream;
+	struct addr peer = d->peer;
+
+	if (d->secure)
+		verdict_note(d->worker, d->config, d->profile, d->host, d->port, 0, stream.secure);
+	d->stream = STREAM_NONE;
+	dial_free(d);
+	f(arg, 0, &stream, &peer);
+}
+
+static void refused(struct dial *d, enum secure_reason reason)
+{
+	char text[ADDR_TEXT_MAX];
+
+	secure_reason_count(reason);
+	balance_failed(d->worker->proxy->balance, &d->peer, worker_now(d->worker)->mono_ms);
+	LOG(LOG_L_INFO, "upstream.tls_refused", "host=%s port=%u address=%s why=%s", d->host,
+	    d->port, addr_ip_format(&d->peer, text), secure_reason_name(reason));
+	lost(d, secure_error(reason));
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg);
+
+static void watch(struct dial *d, short events)
+{
+	unsigned limit = (unsigned)d->worker->config->settings.upstream.connect_timeout;
+
+	if (event_initialized(&d->event) && event_pending(&d->event, events, NULL))
+		return; /* its time limit goes on from the last turn */
+	if (event_initialized(&d->event))
+		event_del(&d->event);
+	event_assign(&d->event, d->worker->base, d->stream.fd, events | EV_PERSIST, on_ready, d);
+	CHECK_OK(event_add(&d->event, worker_timeout(d->worker, limit)));
+}
+
+static void shake(struct dial *d)
+{
+	enum secure_reason reason;
+	bool want_write = false;
+	int rc = secure_handshake(d->stream.secure, &want_write, &reason);
+
+	if (rc == -EAGAIN)
+		watch(d, want_write ? EV_WRITE : EV_READ);
+	else if (rc < 0)
+		refused(d, reason);
+	else
+		won(d);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)fd;
+	if (what & EV_TIMEOUT)
+		refused(d, SECURE_TIMEOUT);
+	else
+		shake(d);
+}
+
+static void on_connect(void *arg, int err, int fd, const struct addr *peer)
+{
+	struct dial *d = arg;
+	SSL_CTX *context;
+
+	d->connect = NULL;
+	if (err) {
+		lost(d, err);
+		return;
+	}
+	d->stream.fd = fd;
+	d->peer = *peer;
+	if (!d->secure) {
+		won(d);
+		return;
+	}
+	context = trust_context(d->config->trust, d->profile);
+	if (!context ||
+	    secure_new(context, fd, d->host, d->port, worker_now(d->worker)->wall_ms / 1000,
+		       !d->fresh, &d->stream.secure) < 0)
+		lost(d, -ENOMEM);
+	else
+		shake(d);
+}
+
+int dial(struct worker *worker, const struct dial_to *to, dial_f *f, void *arg,
+	 struct dial **ret_dial)
+{
+	struct dial *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return -ENOMEM;
+	d->worker = worker;
+	d->config = config_ref(worker->config);
+	d->f = f;
+	d->arg = arg;
+	d->secure = to->secure;
+	d->fresh = to->fresh;
+	/* Whose asks may be of an older configuration: its profile may be gone before this ends. */
+	d->profile = to->profile ? profiles_by_name(d->config->profiles,
+						    span_of(profile_name(to->profile)))
+				 : NULL;
+	d->port = to->port;
+	d->stream = STREAM_NONE;
+	rc = span_copy(span_of(to->host), d->host, sizeof(d->host));
+	if (rc == 0)
+		rc = connect_host(worker, d->host, d->port, on_connect, d, &d->connect);
+	if (rc < 0)
+		dial_free(d);
+	else
+		*ret_dial = d;
+	return rc;
+}
+
+void dial_cancel(struct dial **d)
+{
+	if (*d)
+		dial_free(*d);
+	*d = NULL;
+}
