@@ -16,11 +16,15 @@
  * 4. Messages on HERITAGE_FD_KEEPER are one packet each, of exactly the size in HERITAGE_MESSAGES, native
  *    byte order. Both sides drop (and count) what heritage_valid() refuses. A full socket drops
  *    the message at the sender; none of them is needed for correctness, the next one says the same. MINT is
- *    answered by one MINTED or, if either is dropped, never: the proxy asks again.
+ *    answered by one MINTED or, if either is dropped, never: the proxy asks again. SETTING (one each) and CHANGE are
+ *    answered by one CHANGED with CHANGE's id; what does not come through whole is refused, or not answered, and
+ *    the asker is told.
  * 5. End of file on HERITAGE_FD_KEEPER: the keeper is gone. The proxy zeroes its heartbeats (new connections
  *    pass), finishes what it has, and exits 0. STOP asks for the same.
  * 6. The proxy arms nothing. The keeper arms interception after READY, while beats are fresh and the last
  *    HEALTH said `reachable`. A proxy that sends no HEALTH for HERITAGE_HEALTH_MS counts as not reachable.
+ * 7. Where nothing is steered ([steer] mode = off, a kernel without BPF) HERITAGE_ENV is HERITAGE_ENV_PLAIN: only
+ *    HERITAGE_FD_KEEPER and HERITAGE_FD_ADMIN are there, and the proxy makes the rest as if it were alone.
  */
 #ifndef TARN_FIRMWARE_HERITAGE_H
 #define TARN_FIRMWARE_HERITAGE_H
@@ -30,19 +34,24 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HERITAGE_ENV	     "TARN_HERITAGE" /* "1" */
-#define HERITAGE_ENV_WORKERS "TARN_WORKERS"  /* decimal, 1..HERITAGE_WORKERS_MAX */
+#define HERITAGE_ENV	      "TARN_HERITAGE" /* "1" */
+#define HERITAGE_ENV_PLAIN    "plain"
+#define HERITAGE_ENV_WORKERS  "TARN_WORKERS" /* decimal, 1..HERITAGE_WORKERS_MAX */
 
-#define HERITAGE_WORKERS_MAX 64
-#define HERITAGE_BEAT_MS     100   /* a worker beats at least this often */
-#define HERITAGE_STALE_MS    500   /* older: no new connection for this worker */
-#define HERITAGE_HEALTH_MS   15000 /* the proxy repeats HEALTH at least three times in this time */
-#define HERITAGE_DRAIN_MS    10000 /* after STOP or end of file, the proxy is gone within this time */
-#define HERITAGE_TTL_MAX     604800 /* seconds; longer ones are cut by the sender */
-#define HERITAGE_REASON	     64	    /* bytes, with the ending zero */
-#define HERITAGE_HOST	     256    /* the same */
-#define HERITAGE_POINT	     65	    /* bytes of a point on P-256, not compressed */
-#define HERITAGE_LEAF	     2048   /* bytes of a certificate at most */
+#define HERITAGE_WORKERS_MAX  64
+#define HERITAGE_BEAT_MS      100   /* a worker beats at least this often */
+#define HERITAGE_STALE_MS     500   /* older: no new connection for this worker */
+#define HERITAGE_HEALTH_MS    15000 /* the proxy repeats HEALTH at least three times in this time */
+#define HERITAGE_DRAIN_MS     10000 /* after STOP or end of file, the proxy is gone within this time */
+#define HERITAGE_TTL_MAX      604800 /* seconds; longer ones are cut by the sender */
+#define HERITAGE_REASON	      64     /* bytes, with the ending zero */
+#define HERITAGE_HOST	      256    /* the same */
+#define HERITAGE_NAME	      64     /* the same */
+#define HERITAGE_VALUE	      1024   /* the same */
+#define HERITAGE_TEXT	      256    /* the same */
+#define HERITAGE_POINT	      65     /* bytes of a point on P-256, not compressed */
+#define HERITAGE_LEAF	      2048   /* bytes of a certificate at most */
+#define HERITAGE_SETTINGS_MAX 64     /* of one change */
 
 /* X(NAME, number, what it is) */
 #define HERITAGE_FDS(X)                                                                            \
@@ -72,7 +81,10 @@ enum heritage_fd {
 	X(STATE, heritage_state, 5, false, "armed or not, and why not")                            \
 	X(STOP, heritage_stop, 6, false, "stop beating, drain, exit")                              \
 	X(MINT, heritage_mint, 7, true, "asks for a certificate for a host, to the proxy's key")   \
-	X(MINTED, heritage_minted, 8, false, "the certificate, or that there is none")
+	X(MINTED, heritage_minted, 8, false, "the certificate, or that there is none")             \
+	X(SETTING, heritage_setting, 20, true, "one setting of the change to come")                \
+	X(CHANGE, heritage_change, 21, true, "change the settings, confirm or take back")          \
+	X(CHANGED, heritage_changed, 22, false, "what became of it, and what waits")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -135,6 +147,53 @@ struct heritage_minted {
 	uint8_t leaf[HERITAGE_LEAF]; /* DER */
 };
 
+/* The keeper looks at it as at a line of the file, and takes no setting that names a path, a program or a user. */
+struct heritage_setting {
+	struct heritage_head head;
+	uint32_t id;		    /* of the CHANGE that follows */
+	uint32_t unset;		    /* 1: its default counts; the value is empty */
+	char name[HERITAGE_NAME];   /* "section.key" */
+	char value[HERITAGE_VALUE]; /* no control characters, zero-ended */
+};
+
+enum heritage_change_what {
+	HERITAGE_CHANGE_TAKE, /* the `settings` told before with this id; they wait to be confirmed */
+	HERITAGE_CHANGE_CONFIRM, /* what waits stays */
+	HERITAGE_CHANGE_UNDO, /* what waits, or else the last one that was confirmed, is taken back */
+};
+
+struct heritage_change {
+	struct heritage_head head;
+	uint32_t id; /* never 0 */
+	uint32_t what;
+	uint32_t settings;
+	uint32_t zero;
+};
+
+enum heritage_changed_how {
+	HERITAGE_CHANGED_NOT, /* nothing was; `error` tells whether something was wrong */
+	HERITAGE_CHANGED_TAKEN,
+	HERITAGE_CHANGED_CONFIRMED,
+	HERITAGE_CHANGED_UNDONE,
+	HERITAGE_CHANGED_EXPIRED, /* not confirmed in time: taken back */
+};
+
+struct heritage_changed {
+	struct heritage_head head;
+	uint32_t id;	  /* 0: nobody asked */
+	uint32_t how;	  /* TAKEN, UNDONE and EXPIRED: the file is another now */
+	uint32_t error;	  /* errno; 0: well */
+	uint32_t restart; /* 1: the proxy is started again for it, soon */
+	uint32_t left_ms; /* until what waits is taken back; 0: nothing waits */
+	uint32_t zero;
+	uint64_t
+		undo_at_ms; /* since 1970: when what UNDO would take back was confirmed; 0: nothing */
+	char text[HERITAGE_TEXT]; /* what was wrong; printable */
+};
+
+_Static_assert(sizeof(struct heritage_setting) == 1104, "heritage_setting");
+_Static_assert(sizeof(struct heritage_change) == 24, "heritage_change");
+_Static_assert(sizeof(struct heritage_changed) == 296, "heritage_changed");
 _Static_assert(sizeof(struct heritage_ready) == 16, "heritage_ready");
 _Static_assert(sizeof(struct heritage_health) == 80, "heritage_health");
 _Static_assert(sizeof(struct heritage_vendor) == 32, "heritage_vendor");
@@ -153,6 +212,9 @@ union heritage_message {
 	struct heritage_stop stop;
 	struct heritage_mint mint;
 	struct heritage_minted minted;
+	struct heritage_setting setting;
+	struct heritage_change change;
+	struct heritage_changed changed;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -160,12 +222,15 @@ union heritage_message {
 		.head = {.type = (type_), .size = sizeof(struct shape_) }                          \
 	}
 
-static inline bool heritage_text_valid(const char text[HERITAGE_REASON])
+/* Zero-ended and without control characters; `ascii`: nothing over 0x7e either. */
+static inline bool heritage_line_valid(const char *text, size_t size, bool ascii)
 {
-	for (size_t i = 0; i < HERITAGE_REASON; i++) {
-		if (!text[i])
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (!c)
 			return true;
-		if (text[i] < 0x20 || text[i] > 0x7e)
+		if (c < 0x20 || c == 0x7f || (ascii && c > 0x7e))
 			return false;
 	}
 	return false;
@@ -187,6 +252,11 @@ static inline bool heritage_minted_valid(const struct heritage_minted *m)
 	if (m->error)
 		return m->n == 0 && m->error < 4096;
 	return m->n > 0 && m->n <= HERITAGE_LEAF;
+}
+
+static inline bool heritage_text_valid(const char text[HERITAGE_REASON])
+{
+	return heritage_line_valid(text, HERITAGE_REASON, true);
 }
 
 /* Is this packet of `len` bytes (as recv() gave, without MSG_TRUNC) a message which that sender may send, of the
@@ -223,21 +293,36 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		return heritage_host_valid(m->mint.host);
 	case HERITAGE_MINTED:
 		return heritage_minted_valid(&m->minted);
+	case HERITAGE_SETTING:
+		return m->setting.id && m->setting.unset <= 1 &&
+		       heritage_line_valid(m->setting.name, HERITAGE_NAME, true) &&
+		       heritage_line_valid(m->setting.value, HERITAGE_VALUE, false);
+	case HERITAGE_CHANGE:
+		return m->change.id && m->change.what <= HERITAGE_CHANGE_UNDO &&
+		       m->change.settings <= HERITAGE_SETTINGS_MAX;
+	case HERITAGE_CHANGED:
+		return m->changed.how <= HERITAGE_CHANGED_EXPIRED && m->changed.restart <= 1 &&
+		       heritage_line_valid(m->changed.text, HERITAGE_TEXT, true);
 	default:
 		return true;
 	}
 }
 
-/* Copies a reason so that heritage_text_valid() holds: cut to fit, unprintable bytes as '?', zero-filled. */
-static inline void heritage_reason(char dst[HERITAGE_REASON], const char *text)
+/* Copies a text so that heritage_line_valid() holds: cut to fit, unprintable bytes as '?', zero-filled. */
+static inline void heritage_text(char *dst, size_t size, const char *text)
 {
 	size_t n = strlen(text);
 
-	if (n > HERITAGE_REASON - 1)
-		n = HERITAGE_REASON - 1;
+	if (n > size - 1)
+		n = size - 1;
 	for (size_t i = 0; i < n; i++)
 		dst[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
-	memset(dst + n, 0, HERITAGE_REASON - n);
+	memset(dst + n, 0, size - n);
+}
+
+static inline void heritage_reason(char dst[HERITAGE_REASON], const char *text)
+{
+	heritage_text(dst, HERITAGE_REASON, text);
 }
 
 #endif

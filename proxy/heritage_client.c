@@ -50,11 +50,18 @@ int heritage_take(struct heritage *ret_heritage)
 		HERITAGE_FDS(X)
 #undef X
 	};
-	struct heritage heritage = { .given = true, .admin_fd = HERITAGE_FD_ADMIN };
+	struct heritage heritage = { .keeper = true, .given = true, .admin_fd = HERITAGE_FD_ADMIN };
 	const char *given = getenv(HERITAGE_ENV);
 	void *beats;
 	int rc = 0;
 
+	if (given && strcmp(given, HERITAGE_ENV_PLAIN) == 0) {
+		heritage.keeper = true;
+		heritage.given = false;
+		*ret_heritage = heritage;
+		rc = take_fd(HERITAGE_FD_KEEPER);
+		return rc ? rc : take_fd(HERITAGE_FD_ADMIN);
+	}
 	if (!given || strcmp(given, "1") != 0) {
 		*ret_heritage = (struct heritage){ .admin_fd = -1 };
 		return 0;
@@ -101,6 +108,7 @@ struct keeper {
 	struct worker *control;
 	struct keeper_calls calls;
 	void *arg;
+	bool steers;
 	struct event readable, repeat;
 	struct heritage_health health;
 	bool health_known;
@@ -149,6 +157,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 		keeper->state = message->state;
 		keeper->state_known = true;
 		break;
+	case HERITAGE_CHANGED:
+		keeper->calls.changed(keeper->arg, &message->changed);
+		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
 		break;
@@ -192,12 +203,12 @@ static void keeper_repeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (keeper->health_known)
-		keeper_send(keeper, &keeper->health, sizeof(keeper->health));
+		(void)keeper_send(keeper, &keeper->health, sizeof(keeper->health));
 	CHECK_OK(event_add(&keeper->repeat,
 			   worker_timeout(keeper->control, HERITAGE_HEALTH_MS / 4)));
 }
 
-int keeper_new(struct worker *control, const struct keeper_calls *calls, void *arg,
+int keeper_new(struct worker *control, bool steers, const struct keeper_calls *calls, void *arg,
 	       struct keeper **ret_keeper)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
@@ -205,6 +216,7 @@ int keeper_new(struct worker *control, const struct keeper_calls *calls, void *a
 	if (!keeper)
 		return -ENOMEM;
 	keeper->control = control;
+	keeper->steers = steers;
 	keeper->calls = *calls;
 	keeper->arg = arg;
 	CHECK_OK(event_assign(&keeper->readable, control->base, HERITAGE_FD_KEEPER,
@@ -236,7 +248,7 @@ void keeper_ready(struct keeper *keeper, unsigned workers)
 	if (!keeper)
 		return;
 	ready.workers = workers;
-	keeper_send(keeper, &ready, sizeof(ready));
+	(void)keeper_send(keeper, &ready, sizeof(ready));
 }
 
 void keeper_health(struct keeper *keeper, bool reachable, const char *why_not)
@@ -249,7 +261,7 @@ void keeper_health(struct keeper *keeper, bool reachable, const char *why_not)
 	heritage_reason(health.reason, reachable ? "" : why_not);
 	keeper->health = health;
 	keeper->health_known = true;
-	keeper_send(keeper, &health, sizeof(health));
+	(void)keeper_send(keeper, &health, sizeof(health));
 }
 
 /* As in6_addr, IPv4 as ::ffff:a.b.c.d. */
@@ -272,7 +284,28 @@ void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl)
 		return;
 	mapped(addr, vendor.addr);
 	vendor.ttl = ttl > HERITAGE_TTL_MAX ? HERITAGE_TTL_MAX : ttl;
-	keeper_send(keeper, &vendor, sizeof(vendor));
+	(void)keeper_send(keeper, &vendor, sizeof(vendor));
+}
+
+bool keeper_setting(struct keeper *keeper, const struct heritage_setting *setting)
+{
+	return keeper && keeper_send(keeper, setting, sizeof(*setting));
+}
+
+bool keeper_change(struct keeper *keeper, uint32_t id, enum heritage_change_what what,
+		   unsigned settings)
+{
+	struct heritage_change change = HERITAGE_INIT(HERITAGE_CHANGE, heritage_change);
+
+	change.id = id;
+	change.what = what;
+	change.settings = settings;
+	return keeper && keeper_send(keeper, &change, sizeof(change));
+}
+
+bool keeper_steers(const struct keeper *keeper)
+{
+	return keeper && keeper->steers;
 }
 
 int keeper_mint(struct keeper *keeper, uint32_t ticket, const uint8_t point[HERITAGE_POINT],

@@ -12,8 +12,9 @@
 struct worker;
 struct keeper;
 
-/* What came with us. Without a keeper: given == false, workers 0, beats NULL, fds -1. */
+/* What came with us. Without a keeper: all false, workers 0, beats NULL, fds -1; with a plain heritage: keeper alone. */
 struct heritage {
+	bool keeper;
 	bool given;
 	unsigned workers;
 	_Atomic uint64_t *beats;
@@ -37,11 +38,13 @@ struct keeper_calls {
 	void (*vendor_seen)(void *arg, const struct addr *addr, uint32_t ttl);
 	/* What it says to keeper_mint(). */
 	void (*minted)(void *arg, const struct heritage_minted *answer);
+	/* What became of a change of the settings; `how` TAKEN, UNDONE, EXPIRED: read them again. */
+	void (*changed)(void *arg, const struct heritage_changed *changed);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
-MUST_USE int keeper_new(struct worker *control, const struct keeper_calls *calls, void *arg,
-			struct keeper **ret_keeper);
+MUST_USE int keeper_new(struct worker *control, bool steers, const struct keeper_calls *calls,
+			void *arg, struct keeper **ret_keeper);
 void keeper_free(struct keeper **keeper);
 
 /* NULL keeper: nothing happens. A message that does not fit into the socket is dropped and counted; HEALTH is
@@ -54,6 +57,13 @@ void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl)
 MUST_USE int keeper_mint(struct keeper *keeper, uint32_t ticket,
 			 const uint8_t point[HERITAGE_POINT], const char *host);
 
+/* SETTING and CHANGE. False: the socket is full, or there is no keeper any more. */
+MUST_USE bool keeper_setting(struct keeper *keeper, const struct heritage_setting *setting);
+MUST_USE bool keeper_change(struct keeper *keeper, uint32_t id, enum heritage_change_what what,
+			    unsigned settings);
+
+/* Does it steer connections to us? NULL: no. */
+bool keeper_steers(const struct keeper *keeper);
 /* What the keeper said last; NULL before. */
 const struct heritage_state *keeper_state(const struct keeper *keeper);
 

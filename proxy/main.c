@@ -244,15 +244,12 @@ static void on_end(evutil_socket_t number, short what, void *arg)
 	drain(number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
-static void on_reload(evutil_socket_t number, short what, void *arg)
+static void reload(struct worker *control)
 {
-	struct worker *control = arg;
 	struct settings_error error;
 	struct config *config;
 	char text[1024];
 
-	(void)number;
-	(void)what;
 	if (config_read(&program.options, &config, &error) < 0) {
 		STAT_INC(STAT_CONFIG_REFUSED);
 		LOG(LOG_L_ERROR, "config.refused", "error=%s",
@@ -271,6 +268,13 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 	resolver_reload(program.proxy.resolver);
 	reach_reload(program.proxy.reach);
 	LOG(LOG_L_NOTICE, "config.reloaded", "vendors=%zu", profiles_count(config->profiles));
+}
+
+static void on_reload(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	reload(arg);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -324,6 +328,15 @@ static void keeper_minted(void *arg, const struct heritage_minted *answer)
 	leaves_minted(program.proxy.leaves, answer);
 }
 
+static void keeper_changed(void *arg, const struct heritage_changed *changed)
+{
+	(void)arg;
+	if (changed->how == HERITAGE_CHANGED_TAKEN || changed->how == HERITAGE_CHANGED_UNDONE ||
+	    changed->how == HERITAGE_CHANGED_EXPIRED)
+		reload(program.proxy.control);
+	admin_changed(program.admin, changed);
+}
+
 static void signals_add(struct worker *control)
 {
 	CHECK_OK(evsignal_assign(&program.term, control->base, SIGTERM, on_end, control));
@@ -375,7 +388,7 @@ static int give_up_user(const struct config *config)
 	const char *dirs[] = { settings->cache.path,
 			       folder(settings->proxy.admin_socket, socket_at), NULL };
 
-	if (program.heritage.given)
+	if (program.heritage.keeper)
 		dirs[0] = NULL;
 	return confine_user(program.options.user ? program.options.user : settings->keeper.user,
 			    dirs);
@@ -387,7 +400,7 @@ static int give_up_rest(const struct config *config)
 	const struct tarn_settings *settings = &config->settings;
 	char resolv[PATH_MAX], resolv_at[PATH_MAX], socket_at[PATH_MAX], config_at[PATH_MAX];
 	const char *rw[] = { settings->cache.path,
-			     program.heritage.given
+			     program.heritage.keeper
 				     ? NULL
 				     : folder(settings->proxy.admin_socket, socket_at),
 			     NULL };
@@ -487,12 +500,13 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted };
+	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted,
+					    keeper_changed };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 
-	if (program.heritage.given)
-		rc = keeper_new(control, &calls, NULL, &proxy->keeper);
+	if (program.heritage.keeper)
+		rc = keeper_new(control, program.heritage.given, &calls, NULL, &proxy->keeper);
 	if (rc < 0)
 		return complain("keeper", rc);
 	rc = known_new(control, vendor_known, NULL, &program.known);

@@ -157,6 +157,8 @@ static const struct setting rows[] = {
 	  "Networks from which the admin page may be used.", 0, 0, NULL },
 	{ "admin", "names", SETTING_STRINGS, AT(admin.names), "tarn tarn.local",
 	  "Names by which the admin page may be called, beside any address. Others are refused: a foreign page could have its name resolve to this box.", 0, 0, NULL },
+	{ "admin", "confirm", SETTING_DURATION, AT(admin.confirm), "60s",
+	  "Settings that were changed by the page or the API are taken back by themselves after this, unless they are confirmed: a change that cuts off the admin heals.", 2000, 3600000, NULL },
 
 	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
@@ -206,6 +208,23 @@ bool tarn_conf_at_start(const struct setting *row)
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));
+}
+
+bool tarn_conf_at_proxy_start(const struct setting *row)
+{
+	static const char *const names[][2] = {
+		{ "proxy", "listen" },
+		{ "cache", "size" },
+		{ "admin", "listen" },
+		{ "admin", "names" },
+	};
+
+	return is_one_of(row, names, ARRAY_LEN(names));
+}
+
+bool tarn_conf_file_only(const struct setting *row)
+{
+	return row->type == SETTING_PATH || strcmp(row->section, "keeper") == 0;
 }
 
 int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,

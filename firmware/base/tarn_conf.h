@@ -106,6 +106,7 @@ struct tarn_settings {
 		struct addr_list listen;
 		struct net_list allow;
 		struct string_list names;
+		int64_t confirm;
 	} admin;
 	struct {
 		int level; /* enum log_level */
@@ -122,6 +123,14 @@ bool tarn_conf_private(const struct setting *row);
 
 /* Is this setting taken over at the programs' next start only, not by a reload? */
 bool tarn_conf_at_start(const struct setting *row);
+/* Of those: is a start of tarn-proxy alone enough? */
+bool tarn_conf_at_proxy_start(const struct setting *row);
+
+/*
+ * Is it set in the file alone? What names a path, a program or a user is no matter of the admin API: who took over the
+ * unprivileged half must not lead the privileged one by it.
+ */
+bool tarn_conf_file_only(const struct setting *row);
 
 /* As settings_load; `path` NULL is TARN_CONF_PATH, which need not exist. An explicit path must. */
 MUST_USE int tarn_conf_load(const char *path, struct tarn_settings *ret_settings,

@@ -30,6 +30,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(config) \
 	X(config_show) \
 	X(config_reload) \
+	X(settings) \
 	X(ca) \
 	X(sync) \
 	X(export) \

@@ -88,16 +88,18 @@ static void fds_inherit(const struct child_plan *plan)
 {
 	struct placement p[4 + HERITAGE_WORKERS_MAX] = {
 		{ plan->keeper_fd, HERITAGE_FD_KEEPER },
+		{ plan->admin_fd, HERITAGE_FD_ADMIN },
 		{ plan->beats_fd, HERITAGE_FD_BEATS },
 		{ plan->lookup_fd, HERITAGE_FD_LOOKUP },
-		{ plan->admin_fd, HERITAGE_FD_ADMIN },
 	};
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		give_up("/dev/null");
-	if (plan->keeper_fd < 0) {
-		close_from(3, ~0u);
+	if (plan->beats_fd < 0) {
+		fds_place(p, 2);
+		close_from(HERITAGE_FD_KEEPER + 1, HERITAGE_FD_ADMIN - 1);
+		close_from(HERITAGE_FD_ADMIN + 1, ~0u);
 		return;
 	}
 	for (unsigned i = 0; i < plan->workers; i++)
@@ -113,8 +115,11 @@ static void environment_set(const struct child_plan *plan)
 
 	unsetenv(HERITAGE_ENV);
 	unsetenv(HERITAGE_ENV_WORKERS);
-	if (plan->keeper_fd < 0)
+	if (plan->beats_fd < 0) {
+		if (setenv(HERITAGE_ENV, HERITAGE_ENV_PLAIN, 1))
+			give_up("setenv");
 		return;
+	}
 	snprintf(workers, sizeof(workers), "%u", plan->workers);
 	if (setenv(HERITAGE_ENV, "1", 1) || setenv(HERITAGE_ENV_WORKERS, workers, 1))
 		give_up("setenv");

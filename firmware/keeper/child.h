@@ -12,7 +12,7 @@ struct child_plan {
 	const char *config; /* NULL: its default */
 	uid_t uid;	    /* never 0 */
 	gid_t gid;
-	/* Its heritage (firmware/heritage.h), all open; with keeper_fd -1 it gets none and runs alone. */
+	/* Its heritage (firmware/heritage.h), all open; with beats_fd -1 it is the plain one. */
 	int keeper_fd;
 	int beats_fd;
 	int lookup_fd;

@@ -20,6 +20,7 @@
 #include "firmware/base/profile.h"
 #include "firmware/keeper/arm.h"
 #include "firmware/keeper/authority.h"
+#include "firmware/keeper/change.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
@@ -31,6 +32,8 @@
 #define TICK_MS	 100
 #define ROLES_MS 1000
 #define SWEEP_MS 10000
+#define AGAIN_MS                                                                                   \
+	500 /* in which the data plane says what became of a change, before it is restarted for it */
 
 struct tarnd {
 	struct event_base *base;
@@ -39,6 +42,7 @@ struct tarnd {
 	struct network *net;
 	struct steer *steer;
 	struct plane *plane;
+	struct change *change;
 	struct status *status;
 	struct authority *authority;
 	int admin_fd;
@@ -326,19 +330,17 @@ static void on_ended(void *arg)
 }
 
 /* The running parts keep what they borrowed from the old settings, so only what may change is moved. */
-static void on_reload(evutil_socket_t signal, short what, void *arg)
+static bool reload(struct tarnd *k)
 {
-	struct tarnd *k = arg;
 	struct tarnd_config config;
 	char why[TARND_WHY_MAX] = "";
 	struct profiles *profiles;
 
-	(void)signal, (void)what;
 	reload_begin(&k->reload, clock_read().wall_ms);
 	if (tarnd_config_load(k->config.path, &config, why) || tarnd_config_check(&config, why)) {
 		memcpy(k->reload.why, why, sizeof(why));
 		LOG(LOG_L_ERROR, "keeper.reload", "kept=old why=%s", LOG_QUOTE(span_of(why)));
-		return;
+		return false;
 	}
 	reload_compare(&k->reload, &k->config.settings, &config.settings);
 	k->reload.taken = true;
@@ -346,6 +348,7 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 	k->config.profiles = config.profiles;
 	config.profiles = profiles;
 	k->config.settings.steer.quic = config.settings.steer.quic;
+	k->config.settings.admin.confirm = config.settings.admin.confirm;
 	log_level_set((enum log_level)config.settings.log.level);
 	log_output((enum log_format)config.settings.log.format,
 		   (enum log_to)config.settings.log.to);
@@ -356,8 +359,46 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 	}
 	tarnd_config_free(&config);
 	authority_see_to(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
-	plane_signal(k->plane, SIGHUP);
 	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
+	return true;
+}
+
+static void on_reload(evutil_socket_t signal, short what, void *arg)
+{
+	struct tarnd *k = arg;
+
+	(void)signal, (void)what;
+	if (reload(k))
+		plane_signal(k->plane, SIGHUP);
+}
+
+/* ---- settings by the API ---------------------------------------------------------------------- */
+
+/* The data plane reads the file when it is told; it is told next. */
+static void change_taken(bool restart, void *arg)
+{
+	struct tarnd *k = arg;
+
+	(void)reload(k);
+	if (restart)
+		plane_restart(k->plane, AGAIN_MS);
+}
+
+static void change_tell(const union heritage_message *message, void *arg)
+{
+	struct tarnd *k = arg;
+
+	plane_tell(k->plane, message);
+}
+
+static void message_in(const union heritage_message *m, void *arg)
+{
+	struct tarnd *k = arg;
+
+	if (m->head.type == HERITAGE_READY)
+		change_greet(k->change);
+	else if (m->head.type == HERITAGE_SETTING || m->head.type == HERITAGE_CHANGE)
+		change_message(k->change, m, (uint64_t)k->config.settings.admin.confirm);
 }
 
 /* ---- the ladder ------------------------------------------------------------------------------- */
@@ -443,7 +484,9 @@ static unsigned workers_wanted(const struct tarn_settings *s)
 
 static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
-	static const struct plane_calls calls = { review, vendor_in, on_ended, mint_in };
+	static const struct plane_calls calls = { review, vendor_in, message_in, on_ended,
+						  mint_in };
+	static const struct change_calls changes = { change_taken, change_tell };
 	const struct tarn_settings *s = &k->config.settings;
 	struct plane_options o = {
 		.program = s->keeper.proxy,
@@ -454,7 +497,7 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 	};
 	int rc = child_identity(s->keeper.user, &o.uid, &o.gid);
 
-	if (!rc && k->steer) {
+	if (!rc) {
 		k->admin_fd = unix_listen(s->proxy.admin_socket);
 		rc = k->admin_fd < 0 ? k->admin_fd : 0;
 	}
@@ -465,6 +508,8 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 		snprintf(why, TARND_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
 	else
 		cache_folder_make(k, o.uid, o.gid);
+	if (!rc && (rc = change_new(k->base, k->config.path, &changes, k, &k->change)))
+		snprintf(why, TARND_WHY_MAX, "settings: %s", strerror(-rc));
 	return rc;
 }
 
@@ -525,6 +570,7 @@ static void parts_end(struct tarnd *k)
 	status_free(&k->status);
 	plane_free(&k->plane);
 	authority_free(&k->authority);
+	change_free(&k->change);
 	if (k->admin_fd >= 0) {
 		close(k->admin_fd);
 		(void)unlink(k->config.settings.proxy.admin_socket);

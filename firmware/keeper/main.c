@@ -12,6 +12,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/base/program.h"
+#include "firmware/keeper/change.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/keeper/only.h"
 #include "firmware/mint/secret.h"
@@ -89,6 +90,8 @@ int main(int argc, char **argv)
 		program_help(&program_tarnd, stderr);
 		return EX_USAGE;
 	}
+	if (!check && !geteuid())
+		change_recover(path);
 	rc = tarnd_config_load(path, &config, why);
 	if (rc) {
 		fprintf(stderr, "%s\n", why);

@@ -5,6 +5,7 @@
  *	plane_start ─► life_begin ─► process ─► SIGCHLD ─► life_end ─► wait (backoff) ─┐
  *	                   ▲                       ▲                                    │
  *	                   │                       └── kill: plane_watch, stop too slow │
+ *	                   ├────────────── at once, if plane_restart() asked for it ────┤
  *	                   └────────────────────────────────────────────────────────────┘
  *
  * The process owns its listeners alone: ours are closed in life_begin() once it is forked, so interception
@@ -40,7 +41,9 @@ struct plane {
 	struct backoff backoff;
 	struct event *sigchld;
 	struct event *timer; /* next start; while stopping, the end of patience */
+	struct event *again; /* when a restart that was asked for begins */
 	bool stopping;
+	bool starting_anew; /* it was asked to end so that plane_restart() can start it */
 	bool killed_for_hang;
 	uint64_t doomed_at_ms; /* since when a fatal signal has been on its way; 0: none */
 };
@@ -64,7 +67,7 @@ static void message_in(const union heritage_message *m, void *arg)
 
 	switch (m->head.type) {
 	case HERITAGE_READY:
-		if (m->ready.workers != p->options.workers) {
+		if (p->options.steer && m->ready.workers != p->options.workers) {
 			LOG(LOG_L_ERROR, "plane.workers", "asked=%u serves=%u", p->options.workers,
 			    m->ready.workers);
 			return;
@@ -86,9 +89,12 @@ static void message_in(const union heritage_message *m, void *arg)
 		p->calls.mint(&m->mint, p->arg);
 		return;
 	default:
+		p->calls.message(m, p->arg);
 		return;
 	}
 	p->calls.changed(p->arg);
+	if (m->head.type == HERITAGE_READY)
+		p->calls.message(m, p->arg);
 }
 
 static int process_start(struct plane *p, int peer, const int *listeners)
@@ -123,8 +129,8 @@ static int life_begin(struct plane *p)
 		if (rc)
 			return rc;
 		n = p->options.workers;
-		rc = plane_channel_new(p->base, message_in, p, &p->channel, &peer);
 	}
+	rc = plane_channel_new(p->base, message_in, p, &p->channel, &peer);
 	if (!rc)
 		rc = process_start(p, peer, listeners);
 	while (n > 0)
@@ -201,12 +207,15 @@ static void life_end(struct plane *p, int status)
 	p->state.pid = 0;
 	p->state.ready = p->state.health_seen = p->state.reachable = false;
 	plane_channel_free(&p->channel);
-	if (!p->stopping) {
-		life_next(p, lived);
-		return;
-	}
 	(void)evtimer_del(p->timer);
-	p->calls.ended(p->arg);
+	if (p->stopping) {
+		p->calls.ended(p->arg);
+	} else if (p->starting_anew) {
+		p->starting_anew = false;
+		plane_start(p);
+	} else {
+		life_next(p, lived);
+	}
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -224,10 +233,41 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct plane *p = arg;
 
 	(void)fd, (void)what;
-	if (!p->stopping)
-		plane_start(p);
-	else if (p->state.pid)
+	if (p->state.pid)
 		(void)kill(p->state.pid, SIGKILL);
+	else if (!p->stopping)
+		plane_start(p);
+}
+
+static void end_ask(struct plane *p)
+{
+	union heritage_message stop = { .stop = HERITAGE_INIT(HERITAGE_STOP, heritage_stop) };
+
+	if (p->channel)
+		plane_channel_send(p->channel, &stop);
+	else
+		(void)kill(p->state.pid, SIGTERM);
+}
+
+/* One that is just being started reads the file anew anyway. */
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct plane *p = arg;
+
+	(void)fd, (void)what;
+	if (!p->state.pid || p->stopping || p->starting_anew)
+		return;
+	p->starting_anew = true;
+	LOG(LOG_L_NOTICE, "plane.restart", "pid=%d why=settings", (int)p->state.pid);
+	end_ask(p);
+	timer_set(p, HERITAGE_DRAIN_MS + STOP_GRACE_MS);
+}
+
+void plane_restart(struct plane *p, unsigned in_ms)
+{
+	struct timeval tv = ms(in_ms);
+
+	(void)evtimer_add(p->again, &tv);
 }
 
 int plane_new(struct event_base *base, const struct plane_options *options,
@@ -242,8 +282,9 @@ int plane_new(struct event_base *base, const struct plane_options *options,
 	p->calls = *calls;
 	p->arg = arg;
 	p->timer = evtimer_new(base, on_timer, p);
+	p->again = evtimer_new(base, on_again, p);
 	p->sigchld = evsignal_new(base, SIGCHLD, on_sigchld, p);
-	if (!p->timer || !p->sigchld || event_add(p->sigchld, NULL)) {
+	if (!p->timer || !p->again || !p->sigchld || event_add(p->sigchld, NULL)) {
 		plane_free(&p);
 		return -ENOMEM;
 	}
@@ -264,6 +305,8 @@ void plane_free(struct plane **plane)
 	plane_channel_free(&p->channel);
 	if (p->timer)
 		event_free(p->timer);
+	if (p->again)
+		event_free(p->again);
 	if (p->sigchld)
 		event_free(p->sigchld);
 	free(p);
@@ -272,20 +315,17 @@ void plane_free(struct plane **plane)
 
 void plane_stop(struct plane *p)
 {
-	union heritage_message stop = { .stop = HERITAGE_INIT(HERITAGE_STOP, heritage_stop) };
 	bool again = p->stopping;
 
 	p->stopping = true;
+	p->starting_anew = false;
 	p->state.restarting = false;
 	if (!p->state.pid) {
 		(void)evtimer_del(p->timer);
 		p->calls.ended(p->arg);
 		return;
 	}
-	if (p->channel)
-		plane_channel_send(p->channel, &stop);
-	else
-		(void)kill(p->state.pid, SIGTERM);
+	end_ask(p);
 	timer_set(p, again ? 0 : HERITAGE_DRAIN_MS + STOP_GRACE_MS);
 }
 

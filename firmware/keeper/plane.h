@@ -24,13 +24,15 @@ struct plane_options {
 	uint64_t hang_ms; /* a heartbeat older than this: kill */
 	int admin_fd;	  /* listening socket of its admin API; borrowed */
 	struct steer *
-		steer; /* borrowed; NULL: no heritage, it runs alone and only its exit is watched */
+		steer; /* borrowed; NULL: the plain heritage, nothing of it is watched but its exit */
 };
 
 /* What happened; all in the loop. */
 struct plane_calls {
 	void (*changed)(void *arg); /* some of struct plane_state */
 	void (*vendor)(const uint8_t addr[16], uint32_t ttl, void *arg);
+	/* What is not for this room: settings; and READY, after it has been seen to. */
+	void (*message)(const union heritage_message *message, void *arg);
 	void (*ended)(void *arg); /* after plane_stop(): the process is gone */
 	void (*mint)(const struct heritage_mint *ask, void *arg);
 };
@@ -58,6 +60,8 @@ void plane_free(struct plane **plane);
 void plane_start(struct plane *p);
 /* Asks it to end: `ended` follows within HERITAGE_DRAIN_MS and a bit, at once if there is none. Called again: now. */
 void plane_stop(struct plane *p);
+/* Ends it, as plane_stop() does, and starts it again at once. `in_ms`: from now, so that it can say something before. */
+void plane_restart(struct plane *p, unsigned in_ms);
 /* Call often: kills what hangs. */
 void plane_watch(struct plane *p);
 

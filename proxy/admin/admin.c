@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "proxy/admin/access.h"
+#include "proxy/admin/changes.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -37,6 +38,7 @@ struct admin {
 	struct evhttp *http;
 	struct asks *asks;
 	struct access *access;
+	struct changes *changes;
 	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
 	char *path; /* of the socket file that we made, or NULL */
@@ -55,6 +57,17 @@ static void on_request(struct evhttp_request *request, void *arg)
 struct access *admin_access(struct admin *admin)
 {
 	return admin->access;
+}
+
+struct changes *admin_changes(struct admin *admin)
+{
+	return admin->changes;
+}
+
+void admin_changed(struct admin *admin, const struct heritage_changed *changed)
+{
+	if (admin)
+		changes_told(admin->changes, changed);
 }
 
 uint64_t admin_started_ms(const struct admin *admin)
@@ -167,6 +180,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 	}
 	rc = asks_new(control, admin, &admin->asks);
 	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
+	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
 	if (rc < 0) {
@@ -189,6 +203,7 @@ void admin_free(struct admin **ptr)
 	if (admin->http)
 		evhttp_free(admin->http);
 	web_free(&admin->web);
+	changes_free(&admin->changes);
 	access_free(&admin->access);
 	if (admin->path && lstat(admin->path, &st) == 0 && st.st_dev == admin->dev &&
 	    st.st_ino == admin->ino)

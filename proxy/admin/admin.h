@@ -20,6 +20,13 @@ MUST_USE int admin_new(struct worker *control, int inherited_fd, const char *pat
 		       struct admin **ret_admin);
 void admin_free(struct admin **admin);
 
+/* The keeper has said what became of a change of the settings. NULL admin: nobody asks. */
+struct heritage_changed;
+void admin_changed(struct admin *admin, const struct heritage_changed *changed);
+
+struct changes;
+struct changes *admin_changes(struct admin *admin);
+
 struct access;
 struct access *admin_access(struct admin *admin);
 

@@ -142,7 +142,7 @@ static json_t *intercept_json(struct worker *control)
 	struct builder intercept = { .object = json_object() };
 	const struct heritage_state *state = keeper_state(control->proxy->keeper);
 
-	put(&intercept, "keeper", json_boolean(control->proxy->keeper != NULL));
+	put(&intercept, "keeper", json_boolean(keeper_steers(control->proxy->keeper)));
 	put(&intercept, "armed", json_boolean(state && state->armed));
 	put(&intercept, "why_not",
 	    json_string(state			 ? state->reason

@@ -19,9 +19,18 @@
 #include "proxy/admin/ask_priv.h"
 
 /* Append your table here; the first row that fits counts. */
-#define ADMIN_TABLES(X) X(status) X(session) X(history) X(sync) X(events) X(repository) X(import)
+/* One a line. */
+#define ADMIN_TABLES(X)                                                                            \
+	X(status)                                                                                  \
+	X(session)                                                                                 \
+	X(history)                                                                                 \
+	X(sync)                                                                                    \
+	X(events)                                                                                  \
+	X(settings)                                                                                \
+	X(repository)                                                                              \
+	X(import)
 
-#define X(name)		extern const struct admin_table admin_table_##name;
+#define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)
 #undef X
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The admin page in a real Chromium. Traffic is real, too: curl as devices, tarn-proxy alone, nginx as the vendor.
+# The admin page in a real Chromium. Traffic is real, too: curl as devices, tarnd and tarn-proxy, nginx as the vendor.
 # `make deps-page` installs what this needs beyond the other tests; playwright-core and axe-core come from npm by the
 # lock file, once, to build/page. Pictures of each view at three widths in both languages: build/page/pictures.
 #
@@ -33,6 +33,12 @@ exec 9>"$build/page.lock"
 flock 9
 modules || skip_all "npm brings no playwright-core: $(grep -m1 'ERR! \(code\|errno\)' "$page/npm.log")"
 exec 9>&-
+
+# tarnd is one in a network: a network of our own, then.
+if ((EUID == 0)) && [[ -z ${PAGE_NET:-} ]]; then
+	PAGE_NET=own exec unshare --net -- "$0"
+fi
+[[ ${PAGE_NET:-} != own ]] || ip link set lo up
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-page.XXXXXX")
 port=$((20000 + (BASHPID + RANDOM) % 4000))
@@ -82,7 +88,41 @@ pids+=($!)
 
 # ---- tarn-proxy, and devices --------------------------------------------------------------------
 
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" &
+# With tarnd, as it writes the settings; it needs root.
+conf=$dir/tarn.conf
+mkdir -p "$dir/vendors" "$dir/store" "$dir/run"
+tarnd_start() {
+	chown nobody "$dir/store"
+	cat >"$conf" <<-END
+		[proxy]
+		listen = 127.0.0.1:$port
+		admin_socket = $dir/run/proxy.sock
+		[cache]
+		path = $dir/store
+		size = 256M
+		[vendors]
+		dir = $dir/vendors
+		[keeper]
+		socket = $dir/run/keeper.sock
+		state = $dir/state
+		proxy = $build/bin/tarn-proxy
+		user = nobody
+		[steer]
+		mode = off
+		[admin]
+		listen = 127.0.0.1:$web
+		confirm = 6s
+		[log]
+		level = notice
+	END
+	"$build/bin/tarnd" --config "$conf" 2>>"$dir/proxy.log" &
+}
+if [[ ${PAGE_NET:-} == own && -x $build/bin/tarnd ]]; then
+	BUILD=$build "$here/../tools/wire" profile "$dir" "$origin"
+	tarnd_start
+else
+	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" &
+fi
 pids+=($!)
 BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
 password=$("$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k none admin password --first) || exit 1
@@ -107,6 +147,7 @@ while :; do
 done 2>/dev/null &
 pids+=($!)
 
-URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 HOSTILE="http://127.0.0.9/'onerror='tarnXss=1" \
+URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 CUTTING=admin.allow CUTTING_VALUE=127.0.0.0/8 \
+	SETTINGS=${PAGE_NET:-} HOSTILE="http://127.0.0.9/'onerror='tarnXss=1" \
 	CHROMIUM=$(command -v chromium) PICTURES=$page/pictures MODULES=$page/node_modules \
 	node "$here/browser.mjs" "$here/../../proxy/admin/page"

@@ -336,6 +336,7 @@ export default {
 	'settings.is': 'Default: {value}',
 	'settings.own': 'changed',
 	'settings.restart': 'needs a restart',
+	'settings.fixed': 'in the file alone',
 	'settings.limits': 'From {min} to {max}.',
 	'settings.readonly': 'You may look, but not change: your session has the role “view”.',
 	'settings.undo': 'Undo the last change',

@@ -44,7 +44,7 @@ export default {
 		let settings = [], history = null;
 
 		function input(s, id, value) {
-			const common = { id, disabled: !operate, 'aria-describedby': `${id}-help ${id}-error` };
+			const common = { id, disabled: !operate || s.fixed, 'aria-describedby': `${id}-help ${id}-error` };
 			const choices = s.type === 'bool' ? ['yes', 'no'] : s.choices;
 			if (choices)
 				return h('select', { ...common, onchange() { set(s, this.value); } }, choices.map(c => h('option', { value: c, selected: c === value }, s.type === 'bool' ? `${c} – ${t(`bool.${c}`)}` : c)));
@@ -67,7 +67,7 @@ export default {
 				row.input.setAttribute('aria-invalid', 'true');
 			else
 				row.input.removeAttribute('aria-invalid');
-			row.reset.hidden = !operate || row.input.value === s.default;
+			row.reset.hidden = !operate || s.fixed || row.input.value === s.default;
 		}
 		function pending() {
 			bar.hidden = !changes.size;
@@ -79,7 +79,7 @@ export default {
 			const error = h('p', { class: 'error', id: `${id}-error` });
 			const reset = h('button', { type: 'button', class: 'plain', 'aria-label': `${t('settings.default')}: ${idOf(s)}`, onclick() { control.value = s.default; set(s, s.default); control.focus(); } }, t('settings.default'));
 			const el = h('div', { class: 'setting' },
-				h('div', null, h('label', { for: id }, s.key), ' ', s.value !== s.default && h('span', { class: 'chip' }, t('settings.own')), s.restart && h('span', { class: 'chip warn' }, t('settings.restart')),
+				h('div', null, h('label', { for: id }, s.key), ' ', s.value !== s.default && h('span', { class: 'chip' }, t('settings.own')), s.fixed ? h('span', { class: 'chip' }, t('settings.fixed')) : s.restart && h('span', { class: 'chip warn' }, t('settings.restart')),
 					h('p', { class: 'help', id: `${id}-help` }, helpOf(s), ' ', limits(s), ' ', h('span', { class: 'mono' }, t('settings.is', { value: s.default || '""' })))),
 				h('div', { class: 'field' }, control, reset, error));
 			rows.set(idOf(s), { el, input: control, error, reset });

@@ -24,6 +24,10 @@ static union heritage_message message(uint32_t type, size_t size)
 		m.mint.host[0] = 'a';
 	if (type == HERITAGE_MINTED)
 		m.minted.n = 1;
+	if (type == HERITAGE_SETTING)
+		m.setting.id = 1;
+	if (type == HERITAGE_CHANGE)
+		m.change.id = 1;
 	return m;
 }
 
@@ -46,7 +50,7 @@ static void sizes_must_agree(void **state)
 	union heritage_message m = message(HERITAGE_READY, sizeof(struct heritage_ready));
 
 	(void)state;
-	for (size_t n = 0; n < 200; n++)
+	for (size_t n = 0; n < sizeof(m); n++)
 		assert_int_equal(heritage_valid(&m, n, true), n == sizeof(struct heritage_ready));
 	m.head.size++;
 	assert_false(heritage_valid(&m, sizeof(struct heritage_ready), true));
@@ -80,6 +84,19 @@ static void values_must_be_in_range(void **state)
 	assert_false(heritage_valid(&m, m.head.size, true));
 	m.vendor.ttl = HERITAGE_TTL_MAX;
 	assert_true(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_CHANGE, sizeof(struct heritage_change));
+	m.change.settings = HERITAGE_SETTINGS_MAX + 1;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.change.settings = 0;
+	m.change.id = 0;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_SETTING, sizeof(struct heritage_setting));
+	memcpy(m.setting.value, "\xc3\xa4", 3); /* a value may be UTF-8 */
+	assert_true(heritage_valid(&m, m.head.size, true));
+	memcpy(m.setting.value, "a\n[log]", 8); /* and is one line */
+	assert_false(heritage_valid(&m, m.head.size, true));
+	memset(m.setting.value, 'x', HERITAGE_VALUE);
+	assert_false(heritage_valid(&m, m.head.size, true));
 }
 
 static void texts_end_and_are_printable(void **state)

@@ -66,7 +66,7 @@ static void hold_number(void)
 
 static int begin(void **state)
 {
-	static const struct keeper_calls calls = { on_stop, on_seen, on_minted };
+	static const struct keeper_calls calls = { on_stop, on_seen, on_minted, NULL };
 	int pair[2];
 
 	(void)state;
@@ -83,7 +83,7 @@ static int begin(void **state)
 	mute = false;
 	rig_turn(&rig, 0);
 	assert_int_equal(leaves_new(rig.worker, state_dir, &leaves), 0);
-	assert_int_equal(keeper_new(rig.worker, &calls, NULL, &keeper), 0);
+	assert_int_equal(keeper_new(rig.worker, true, &calls, NULL, &keeper), 0);
 	leaves_serve(leaves, keeper);
 	return 0;
 }

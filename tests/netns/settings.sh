@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 90
+#
+# Settings changed through the API: tarnd writes them, and takes them back unless they are confirmed - also when the
+# admin is cut off, also after kill -9 of either program. The box steers nothing here ([steer] mode = off).
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+[[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
+
+PROXY=$BUILD/bin/tarn-proxy
+unset FAKEPROXY_VENDORS
+space box
+config 'mode = off'
+conf=$work/tarn.conf
+sed -i 's/^workers = 2/workers = 1/' "$conf"
+cat >>"$conf" <<-END
+	size = 64M
+	# Mine, and to stay.
+	[log]
+	level = info ; not too much
+	[admin]
+	confirm = 3s
+	[sync]
+	#interval = 1h
+END
+cp "$conf" "$work/first.conf"
+chmod 640 "$conf"
+chgrp nogroup "$conf"
+
+ctl() { in_ns box "$BUILD/bin/tarnctl" -c "$conf" -s "$work/proxy.sock" -k "$work/keeper.sock" "$@"; }
+api() { # METHOD PATH [BODY]
+	in_ns box curl -s --max-time 10 --unix-socket "$work/proxy.sock" -X "$1" "http://x/api/v1/$2" \
+		${3:+-H 'Content-Type: application/json' -d "$3"}
+}
+value() { api GET settings | jq -r --arg s "$1" '.settings[] | select("\(.section).\(.key)" == $s) | .value'; }
+value_is() { [[ $(value "$1") == "$2" ]]; }
+pending() { api GET settings | jq -e '.pending.left_s > 0'; }
+not_pending() { api GET settings | jq -e '.pending == null'; }
+as_before() { diff "$work/first.conf" "$conf"; }
+alive() { api GET status | jq -e .uptime_s; }
+up() { wait_until 15 alive; }
+status_of() { # STATUS COMMAND...
+	local want=$1
+	shift
+	"$@"
+	(($? == want))
+}
+tarnd_start
+check 'a box that steers nothing has its API' up || logs_show
+check 'nothing waits' not_pending
+check 'all settings are there, with default and help' eval \
+	"api GET settings | jq -e '(.settings | length) > 50 and all(.settings[]; .help != \"\" and (.default | type) == \"string\")'"
+
+# ---- what is wrong changes nothing ----------------------------------------------------------------
+
+check 'wrong values are told one by one' eval \
+	"api PATCH settings '{\"log.level\": \"loud\", \"sync.rate\": \"many\", \"no.such\": \"1\", \"log.access\": \"yes\"}' |
+	jq -e '([.errors[].setting] | sort) == [\"log.level\", \"no.such\", \"sync.rate\"] and (.errors[0].text | contains(\"allowed\"))'"
+check 'what leads root is set in the file alone' eval \
+	"api PATCH settings '{\"keeper.user\": \"nobody\", \"cache.path\": \"/tmp\"}' | jq -e '.errors | length == 2'"
+check 'a second line is none' eval "api PATCH settings '{\"sync.product_id\": \"a\\n[keeper]\"}' | jq -e .error"
+check 'nothing waits after that' not_pending
+check 'the file is as it was' as_before
+check 'nothing to confirm: status 3' status_of 3 ctl config confirm
+
+# ---- taken, confirmed, taken back -----------------------------------------------------------------
+
+check 'a change is taken' ctl config set log.level=debug sync.interval=2h
+check 'it is in force' value_is log.level debug
+check 'and in the file, comments kept' eval "grep -qx 'level = debug ; not too much' '$conf' && grep -qx '# Mine, and to stay.' '$conf' &&
+	grep -A1 -x '#interval = 1h' '$conf' | grep -qx 'interval = 2h'"
+check 'it waits' pending
+check 'another one has to wait: status 3' status_of 3 ctl config set log.level=warn
+check 'owner and mode of the file stay' test "$(stat -c '%a %G' "$conf")" = '640 nogroup'
+check 'it is taken back by itself' wait_until 10 as_before
+check 'and out of force' wait_until 5 value_is log.level info
+
+check 'a second time' ctl config set log.level=debug
+check 'confirmed' ctl config confirm
+check 'it does not wait any more' not_pending
+uptime_over() { (($(alive) > $1)); }
+wait_until 10 uptime_over $(($(alive) + 3)) # longer than [admin] confirm
+check 'and stays' value_is log.level debug
+check 'what was confirmed can be taken back' ctl config undo
+check 'it is' as_before
+check 'and in force' value_is log.level info
+check 'once: status 3' status_of 3 ctl config undo
+
+# ---- the admin's own hand -------------------------------------------------------------------------
+
+check 'a change' ctl config set log.level=debug
+echo '# edited' >>"$conf"
+check 'a file that was edited meanwhile stays' wait_until 10 grep -q 'settings.taken_back.*error=ESTALE' "$work/tarnd.log"
+check 'as it is' grep -qx '# edited' "$conf"
+cp "$work/first.conf" "$conf"
+kill -HUP "$tarnd"
+check 'a file of the admin counts' wait_until 5 value_is log.level info
+
+# ---- cut off, and killed --------------------------------------------------------------------------
+
+check 'a change of the admin address is taken' ctl config set admin.listen=127.0.0.1:8443
+check 'tarn-proxy is started again for it' wait_until 10 in_ns box curl -sk -o /dev/null https://127.0.0.1:8443/
+check 'who does not confirm gets the old one back' wait_until 15 as_before
+gone() { ! in_ns box curl -sk -o /dev/null https://127.0.0.1:8443/; }
+check 'and tarn-proxy is started again' wait_until 15 gone
+check 'and serves' up
+
+check 'a change' ctl config set log.level=debug
+kill -KILL "$(proxy_pid)"
+check 'kill -9 of tarn-proxy: it is taken back' wait_until 10 as_before
+check 'and it serves' up
+check 'with what was' wait_until 5 value_is log.level info
+
+check 'a change' ctl config set log.level=debug
+kill -KILL "$tarnd"
+wait "$tarnd" 2>/dev/null
+tarnd_start
+check 'kill -9 of tarnd: its successor serves' up
+check 'and takes it back' wait_until 10 as_before
+check 'in force' wait_until 5 value_is log.level info
+
+check 'a change' ctl config set log.level=debug
+kill -KILL "$tarnd"
+wait "$tarnd" 2>/dev/null
+sed -i '1s/1 [^ ]*/1 another-boot/' "$conf.pending"
+tarnd_start
+check 'after a reboot it is taken back before anything else' wait_until 10 as_before
+check 'the successor serves' up
+check 'and nothing waits' not_pending
+tarnd_stop
+check 'tarnd ends well' test "$tarnd_status" = 0
+check 'nothing is left beside the file' tap_not compgen -G "$conf.*"
+done_testing
