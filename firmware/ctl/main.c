@@ -37,6 +37,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(import) \
 	X(log) \
 	X(admin) \
+	X(support) \
 	X(man) \
 	X(completion) \
 	X(main)
