@@ -26,6 +26,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 #define CTL_TABLES(X) \
 	X(status) \
 	X(stat) \
+	X(upstreams) \
 	X(why) \
 	X(config) \
 	X(config_show) \

@@ -23,6 +23,7 @@
 #define ADMIN_TABLES(X)                                                                            \
 	X(status)                                                                                  \
 	X(session)                                                                                 \
+	X(upstreams)                                                                               \
 	X(history)                                                                                 \
 	X(sync)                                                                                    \
 	X(events)                                                                                  \

@@ -10,6 +10,7 @@
 
 #include <ares.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
@@ -295,4 +296,31 @@ void channel_ask(struct channel *channel, const char *host, int family, channel_
 	STAT_INC(STAT_DNS_LOOKUPS);
 	ares_getaddrinfo(channel->ares, host, NULL, &hints, answered, question);
 	timer_set(channel);
+}
+
+char *channel_servers(const struct channel *channel)
+{
+	struct ares_addr_port_node *servers = NULL;
+	char *made = NULL, text[ADDR_TEXT_MAX];
+	struct addr addr;
+	size_t n = 0;
+	FILE *to;
+
+	if (ares_get_servers_ports(channel->ares, &servers) != ARES_SUCCESS)
+		return NULL;
+	to = open_memstream(&made, &n);
+	for (const struct ares_addr_port_node *s = servers; to && s; s = s->next) {
+		uint16_t port = s->udp_port ? (uint16_t)s->udp_port : 53;
+
+		if (addr_from_bytes(
+			    span_make((const char *)&s->addr, s->family == AF_INET ? 4 : 16), port,
+			    &addr) == 0)
+			fprintf(to, "%s%s", s == servers ? "" : ",", addr_format(&addr, text));
+	}
+	if (to && fclose(to) != 0) {
+		free(made);
+		made = NULL;
+	}
+	ares_free_data(servers);
+	return made;
 }

@@ -28,6 +28,9 @@ void channel_retire(struct channel **channel);
 /* At once: questions under way end with -ECANCELED. Not from a callback of it. */
 void channel_free(struct channel **channel);
 
+/* Whom it asks, in order: "192.0.2.53:53,[2001:db8::53]:53". free() it; NULL: no memory. */
+char *channel_servers(const struct channel *channel);
+
 /* Addresses of one family. No search list: the name is taken as complete. */
 void channel_ask(struct channel *channel, const char *host, int family, channel_f *f, void *arg);
 

@@ -577,3 +577,29 @@ void resolver_free(struct resolver **ptr)
 	free(resolver);
 	*ptr = NULL;
 }
+
+/* ---- shown ------------------------------------------------------------------------------------ */
+
+void resolver_each(const struct resolver *resolver, resolver_each_f *f, void *arg)
+{
+	uint64_t now = worker_now(resolver->control)->mono_ms;
+
+	for (const struct entry *entry = resolver->entries; entry; entry = entry->hh.next) {
+		struct resolver_view view = {
+			.host = entry->key.host,
+			.server = entry->key.server.sa.sa_family == AF_UNSPEC ? NULL
+									      : &entry->key.server,
+			.err = entry->err,
+			.left_ms = entry->fresh_until_ms > now ? entry->fresh_until_ms - now : 0,
+			.addrs = entry->addrs,
+			.n = entry->n,
+		};
+
+		f(&view, arg);
+	}
+}
+
+char *resolver_system(const struct resolver *resolver)
+{
+	return resolver->system ? channel_servers(resolver->system) : NULL;
+}

@@ -59,4 +59,19 @@ void resolver_ask_fresh(struct resolver *resolver, const char *host, const struc
 			struct resolver_ask *ask);
 void resolver_ask_cancel(struct resolver *resolver, struct resolver_ask *ask);
 
+/* What admin shows: a name as one set of servers told it. */
+struct resolver_view {
+	const char *host;
+	const struct addr *server; /* a public one; NULL: the system's */
+	int err;		   /* 0, or why there is no address (resolve_f's) */
+	uint64_t left_ms;	   /* until it is asked again; 0: it is stale */
+	const struct addr *addrs;
+	size_t n;
+};
+typedef void resolver_each_f(const struct resolver_view *view, void *arg);
+void resolver_each(const struct resolver *resolver, resolver_each_f *f, void *arg);
+
+/* The system's resolvers, as channel_servers(); NULL: none yet, or no memory. */
+char *resolver_system(const struct resolver *resolver);
+
 #endif

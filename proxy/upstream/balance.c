@@ -125,6 +125,27 @@ bool balance_rested(struct balance *balance, const struct addr *addr, uint64_t m
 	return rested;
 }
 
+uint64_t balance_rests_ms(struct balance *balance, const struct addr *addr, uint64_t mono_ms,
+			  unsigned *ret_failures)
+{
+	uint64_t rests = 0;
+
+	*ret_failures = 0;
+	CHECK_OK(pthread_mutex_lock(&balance->lock));
+	for (size_t i = 0; i < ENTRIES; i++) {
+		const struct entry *entry = &balance->entries[i];
+
+		if (entry->addr.sa.sa_family == AF_UNSPEC || !addr_ip_eq(&entry->addr, addr))
+			continue;
+		if (entry->until_ms > mono_ms && entry->until_ms - mono_ms > rests)
+			rests = entry->until_ms - mono_ms;
+		for (uint32_t ms = entry->rest_ms; ms >= BALANCE_REST_MIN_MS; ms /= 2)
+			++*ret_failures; /* each doubled the rest */
+	}
+	CHECK_OK(pthread_mutex_unlock(&balance->lock));
+	return rests;
+}
+
 /* Takes the next address of that family (or, if none is left, of the other) out of `from`. */
 static struct addr take_next(struct addr *from, size_t *n, int family)
 {

@@ -24,6 +24,9 @@ void balance_failed(struct balance *balance, const struct addr *addr, uint64_t m
 /* It served well: forgotten. Cheap when nothing is known of it. */
 void balance_good(struct balance *balance, const struct addr *addr);
 bool balance_rested(struct balance *balance, const struct addr *addr, uint64_t mono_ms);
+/* How long this address, at whichever port, still rests: ms; 0: it does not. *ret_failures: how often it failed in a row. */
+uint64_t balance_rests_ms(struct balance *balance, const struct addr *addr, uint64_t mono_ms,
+			  unsigned *ret_failures);
 
 /*
  * Orders for trying: families interleaved beginning with that of the first usable address (RFC 8305, 4), turned by

@@ -123,6 +123,9 @@ check 'a new host is not covered, tarnd says' wait_until 5 grep -q 'ca.uncovered
 check 'and show says' says 'Not for       new.example' ca show
 check 'the CA is the same' test "$(ctl ca export | ca_digest)" == "$digest"
 
+check 'dns says whose DNS it is' says 'here    yes' dns
+check 'upstreams is a table or says why not' says 'VENDOR' upstreams
+
 # ---- the configuration, shown and reloaded ----------------------------------------------------------
 
 shown_is_the_same() {
