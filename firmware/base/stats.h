@@ -11,6 +11,9 @@
 #ifndef FIRMWARE_BASE_STATS_H
 #define FIRMWARE_BASE_STATS_H
 
+#define HISTOGRAM_KINDS 5  /* outcomes (histogram.h) */
+#define HISTOGRAM_SIZE	17 /* buckets and the sum */
+
 /* clang-format off */
 #define STATS(ONE, MANY) \
 	/* connections of devices */ \
@@ -60,6 +63,8 @@
 	ONE(REQUEST_HTTPS_REFUSED, COUNTER, "request.https_refused", "refused with 501: https was asked of the explicit proxy in clear, not by CONNECT") \
 	ONE(REQUEST_RANGE, COUNTER, "request.range", "answered with 206 from the store or a flight") \
 	ONE(REQUEST_NOT_MODIFIED, COUNTER, "request.not_modified", "answered with 304: the device's copy is current") \
+	MANY(REQUEST_FIRST_BYTE, HISTOGRAM_KINDS * HISTOGRAM_SIZE, COUNTER, "request.first_byte", "shown by histogram.h") \
+	MANY(REQUEST_WHOLE, HISTOGRAM_KINDS * HISTOGRAM_SIZE, COUNTER, "request.whole", "shown by histogram.h") \
 	MANY(HTTP_REFUSED, 64, COUNTER, "http.refused", "messages refused by the HTTP parser, by reason") \
 	/* bytes */ \
 	ONE(BYTES_TO_DEVICES, COUNTER, "bytes.to_devices", "body bytes sent to devices for cacheable requests") \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cache/store.h"
+#include "firmware/base/histogram.h"
 #include "firmware/base/version.h"
 #include "proxy/config.h"
 #include "proxy/dns/reach.h"
@@ -307,9 +308,56 @@ static void metric_row(const struct stat_view *view, void *arg)
 	metrics->named = view->name;
 }
 
+static void histogram_name(struct evbuffer *out, const struct histogram_view *view)
+{
+	evbuffer_add_printf(out, "tarn_");
+	for (const char *p = view->name; *p; p++)
+		evbuffer_add(out, *p == '.' ? "_" : p, 1);
+	evbuffer_add_printf(out, "_seconds");
+}
+
+static void histogram_line(struct evbuffer *out, const struct histogram_view *view,
+			   const char *suffix, const char *le, int64_t value)
+{
+	histogram_name(out, view);
+	evbuffer_add_printf(out, "%s{outcome=\"%s\"", suffix, view->kind);
+	if (le)
+		evbuffer_add_printf(out, ",le=\"%s\"", le);
+	evbuffer_add_printf(out, "} %lld\n", (long long)value);
+}
+
+/* Buckets are cumulated; le is in seconds. */
+static void histogram_rows(const struct histogram_view *view, void *arg)
+{
+	struct metrics *metrics = arg;
+	int64_t total = 0;
+	char le[32];
+
+	if (metrics->named != view->name) {
+		evbuffer_add_printf(metrics->out, "# HELP ");
+		histogram_name(metrics->out, view);
+		evbuffer_add_printf(metrics->out, " %s\n# TYPE ", view->help);
+		histogram_name(metrics->out, view);
+		evbuffer_add_printf(metrics->out, " histogram\n");
+	}
+	metrics->named = view->name;
+	for (unsigned i = 0; i < view->n; i++) {
+		total += view->buckets[i];
+		if (i + 1 < view->n)
+			(void)snprintf(le, sizeof(le), "%g", (double)view->bounds_ms[i] / 1000);
+		histogram_line(metrics->out, view, "_bucket", i + 1 < view->n ? le : "+Inf", total);
+	}
+	histogram_name(metrics->out, view);
+	evbuffer_add_printf(metrics->out, "_sum{outcome=\"%s\"} %.3f\n", view->kind,
+			    (double)view->sum_ms / 1000);
+	histogram_line(metrics->out, view, "_count", NULL, total);
+}
+
 void report_metrics(struct evbuffer *out)
 {
 	struct metrics metrics = { .out = out };
 
 	stat_each(metric_row, &metrics);
+	metrics.named = NULL;
+	histogram_each(histogram_rows, &metrics);
 }

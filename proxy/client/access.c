@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The access log ([log] access = yes): one line a request, however many there are.
+ * What is noted of a request at its end: how long it took (histogram.h), and the access log ([log] access = yes), one
+ * line a request, however many there are.
  *
  *	event=request device=192.0.2.7 vendor=acme method=GET host=updates.example.com path=/a?v=1 status=200
  *	bytes=65536 first_ms=0 ms=3 whole=yes cache="tarn; hit; ttl=3599"
@@ -9,6 +10,7 @@
  * profile nothing; no field of the request does. Times count from the request's head. A request that was carried
  * through (spliced, tunnelled) has status=0: its bytes are the splice's.
  */
+#include "firmware/base/histogram.h"
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
 
@@ -55,12 +57,41 @@ static const char *cache_of(const struct request *req, char *buf, size_t size)
 	return buf;
 }
 
+static enum request_kind kind_of(const struct request *req)
+{
+	if (req->policy.route != POLICY_ROUTE_CACHE)
+		return REQUEST_KIND_PASS;
+	if (req->collapsed)
+		return REQUEST_KIND_COLLAPSED;
+	if (req->verdict.fwd == CACHE_FWD_NONE)
+		return REQUEST_KIND_HIT;
+	if (req->verdict.fwd == CACHE_FWD_STALE && req->fwd_status == 304)
+		return REQUEST_KIND_REVALIDATED;
+	return req->verdict.fwd == CACHE_FWD_BYPASS ? REQUEST_KIND_PASS : REQUEST_KIND_MISS;
+}
+
+/* What we answer of our own accord (errors, refusals) says nothing about how long a device waits for an update. */
+static void time_note(struct request *req, bool whole)
+{
+	enum request_kind kind;
+
+	if (req->timed || !req->first_ms || req->policy.route == POLICY_ROUTE_ANSWER)
+		return;
+	req->timed = true;
+	kind = kind_of(req);
+	histogram_add(STAT_REQUEST_FIRST_BYTE_FIRST, kind, req->first_ms - req->began.mono_ms);
+	if (whole)
+		histogram_add(STAT_REQUEST_WHOLE_FIRST, kind,
+			      request_now(req).mono_ms - req->began.mono_ms);
+}
+
 void access_log(struct request *req, bool whole)
 {
 	char device[ADDR_TEXT_MAX], target[TARGET_ROOM], cache[256];
 	uint64_t now;
 
 	asked_note(req, whole);
+	time_note(req, whole);
 	if (!request_settings(req)->log.access || req->logged || !req->port)
 		return;
 	req->logged = true;

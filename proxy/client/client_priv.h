@@ -130,8 +130,8 @@ struct request {
 	bool expects_continue;
 	struct policy_req policy;
 	unsigned status;   /* of the answer; 0: none was begun */
-	uint64_t first_ms; /* mono_ms when it was begun, if there is an access log */
-	bool logged, asked;
+	uint64_t first_ms; /* mono_ms when it was begun; 0: it was not */
+	bool logged, timed, asked;
 	uint64_t pinned; /* the generation before, if its update began on that; else 0 */
 
 	/* cached.c */

@@ -342,8 +342,7 @@ void deliver_begin(struct request *req, struct span head)
 {
 	struct deliver *out = &req->out;
 
-	if (request_settings(req)->log.access)
-		req->first_ms = request_now(req).mono_ms;
+	req->first_ms = request_now(req).mono_ms;
 	out->active = true;
 	out->head_out = head;
 	if (out->head_only)
