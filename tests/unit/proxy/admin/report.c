@@ -4,6 +4,7 @@
  */
 #include "tests/unit/proxy/rig.h"
 
+#include "firmware/base/histogram.h"
 #include "proxy/admin/report.h"
 #include "proxy/tls/tally.h"
 
@@ -60,6 +61,33 @@ static void test_all_metrics(void **state)
 	for (char *at = text; (at = strstr(at, "# TYPE tarn_http_refused_total ")); at++)
 		types++;
 	assert_int_equal(types, 1);
+	evbuffer_free(out);
+}
+
+/* Buckets are cumulated, in seconds; what is slower than all bounds is in +Inf alone. */
+static void test_histogram(void **state)
+{
+	struct evbuffer *out = evbuffer_new();
+	char *text;
+
+	(void)state;
+	histogram_add(STAT_REQUEST_WHOLE_FIRST, REQUEST_KIND_MISS, 0);
+	histogram_add(STAT_REQUEST_WHOLE_FIRST, REQUEST_KIND_MISS, 2);
+	histogram_add(STAT_REQUEST_WHOLE_FIRST, REQUEST_KIND_MISS, 3);
+	histogram_add(STAT_REQUEST_WHOLE_FIRST, REQUEST_KIND_MISS, 60001);
+	report_metrics(out);
+	text = text_of(out);
+	assert_non_null(strstr(text, "\n# TYPE tarn_request_whole_seconds histogram\n"));
+	assert_non_null(strstr(
+		text, "_seconds_bucket{outcome=\"miss\",le=\"0.001\"} 1\n"
+		      "tarn_request_whole_seconds_bucket{outcome=\"miss\",le=\"0.002\"} 2\n"
+		      "tarn_request_whole_seconds_bucket{outcome=\"miss\",le=\"0.005\"} 3\n"));
+	assert_non_null(strstr(text,
+			       "{outcome=\"miss\",le=\"60\"} 3\n"
+			       "tarn_request_whole_seconds_bucket{outcome=\"miss\",le=\"+Inf\"} 4\n"
+			       "tarn_request_whole_seconds_sum{outcome=\"miss\"} 60.006\n"
+			       "tarn_request_whole_seconds_count{outcome=\"miss\"} 4\n"));
+	assert_null(strstr(text, "request_whole_total"));
 	evbuffer_free(out);
 }
 
@@ -149,7 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_metric), cmocka_unit_test(test_all_metrics),
 		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_status),
-		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls),	   cmocka_unit_test(test_histogram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
