@@ -155,7 +155,7 @@ static const struct setting rows[] = {
 	{ "admin", "allow", SETTING_NETS, AT(admin.allow),
 	  "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
 	  "Networks from which the admin page may be used.", 0, 0, NULL },
-	{ "admin", "names", SETTING_STRINGS, AT(admin.names), "tarn tarn.local",
+	{ "admin", "names", SETTING_STRINGS, AT(admin.names), "tarn tarn.local tarn.internal",
 	  "Names by which the admin page may be called, beside any address. Others are refused: a foreign page could have its name resolve to this box.", 0, 0, NULL },
 	{ "admin", "confirm", SETTING_DURATION, AT(admin.confirm), "60s",
 	  "Settings that were changed by the page or the API are taken back by themselves after this, unless they are confirmed: a change that cuts off the admin heals.", 2000, 3600000, NULL },

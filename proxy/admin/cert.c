@@ -1,15 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Made before the process is confined; OpenSSL alone. An unencrypted key never touches a file.
+ * The one that signs itself is made before the process is confined; those of the CA are leaves.h's, asked for at each
+ * handshake, so that they are renewed in time. An unencrypted key never touches a file.
  */
 #include "proxy/admin/cert.h"
 
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include "firmware/base/profile.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+#include "proxy/tls/leaves.h"
 
 #define VALID_S	  (365 * 86400L)
 #define BEFORE_S  86400L /* clocks differ */
 #define NAMES_MAX 2048
+/* The keeper is not there yet when we begin, and may be busy. */
+#define WARM_S	   1
+#define WARM_TRIES 5
+
+struct cert {
+	struct worker *control;
+	SSL_CTX *ctx;
+	struct string_list names; /* in their normal form */
+	struct leaf_ask *ask;	  /* one at a time */
+	struct event timer;
+	size_t warm; /* the name whose turn it is */
+	unsigned warm_tries;
+};
 
 /* "DNS:tarn,IP:192.0.2.1": what subjectAltName wants. */
 static const char *alt_names(const struct string_list *names, const struct addr_list *addresses,
@@ -62,8 +82,84 @@ static bool fill(X509 *x, EVP_PKEY *key, const char *alternatives, int64_t now_s
 	       extend(x, NID_subject_alt_name, alternatives) && X509_sign(x, key, EVP_sha256()) > 0;
 }
 
-int cert_context(const struct string_list *names, const struct addr_list *addresses, int64_t now_s,
-		 SSL_CTX **ret_ctx)
+/* ---- of the CA ------------------------------------------------------------------------------------ */
+
+static bool is_ours(const struct cert *cert, const char *host)
+{
+	for (size_t i = 0; i < cert->names.n; i++)
+		if (!strcmp(cert->names.v[i], host))
+			return true;
+	return false;
+}
+
+static void on_leaf(void *arg, int rc, struct leaf *leaf)
+{
+	struct cert *cert = arg;
+
+	(void)rc;
+	cert->ask = NULL;
+	leaf_unref(&leaf); /* it is kept there: the next look finds it */
+}
+
+/* What is there at once: a reference, or NULL; then it is asked for. */
+static struct leaf *leaf_now(struct cert *cert, const char *host)
+{
+	struct leaves *leaves = cert->control->proxy->leaves;
+	struct leaf_ask *ask;
+	struct leaf *leaf = NULL;
+	int rc;
+
+	if (!leaves || cert->ask)
+		return NULL;
+	rc = leaves_ask(leaves, cert->control, host, on_leaf, cert, &ask, &leaf);
+	if (rc == -EINPROGRESS)
+		cert->ask = ask;
+	return rc == 0 ? leaf : NULL;
+}
+
+/* The hello is here. What can't be had is no failure: the context has a certificate of its own. */
+static int on_hello(SSL *ssl, void *arg)
+{
+	struct cert *cert = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	char host[PROFILE_HOST_MAX];
+	struct leaf *leaf;
+
+	(void)arg;
+	if (!cert || !name || host_normalise(span_of(name), host) < 0 || !is_ours(cert, host))
+		return 1;
+	leaf = leaf_now(cert, host);
+	if (leaf && SSL_use_certificate(ssl, leaf_certificate(leaf)) == 1)
+		(void)SSL_use_PrivateKey(ssl, leaf_key(leaf));
+	leaf_unref(&leaf);
+	return 1;
+}
+
+/* Before the first visitor comes: names one after the other, until each has had its turn with an answer. */
+static void on_warm(evutil_socket_t fd, short what, void *arg)
+{
+	struct cert *cert = arg;
+	struct timeval wait = { WARM_S, 0 };
+	struct leaf *leaf;
+
+	(void)fd;
+	(void)what;
+	while (cert->warm < cert->names.n) {
+		leaf = leaf_now(cert, cert->names.v[cert->warm]);
+		if (!leaf && cert->warm_tries++ < WARM_TRIES)
+			break;
+		leaf_unref(&leaf);
+		cert->warm++;
+		cert->warm_tries = 0;
+	}
+	if (cert->warm < cert->names.n)
+		CHECK_OK(event_add(&cert->timer, &wait));
+}
+
+/* ---- life ----------------------------------------------------------------------------------------- */
+
+static int own_context(const struct addr_list *addresses, const struct string_list *names,
+		       int64_t now_s, SSL_CTX **ret_ctx)
 {
 	char alternatives[NAMES_MAX];
 	EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -85,4 +181,69 @@ int cert_context(const struct string_list *names, const struct addr_list *addres
 	X509_free(x);
 	EVP_PKEY_free(key);
 	return rc;
+}
+
+static int names_copy(struct cert *cert, const struct string_list *names)
+{
+	cert->names.v = calloc(names->n + 1, sizeof(*cert->names.v));
+	if (!cert->names.v)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n; i++) {
+		char host[PROFILE_HOST_MAX];
+
+		if (host_normalise(span_of(names->v[i]), host) < 0)
+			continue;
+		cert->names.v[cert->names.n] = strdup(host);
+		if (!cert->names.v[cert->names.n])
+			return -ENOMEM;
+		cert->names.n++;
+	}
+	return 0;
+}
+
+int cert_new(struct worker *control, const struct string_list *names,
+	     const struct addr_list *addresses, struct cert **ret_cert)
+{
+	struct cert *cert = calloc(1, sizeof(*cert));
+	int rc;
+
+	if (!cert)
+		return -ENOMEM;
+	cert->control = control;
+	CHECK_OK(evtimer_assign(&cert->timer, control->base, on_warm, cert));
+	rc = names_copy(cert, names);
+	rc = rc ? rc
+		: own_context(addresses, names, worker_now(control)->wall_ms / 1000, &cert->ctx);
+	if (rc < 0 || SSL_CTX_set_app_data(cert->ctx, cert) != 1) {
+		cert_free(&cert);
+		return -ENOMEM;
+	}
+	SSL_CTX_set_cert_cb(cert->ctx, on_hello, NULL);
+	event_active(&cert->timer, EV_TIMEOUT, 0);
+	*ret_cert = cert;
+	return 0;
+}
+
+void cert_free(struct cert **ptr)
+{
+	struct cert *cert = *ptr;
+
+	*ptr = NULL;
+	if (!cert)
+		return;
+	event_del(&cert->timer);
+	if (cert->ask)
+		leaf_ask_cancel(cert->control->proxy->leaves, &cert->ask);
+	if (cert->ctx)
+		(void)SSL_CTX_set_app_data(cert->ctx, NULL);
+	SSL_CTX_free(cert->ctx);
+	for (size_t i = 0; i < cert->names.n; i++)
+		free(cert->names.v[i]);
+	free(cert->names.v);
+	free(cert);
+}
+
+SSL_CTX *cert_context(const struct cert *cert)
+{
+	return cert->ctx;
 }

@@ -64,7 +64,7 @@ struct web {
 	struct asks *asks;
 	struct access *access;
 	struct evhttp *http;
-	SSL_CTX *tls;
+	struct cert *cert;
 	struct event sweep;
 	TAILQ_HEAD(guests, guest) guests, leaving; /* oldest first */
 	unsigned n;				   /* guests */
@@ -217,7 +217,7 @@ static struct bufferevent *guest_new(struct web *web, struct event_base *base, S
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
 	struct web *web = arg;
-	SSL *ssl = SSL_new(web->tls);
+	SSL *ssl = SSL_new(cert_context(web->cert));
 	struct bufferevent *bufferevent;
 
 	if (web->n >= WEB_MAX)
@@ -492,8 +492,7 @@ int web_new(struct worker *control, struct asks *asks, struct access *access, st
 	web->asks = asks;
 	web->access = access;
 	CHECK_OK(evtimer_assign(&web->sweep, control->base, on_sweep, web));
-	rc = cert_context(&settings->admin.names, &settings->admin.listen,
-			  worker_now(control)->wall_ms / 1000, &web->tls);
+	rc = cert_new(control, &settings->admin.names, &settings->admin.listen, &web->cert);
 	rc = rc ? rc : http_make(web);
 	rc = rc ? rc : listen_all(web, &settings->admin.listen);
 	if (rc < 0) {
@@ -517,6 +516,6 @@ void web_free(struct web **ptr)
 		evhttp_free(web->http); /* no callback of ours comes after it but guest_free() */
 	guests_orphan(&web->guests);
 	guests_orphan(&web->leaving);
-	SSL_CTX_free(web->tls);
+	cert_free(&web->cert);
 	free(web);
 }

@@ -18,6 +18,8 @@ cat >>"$work/tarn.conf" <<END
 servers = 198.51.100.53
 probe_interval = 1s
 timeout = 300ms
+[admin]
+listen = 127.0.0.1:8443
 END
 head -c 3000000 /dev/urandom >"$work/files/big"
 touch -d '10 days ago' "$work/files/big"
@@ -201,6 +203,20 @@ flood() {
 }
 check 'a flood of half hellos is carried through, and others with it' flood
 check 'after it hellos are looked at again' counts foreign_host same dev1 other.example
+
+# ---- the admin page's certificate -----------------------------------------------------------------
+
+# page NAME [CURL OPTION]...: the admin page, called so, is whom the CA speaks for.
+page() {
+	in_ns box curl -sS -o /dev/null --max-time 5 --cacert "$work/state/ca.crt" \
+		--connect-to "::127.0.0.1:8443" "${@:2}" "https://$1/"
+}
+check 'who trusts the CA trusts the admin page under its name' wait_until 10 page tarn.internal
+check 'with GnuTLS, too' in_ns box sh -c "gnutls-cli --x509cafile $work/state/ca.crt \
+	--sni-hostname tarn.internal --verify-hostname tarn.internal -p 8443 127.0.0.1 </dev/null"
+refuse 'not under an address: there it signs itself' page 127.0.0.1:8443
+check 'which still serves who says so' page 127.0.0.1:8443 -k
+refuse 'nor under a name that the CA may not speak for' page tarn.local
 
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0
