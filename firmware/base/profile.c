@@ -119,6 +119,8 @@ struct loading {
 	struct rule **rules_end;
 	struct group **groups_end;
 	unsigned line;
+	/* of what only the whole file can tell to be wrong; 0: not there */
+	unsigned name_line, query_line, reach_line, source_line;
 };
 
 /* ---- hosts ---- */
@@ -372,6 +374,18 @@ static int fixed_line(struct loading *l, struct span section, struct span key, s
 	return rc;
 }
 
+static void line_note(struct loading *l, struct span section, struct span key)
+{
+	if (span_eq(section, SPAN("query")))
+		l->query_line = l->line;
+	else if (span_eq(section, SPAN("reach")) && span_eq(key, SPAN("host")))
+		l->reach_line = l->line;
+	else if (span_eq(section, SPAN("vendor")) && span_eq(key, SPAN("name")))
+		l->name_line = l->line;
+	else if (span_eq(section, SPAN("vendor")) && span_eq(key, SPAN("source")))
+		l->source_line = l->line;
+}
+
 static int on_line(void *arg, struct span section, struct span key, struct span value,
 		   unsigned line, struct settings_error *error)
 {
@@ -380,6 +394,7 @@ static int on_line(void *arg, struct span section, struct span key, struct span 
 	struct span name = span_trim(span_drop(section, kind.n));
 
 	l->line = line;
+	line_note(l, section, key);
 	if (span_eq(kind, SPAN("group")))
 		return group_line(l, name, key, value, error);
 	if (span_eq(kind, SPAN("class")))
@@ -465,18 +480,23 @@ static int profile_finish(struct loading *l, struct settings_error *error)
 	struct profile *p = l->profile;
 	int rc = 0;
 
+	error->line = l->name_line;
 	if (!is_name(span_of(p->name)))
 		return settings_wrong(error, "a-z, 0-9, '-', at most 32", "[vendor] name = %s",
 				      LOG_QUOTE(span_of(p->name)));
+	error->line = 0;
 	if (!claims_any(p))
 		return settings_wrong(error, "exact or suffix in [hosts] or [group NAME]",
 				      "the profile names no host");
+	error->line = l->query_line;
 	if ((p->keep.n > 0) + (p->drop.n > 0) + p->drop_all > 1)
 		return settings_wrong(error, "one of keep, drop, drop_all",
 				      "[query] contradicts itself");
+	error->line = l->reach_line;
 	if (p->reach_host_text[0] && host_normalise(span_of(p->reach_host_text), p->reach_host) < 0)
 		return settings_wrong(error, "a host name", "[reach] host = %s",
 				      LOG_QUOTE(span_of(p->reach_host_text)));
+	error->line = 0;
 	if (p->ca_file[0] && p->ca_file[0] != '/')
 		return settings_wrong(error, "an absolute path", "[tls] ca_file = %s",
 				      LOG_QUOTE(span_of(p->ca_file)));
@@ -486,7 +506,10 @@ static int profile_finish(struct loading *l, struct settings_error *error)
 		rc = groups_finish(p, error);
 	if (rc == 0)
 		rc = profile_index_finish(p->indexes, error);
-	return rc < 0 ? rc : source_finish(p, error);
+	if (rc < 0)
+		return rc;
+	error->line = l->source_line;
+	return source_finish(p, error);
 }
 
 void profile_free(struct profile **profile)

@@ -129,7 +129,10 @@ static int set_load(struct profiles *set, const char *dir, struct settings_error
 	int rc = n < 0 ? -errno : 0;
 
 	if (rc < 0)
-		(void)settings_wrong(error, "", "%s", strerror(-rc));
+		(void)settings_wrong(
+			error,
+			"a folder of vendor profiles, *.conf; [vendors] dir in tarn.conf names it",
+			"%s", strerror(-rc));
 	for (int i = 0; i < n; i++) {
 		char *path = NULL;
 

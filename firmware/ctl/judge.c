@@ -177,7 +177,8 @@ static void judge_store(struct status *s)
 	else if (failed > 0)
 		note(s,
 		     "%.0f writes to the store have failed since the start%s%s; what they held was "
-		     "served all the same",
+		     "served all "
+		     "the same. Is the disk full (df) or failing (dmesg)?",
 		     failed, error[0] ? ", last by " : "", error);
 	else if (dropped > 0)
 		note(s, "%.0f objects were not stored because the disk was full or too slow",
@@ -190,7 +191,8 @@ static void judge_store(struct status *s)
 static void judge_proxy(struct status *s)
 {
 	const char *state = ctl_text(s->proxy, "state");
-	double over = judge_counter(s, "conn.over_limit");
+	double over = judge_counter(s, "conn.over_limit"),
+	       hijacked = judge_counter(s, "dns.hijacked");
 
 	if (strcmp(state, "draining") == 0)
 		problem(s, CTL_DEGRADED, "tarn-proxy is about to end", "", "");
@@ -201,6 +203,13 @@ static void judge_proxy(struct status *s)
 		note(s,
 		     "%.0f connections were turned away because [proxy] max_connections were open",
 		     over);
+	if (hijacked > 0)
+		note(s,
+		     "%.0f answers of DNS named a private address for a vendor, which can't be "
+		     "true, and were not "
+		     "used: see who answers DNS here (`tarnctl dns`); if it is meant so, [steer] "
+		     "allow_private_vendor",
+		     hijacked);
 	judge_store(s);
 	judge_reach(s);
 }

@@ -19,6 +19,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	       "sysexits");
 
 #define LETTERS_FROM 256 /* getopt's values for options without a letter */
+#define LIKE_BYTES   3	 /* alike, for a command to be suggested */
 #define ALL_MAX	     128 /* options of all commands together */
 
 /* Append your table here; the help shows them in this order. */
@@ -224,6 +225,40 @@ static bool has_option(const struct ctl_command *command, const struct ctl_optio
 	return false;
 }
 
+/* A command whose words begin as those that were given. */
+struct likeness {
+	const char *word;
+	const struct ctl_command *found;
+	size_t n; /* bytes alike */
+};
+
+static void likeness_row(const struct ctl_command *command, void *arg)
+{
+	struct likeness *likeness = arg;
+
+	size_t n = 0;
+
+	while (likeness->word[n] && likeness->word[n] == command->words[n])
+		n++;
+	if (n < LIKE_BYTES || n < likeness->n)
+		return;
+	likeness->n = n;
+	likeness->found = command;
+}
+
+static int unknown(const char *word)
+{
+	struct likeness likeness = { .word = word };
+
+	ctl_each(likeness_row, &likeness);
+	fputs("tarnctl: unknown command: ", stderr);
+	ctl_put_text(word, stderr);
+	if (likeness.found)
+		fprintf(stderr, " (did you mean %s?)", likeness.found->words);
+	fputs("; see tarnctl help\n", stderr);
+	return CTL_USAGE;
+}
+
 static int run(const struct ctl_options *options, char **argv)
 {
 	struct search search = { .argv = argv };
@@ -236,7 +271,7 @@ static int run(const struct ctl_options *options, char **argv)
 	if (!*argv)
 		return usage("a command is missing", "");
 	if (!search.found)
-		return usage("unknown command: ", *argv);
+		return unknown(*argv);
 	if (help) {
 		ctl_help_one(search.found, stdout);
 		return CTL_WORKING;

@@ -340,8 +340,8 @@ static void refuses_wrong_files(void **state)
 {
 	(void)state;
 	refuse("[hosts]\nexact = a.example.com\n", 0, "[vendor] name");
-	refuse("[vendor]\nname = Kas\n[hosts]\nexact = a.example.com\n", 0, "a-z, 0-9");
-	refuse("[vendor]\nname = ../x\n[hosts]\nexact = a.example.com\n", 0, "a-z, 0-9");
+	refuse("[vendor]\nname = Kas\n[hosts]\nexact = a.example.com\n", 2, "a-z, 0-9");
+	refuse("[vendor]\nname = ../x\n[hosts]\nexact = a.example.com\n", 2, "a-z, 0-9");
 	refuse(V, 0, "names no host");
 	refuse(V "[hosts]\nnever = a.example.com\n", 0, "names no host");
 	refuse(V "[hosts]\nexact = a.example.com\nexat = b\n", 5, "did you mean exact?");
@@ -372,21 +372,21 @@ static void refuses_wrong_files(void **state)
 	refuse(V "[hosts]\nexact = a.example.com\n[class pass]\nmax_ttl = 5s\n", 0, "has no times");
 	refuse(V "[hosts]\nexact = a.example.com\n[class object]\nmax_ttl = 5s\nforce_ttl = 1s\n",
 	       0, "force_ttl and another");
-	refuse(V "[hosts]\nexact = a.example.com\n[query]\nkeep = a\ndrop = b\n", 0, "contradicts");
+	refuse(V "[hosts]\nexact = a.example.com\n[query]\nkeep = a\ndrop = b\n", 7, "contradicts");
 	refuse(V "[hosts]\nexact = a.example.com\n[tls]\nmode = terminate\n", 6,
 	       "allowed: splice, refuse");
-	refuse(V "[hosts]\nexact = a.example.com\n[reach]\nhost = a b\n", 0, "[reach] host");
+	refuse(V "[hosts]\nexact = a.example.com\n[reach]\nhost = a b\n", 6, "[reach] host");
 	refuse(V "[hosts]\nexact = a.example.com\n[reach]\nresolvers = dns.example\n", 6,
 	       "IP addresses");
 	refuse(V "[hosts]\nexact = a.example.com\n[group A B]\nexact = c.example.com\n", 6,
 	       "group");
 	refuse(V "[hosts]\nexact = a.example.com\n[group]\nexact = c.example.com\n", 6,
 	       "[group NAME]");
-	refuse(V "source = evil.org\n[hosts]\nexact = a.example.com\n", 0,
+	refuse(V "source = evil.org\n[hosts]\nexact = a.example.com\n", 3,
 	       "a host of this profile");
-	refuse(V "source = a.example.com:0\n[hosts]\nexact = a.example.com\n", 0, "host:port");
+	refuse(V "source = a.example.com:0\n[hosts]\nexact = a.example.com\n", 3, "host:port");
 	refuse(V "source = n.example.com\n[hosts]\nsuffix = example.com\nnever = n.example.com\n",
-	       0, "a host of this profile");
+	       3, "a host of this profile");
 }
 
 static void refuses_two_claims_on_one_name(void **state)

@@ -526,7 +526,7 @@ static void usage(void **state)
 	(void)state;
 	assert_int_equal(run(""), 64);
 	assert_int_equal(run("stats"), 64);
-	expect(err, "unknown command: stats; see tarnctl help\n");
+	expect(err, "unknown command: stats (did you mean stat?); see tarnctl help\n");
 	assert_int_equal(run("config"), 64);
 	assert_int_equal(run("status now"), 64);
 	assert_int_equal(run("config check a b"), 64);
