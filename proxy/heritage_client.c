@@ -154,6 +154,11 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 		seen(keeper, &message->vendor);
 		break;
 	case HERITAGE_STATE:
+		if (!keeper->state_known || keeper->state.armed != message->state.armed ||
+		    strcmp(keeper->state.reason, message->state.reason) != 0)
+			LOG(message->state.armed ? LOG_L_NOTICE : LOG_L_WARN, "intercept.changed",
+			    "armed=%u why_not=%s", message->state.armed,
+			    LOG_QUOTE(span_of(message->state.reason)));
 		keeper->state = message->state;
 		keeper->state_known = true;
 		break;

@@ -27,6 +27,8 @@ struct arm_verdict arm_decide(const struct arm_facts *f)
 		return verdict(ARM_WARMING, "the data plane has not said yet whether it is well");
 	if (!f->steering)
 		return verdict(ARM_UNHEALTHY, f->reason);
+	if (f->broken)
+		return verdict(ARM_UNHEALTHY, f->broken);
 	if (!f->roles_known)
 		return verdict(ARM_UNHEALTHY, "which port leads to the router is not known yet");
 	if (f->beat_ms > HERITAGE_STALE_MS)

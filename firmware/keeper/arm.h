@@ -44,6 +44,8 @@ struct arm_facts {
 	uint64_t health_ms; /* age of the last HEALTH */
 	uint64_t
 		beat_ms; /* age of the oldest heartbeat of a worker; UINT64_MAX: one stands still on purpose */
+	const char *
+		broken; /* NULL; what stands in the way of intercepting, though all parts are there */
 	const char *reason; /* with reachable == false: why; with steering == false: why */
 };
 

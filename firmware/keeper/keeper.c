@@ -24,6 +24,7 @@
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
+#include "firmware/keeper/silence.h"
 #include "firmware/keeper/plane.h"
 #include "firmware/keeper/reload.h"
 #include "firmware/keeper/status.h"
@@ -47,6 +48,8 @@ struct tarnd {
 	struct authority *authority;
 	int admin_fd;
 	char why_no_steering[HERITAGE_REASON];
+	char broken[HERITAGE_REASON]; /* what stands in the way of intercepting; empty: nothing */
+	struct silence silence;
 	struct arm_verdict verdict;
 	uint64_t step_since_ms;
 	uint64_t vendors_refused;
@@ -71,6 +74,7 @@ static void facts_gather(const struct tarnd *k, struct arm_facts *facts)
 		.restarting = plane->restarting,
 		.health_ms = clock_read().mono_ms - plane->health_at_ms,
 		.beat_ms = plane_beat_age(k->plane),
+		.broken = k->broken[0] ? k->broken : NULL,
 		.reason = k->steer ? plane->reason : k->why_no_steering,
 	};
 }
@@ -204,11 +208,37 @@ static int ports_attach(struct tarnd *k)
 	return rc;
 }
 
+/* What a kernel that obeys others, too, has done to our way: put right, or named. */
+static void way_inspect(struct tarnd *k)
+{
+	uint64_t stats[TARN_STAT_COUNT] = { 0 };
+	char why[STEER_WHY_MAX] = "";
+	int rc = steer_check(k->steer, why);
+
+	if (rc == -ENOENT) {
+		LOG(LOG_L_WARN, "keeper.way", "mended=%s", LOG_QUOTE(span_of(why)));
+		rc = steer_icpt(k->steer);
+		rc = rc ? rc : ports_attach(k);
+		rc = rc ? rc : steer_check(k->steer, why);
+	}
+	steer_stats(k->steer, stats);
+	if (!rc && silence_see(&k->silence, stats[TARN_STAT_SYN_STEERED],
+			       stats[TARN_STAT_LOOKUP_ASSIGNED] + stats[TARN_STAT_LOOKUP_NONE],
+			       clock_read().mono_ms)) {
+		snprintf(why, sizeof(why),
+			 "what is steered does not reach our stack: a firewall, a rule?");
+		rc = -EEXIST;
+	}
+	heritage_reason(k->broken, rc ? why : "");
+}
+
 static void on_roles(evutil_socket_t fd, short what, void *arg)
 {
 	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
+	if (k->steer)
+		way_inspect(k);
 	if (k->steer && net_roles_update(k->net, heard, k->steer)) {
 		(void)ports_attach(k);
 		review(k);

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,32 @@ int hook_attach(int ifindex, bool egress, int prog_fd, struct hook *ret_hook)
 	if (!rc)
 		*ret_hook = hook;
 	return rc;
+}
+
+/* Linux 6.6 and later; the headers here are older. An older kernel has none. */
+static bool has_tcx(const struct hook *hook)
+{
+	enum bpf_attach_type type = (enum bpf_attach_type)(hook->egress ? 47 : 46);
+	__u32 flags = 0, n = 0;
+
+	return bpf_prog_query(hook->ifindex, type, 0, &flags, NULL, &n) == 0 && n > 0;
+}
+
+int hook_check(const struct hook *hook, char rival[HOOK_RIVAL])
+{
+	__u32 xdp = 0;
+	unsigned id;
+	int rc = hook_program(hook->ifindex, hook->egress, &id);
+
+	if (rc)
+		return -ENOENT;
+	if (!hook->egress && bpf_xdp_query_id(hook->ifindex, 0, &xdp) == 0 && xdp)
+		snprintf(rival, HOOK_RIVAL, "an XDP program (id %u)", xdp);
+	else if (has_tcx(hook))
+		snprintf(rival, HOOK_RIVAL, "a tcx program");
+	else
+		return 0;
+	return -EEXIST;
 }
 
 void hook_detach(const struct hook *hook)

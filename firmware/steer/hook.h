@@ -19,6 +19,13 @@ __attribute__((warn_unused_result)) int hook_attach(int ifindex, bool egress, in
 						    struct hook *ret_hook);
 void hook_detach(const struct hook *hook);
 
+/*
+ * Does the hook do its work? 0; -ENOENT: the program is not there any more; -EEXIST with `rival` in words: another one
+ * sees the packets before it (XDP, tcx), and may take them.
+ */
+#define HOOK_RIVAL 48
+__attribute__((warn_unused_result)) int hook_check(const struct hook *hook, char rival[HOOK_RIVAL]);
+
 /* The id of our program in this place, of this or an earlier keeper. -ENOENT: none. */
 __attribute__((warn_unused_result)) int hook_program(int ifindex, bool egress, unsigned *ret_id);
 

@@ -9,6 +9,7 @@
 #include "firmware/steer/steer.h"
 
 #include <bpf/bpf.h>
+#include <net/if.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -207,6 +208,31 @@ static int hook_add(struct steer *s, int ifindex, bool egress, int prog_fd)
 	return 0;
 }
 
+int steer_icpt(struct steer *s)
+{
+	return hook_add(s, s->options.icpt_ifindex, true, bpf_program__fd(s->main->progs.ic_out));
+}
+
+int steer_check(const struct steer *s, char why[STEER_WHY_MAX])
+{
+	char rival[HOOK_RIVAL], name[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < s->n_hooks; i++) {
+		const struct hook *hook = &s->hooks[i];
+		int rc = hook_check(hook, rival);
+
+		if (!if_indextoname((unsigned)hook->ifindex, name))
+			snprintf(name, sizeof(name), "a port");
+		if (rc == -ENOENT)
+			snprintf(why, STEER_WHY_MAX, "our program on %s was taken away", name);
+		else if (rc)
+			snprintf(why, STEER_WHY_MAX, "%s: %s stands before ours", name, rival);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int open_steps(struct steer *s, const int *ports, unsigned n_ports, char why[STEER_WHY_MAX])
 {
 	int rc = main_load(s, ports, n_ports);
@@ -229,7 +255,7 @@ static int open_steps(struct steer *s, const int *ports, unsigned n_ports, char 
 	rc = lookup_attach(s);
 	if (rc)
 		return refuse(why, rc, "attaching sk_lookup");
-	rc = hook_add(s, s->options.icpt_ifindex, true, bpf_program__fd(s->main->progs.ic_out));
+	rc = steer_icpt(s);
 	if (rc)
 		return refuse(why, rc, "attaching to the intercept device");
 	return 0;

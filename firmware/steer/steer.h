@@ -62,6 +62,14 @@ __attribute__((warn_unused_result)) int steer_listeners(struct steer *s, unsigne
 /* No listeners any more: the data plane has died. Disarms. */
 void steer_listeners_gone(struct steer *s);
 
+/*
+ * Are all programs where they were put, and first? 0; -ENOENT: one is gone (steer_port() puts it back); -EEXIST: another
+ * sees the packets before; `why` names it.
+ */
+__attribute__((warn_unused_result)) int steer_check(const struct steer *s, char why[STEER_WHY_MAX]);
+/* Puts the intercept device's program back. */
+__attribute__((warn_unused_result)) int steer_icpt(struct steer *s);
+
 void steer_arm(struct steer *s, bool armed);
 bool steer_armed(const struct steer *s);
 void steer_quic(struct steer *s, bool drop);
