@@ -46,7 +46,9 @@
 #include "proxy/sync/intake.h"
 #include "proxy/sync/sync.h"
 #include "proxy/tls/decide.h"
+#include "proxy/tls/distrust.h"
 #include "proxy/tls/leaves.h"
+#include "proxy/tls/server.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/pool.h"
@@ -471,6 +473,12 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = leaves_new(proxy->control, config->settings.keeper.state, &proxy->leaves);
 	if (rc < 0)
 		return complain("leaves", rc);
+	rc = tls_server_new(&proxy->tls_server);
+	if (rc < 0)
+		return complain("TLS", rc);
+	rc = distrust_new(proxy->store, proxy->writer, clock_read().wall_ms, &proxy->distrust);
+	if (rc < 0)
+		return complain("distrust", rc);
 	rc = resolver_new(proxy->control, &proxy->resolver);
 	return rc < 0 ? complain("resolver", rc) : 0;
 }
@@ -479,6 +487,8 @@ static void rooms_free(struct proxy *proxy)
 {
 	resolver_free(&proxy->resolver);
 	leaves_free(&proxy->leaves);
+	tls_server_free(&proxy->tls_server);
+	distrust_free(&proxy->distrust);
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
 	verdicts_free(&proxy->verdicts);
@@ -629,6 +639,7 @@ int main(int argc, char **argv)
 	http_refusal_label_counters();
 	tls_reason_label_counters();
 	secure_label_counters();
+	distrust_label_counters();
 	index_label_counters();
 	descriptors_raise();
 	rc = heritage_take(&program.heritage);

@@ -27,6 +27,8 @@ struct proxy {
 	struct tally *tally;		 /* proxy/tls/tally.h */
 	struct leaves *leaves;		 /* proxy/tls/leaves.h */
 	struct verdicts *verdicts;	 /* proxy/upstream/verdict.h */
+	struct tls_server *tls_server;	 /* proxy/tls/server.h */
+	struct distrust *distrust;	 /* proxy/tls/distrust.h */
 	struct balance *balance;	 /* proxy/upstream/balance.h */
 	struct events *events;		 /* proxy/admin/events.h; control loop's alone */
 	struct history *history;	 /* proxy/admin/history.h; control loop's alone */

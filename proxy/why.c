@@ -331,7 +331,7 @@ static void explain_host(struct why *w, bool ours)
 /* As for a hello that names the URL's host; an address is not named in one (RFC 6066, 3). */
 static void explain_tls(struct why *w)
 {
-	struct hello hello = { .name = HELLO_NAME_ODD };
+	struct hello hello = { .name = HELLO_NAME_ODD, .http1 = true, .ecdsa = true };
 	struct tls_verdict verdict;
 	struct addr addr;
 
@@ -345,6 +345,11 @@ static void explain_tls(struct why *w)
 	if (verdict.action == TLS_REFUSE)
 		decide(w, "refuse",
 		       "reset at once, so that the device comes by HTTP (asked as a configured "
+		       "proxy: a tunnel): it is TLS");
+	else if (verdict.action == TLS_INTERCEPT)
+		decide(w, "intercept",
+		       "ended here for devices that trust the box's certificate, once the vendor's "
+		       "own is found good; carried through for all others (asked as a configured "
 		       "proxy: a tunnel): it is TLS");
 	else
 		decide(w, "splice",

@@ -20,14 +20,15 @@
 #define CLASS_AT(member) offsetof(struct class_values, member)
 #define GROUP_AT(member) offsetof(struct group, member)
 
-static const char *const tls_modes[] = { "splice", "refuse", NULL };
+static const char *const tls_modes[] = { "splice", "refuse", "intercept", NULL };
 static const char *const upstreams[] = { "http", "https", NULL };
 static const char *const schemes[] = { "separate", "same", NULL };
 static const char *const class_names[] = { "object", "index", "pass", NULL };
 
 _Static_assert(PROFILE_OBJECT == 0 && PROFILE_INDEX == 1 && PROFILE_PASS == 2, "class_names");
 _Static_assert(PROFILE_SCHEMES_SEPARATE == 0 && PROFILE_SCHEMES_SAME == 1, "schemes");
-_Static_assert(PROFILE_TLS_SPLICE == 0 && PROFILE_TLS_REFUSE == 1, "tls_modes");
+_Static_assert(PROFILE_TLS_SPLICE == 0 && PROFILE_TLS_REFUSE == 1 && PROFILE_TLS_INTERCEPT == 2,
+	       "tls_modes");
 
 /* clang-format off */
 static const struct setting profile_rows[] = {

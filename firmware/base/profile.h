@@ -25,7 +25,8 @@ enum profile_kind {
 /* What becomes of TLS to the profile's hosts. */
 enum profile_tls {
 	PROFILE_TLS_SPLICE,
-	PROFILE_TLS_REFUSE
+	PROFILE_TLS_REFUSE,
+	PROFILE_TLS_INTERCEPT
 };
 
 /* Do http and https of the profile's hosts carry the same content, path by path? */

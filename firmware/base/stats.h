@@ -31,6 +31,12 @@
 	ONE(SNIFF_OTHER, COUNTER, "sniff.other", "connections that began with something else") \
 	ONE(SNIFF_SILENT, COUNTER, "sniff.silent", "connections on which the device said nothing within sniff_wait") \
 	MANY(TLS_DECIDED, 32, COUNTER, "tls.decided", "intercepted TLS connections, by what became of them and why") \
+	ONE(TLS_HANDSHAKES, COUNTER, "tls.handshakes", "TLS handshakes with devices that we ended well") \
+	ONE(TLS_RESUMED, COUNTER, "tls.resumed", "... of these, resumed by a ticket") \
+	ONE(TLS_OPEN, GAUGE, "tls.open", "TLS connections with devices that are open now") \
+	ONE(TLS_MISDIRECTED, COUNTER, "tls.misdirected", "requests for another host than the TLS connection's: 421") \
+	ONE(TLS_DISTRUST_UNSAVED, COUNTER, "tls.distrust_unsaved", "times that who trusts us could not be written down") \
+	MANY(TLS_FAILED, 8, COUNTER, "tls.failed", "our handshakes that devices did not accept, by what they did") \
 	ONE(TLS_LEAF_MINTED, COUNTER, "tls.leaf_minted", "certificates that the keeper signed for us") \
 	ONE(TLS_LEAF_REFUSED, COUNTER, "tls.leaf_refused", "certificates that the keeper refused to sign") \
 	ONE(TLS_LEAF_LOST, COUNTER, "tls.leaf_lost", "certificates that were asked for and not answered") \

@@ -121,6 +121,13 @@ static const struct setting rows[] = {
 	{ "repository", "trust", SETTING_STRINGS, AT(repository.trust), "",
 	  "Whose exports this box takes in, beside its own: the keys that tarnctl export --key shows on those boxes.", 0, 0, NULL },
 
+	{ "tls", "probe", SETTING_BOOL, AT(tls.probe), "yes",
+	  "Where a profile says [tls] mode = intercept: try each device once, and carry those through that do not trust the box's certificate; no: only what `devices` lists.", 0, 0, NULL },
+	{ "tls", "devices", SETTING_NETS, AT(tls.devices), "",
+	  "Devices and networks that have the box's certificate. One that does not take it is carried through all the same.", 0, 0, NULL },
+	{ "tls", "distrust", SETTING_DURATION, AT(tls.distrust), "30d",
+	  "How long a device that does not trust us is left alone before it is tried again; twice as long the next time, at most a year.", MS_DAY, 365 * MS_DAY, NULL },
+
 	{ "vendors", "dir", SETTING_PATH, AT(vendors.dir), "/etc/tarn/vendors",
 	  "Directory of the vendor profiles, *.conf.", 0, 0, NULL },
 

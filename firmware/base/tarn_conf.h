@@ -84,6 +84,11 @@ struct tarn_settings {
 		struct string_list trust; /* keys, as tarnctl export --key shows them */
 	} repository;
 	struct {
+		bool probe;
+		struct net_list devices;
+		int64_t distrust;
+	} tls;
+	struct {
 		char *dir;
 	} vendors;
 	struct {

@@ -75,24 +75,8 @@ static void digest_text(const X509 *certificate, char *text)
 		text += sprintf(text, "%s%02X", i ? ":" : "", digest[i]);
 }
 
-struct uncovered {
-	const struct ca_names *permitted;
-	struct ca_names *into;
-};
-
-static void uncovered_add(const struct profile *profile, struct span host, void *arg)
-{
-	struct uncovered *u = arg;
-	struct addr addr;
-
-	(void)profile;
-	if (addr_parse(host, 0, &addr) < 0 && !ca_names_cover(u->permitted, host))
-		CHECK_OK(ca_names_add(u->into, host));
-}
-
 static void look(struct authority *a, const struct tarn_settings *settings)
 {
-	struct uncovered u = { &a->permitted, &a->uncovered };
 	struct profiles *profiles = NULL;
 	struct settings_error error;
 
@@ -106,8 +90,7 @@ static void look(struct authority *a, const struct tarn_settings *settings)
 	/* Profiles that are wrong are config check's business. */
 	if (profiles_load(settings->vendors.dir, &profiles, &error) < 0)
 		return;
-	profile_each_suffix(profiles, uncovered_add, &u);
-	profile_each_exact_host(profiles, uncovered_add, &u);
+	CHECK_OK(ca_names_uncovered(&a->permitted, profiles, &a->uncovered));
 	profiles_unref(&profiles);
 }
 
@@ -127,14 +110,13 @@ static void print_words(const struct authority *a, const char *dir)
 	printf("\n%-14s%s\n%-14s%s to %s\n%-14s%s/%s\n", "SHA-256", a->digest, "Valid", a->from,
 	       a->until, "File", dir, CA_PUBLIC);
 	printf("%-14s%s\n", "Used for",
-	       "nothing yet: this version carries TLS through whole, or refuses it");
+	       "hosts of profiles that say [tls] mode = intercept, and the box's own name");
 	print_names("May speak for", &a->permitted);
 	print_names("Never for", &a->excluded);
 	print_names("Not for", &a->uncovered);
 	if (a->uncovered.n)
 		printf("%-14s%s\n", "",
-		       "(hosts of the profiles now; to have a CA for them, remove its two files,\n"
-		       "              start tarnd again and give devices the new one)");
+		       "(hosts of the profiles now; tarnctl ca rotate makes a new one for them)");
 }
 
 static json_t *names_json(const struct ca_names *names)
@@ -198,6 +180,37 @@ static int ca_export(const struct ctl_options *options, char **args)
 	return status;
 }
 
+static int ca_rotate_now(const struct ctl_options *options, char **args)
+{
+	struct tarn_settings settings;
+	struct profiles *profiles = NULL;
+	struct settings_error error;
+	char text[1024];
+	int rc;
+
+	(void)args;
+	if (tarn_conf_load(options->config, &settings, &error) < 0 ||
+	    profiles_load(settings.vendors.dir, &profiles, &error) < 0) {
+		fprintf(stderr, "tarnctl: %s\n", settings_error_text(&error, text, sizeof(text)));
+		return CTL_CONFIG;
+	}
+	rc = ca_rotate(settings.keeper.state, profiles, time(NULL));
+	if (rc < 0)
+		fprintf(stderr, "tarnctl: %s: %s; nothing has changed\n", settings.keeper.state,
+			rc == -EAGAIN	? "the clock is not set"
+			: rc == -ENOENT ? "there is no such folder, or no profile names a host"
+					: strerror(-rc));
+	else
+		printf("There is a new certificate authority, and it is used from now on. Give "
+		       "devices\n"
+		       "its certificate (tarnctl ca export); until they have it, their TLS is "
+		       "carried\n"
+		       "through. Take the old one from them.\n");
+	profiles_unref(&profiles);
+	tarn_conf_free(&settings);
+	return rc == 0 ? CTL_WORKING : rc == -EACCES ? CTL_NOT_ALLOWED : CTL_REFUSED;
+}
+
 static const struct ctl_command commands[] = {
 	{ "ca show",
 	  "",
@@ -214,6 +227,14 @@ static const struct ctl_command commands[] = {
 	  ca_export,
 	  "its certificate (PEM), for devices to trust",
 	  NULL,
+	  { NULL } },
+	{ "ca rotate",
+	  "",
+	  0,
+	  0,
+	  ca_rotate_now,
+	  "a new certificate authority, for the profiles' hosts of now",
+	  "As root, on the box. The old one is gone; every device must be given the new one.",
 	  { NULL } },
 };
 CTL_TABLE(ca, commands);

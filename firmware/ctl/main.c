@@ -34,6 +34,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(config_reload) \
 	X(settings) \
 	X(ca) \
+	X(tls) \
 	X(sync) \
 	X(export) \
 	X(import) \

@@ -108,3 +108,28 @@ int ca_names_of(const struct profiles *profiles, struct ca_names *ret_permitted,
 	*ret_excluded = excluded;
 	return 0;
 }
+
+static void miss(const struct profile *profile, struct span host, void *arg)
+{
+	struct gathering *g = arg;
+	struct addr addr;
+
+	(void)profile;
+	if (g->rc == 0 && addr_parse(host, 0, &addr) < 0 && !ca_names_cover(g->permitted, host))
+		g->rc = ca_names_add(g->into, host);
+}
+
+int ca_names_uncovered(const struct ca_names *permitted, const struct profiles *profiles,
+		       struct ca_names *ret_uncovered)
+{
+	struct ca_names uncovered = { 0 };
+	struct gathering g = { .into = &uncovered, .permitted = permitted };
+
+	profile_each_suffix(profiles, miss, &g);
+	profile_each_exact_host(profiles, miss, &g);
+	if (g.rc < 0)
+		ca_names_free(&uncovered);
+	else
+		*ret_uncovered = uncovered;
+	return g.rc;
+}

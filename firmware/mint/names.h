@@ -28,6 +28,10 @@ void ca_names_free(struct ca_names *names);
 /* Does one of them stand for `host`? */
 bool ca_names_cover(const struct ca_names *names, struct span host);
 
+/* The profiles' hosts and suffixes that `permitted` does not stand for. 0 or -ENOMEM. */
+MUST_USE int ca_names_uncovered(const struct ca_names *permitted, const struct profiles *profiles,
+				struct ca_names *ret_uncovered);
+
 /* Adds a copy. 0 or -ENOMEM. */
 MUST_USE int ca_names_add(struct ca_names *names, struct span name);
 

@@ -29,7 +29,8 @@
 	X(events)                                                                                  \
 	X(settings)                                                                                \
 	X(repository)                                                                              \
-	X(import)
+	X(import)                                                                                  \
+	X(tls)
 
 #define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)

@@ -10,6 +10,7 @@
  *	fill.c	   ... through objects of which only a part is stored
  *	invalidate.c what unsafe requests make worthless
  *	secure.c   what becomes of TLS
+ *	shake.c	   ... that may be ended here: what must be known first, and the handshake
  *	relay.c	   ... through to the origin and back, tunnels, splices
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
@@ -36,6 +37,8 @@
 #include "proxy/policy/policy.h"
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
+#include "proxy/tls/decide.h"
+#include "proxy/tls/server.h"
 #include "proxy/upstream/fetch.h"
 
 #define CONN_READ_BYTES	 4096  /* of an input buffer at first */
@@ -78,12 +81,15 @@ struct conn {
 	struct hello_reader *hello; /* of a TLS hello that is not whole yet */
 	size_t hello_fed;	    /* bytes of `in` that it has */
 
-	struct request *req; /* NULL: idle */
-	bool sniffed;	     /* it speaks HTTP */
-	bool secure;	     /* ... inside TLS that ends here */
-	bool served;	     /* at least one response was begun */
-	bool last;	     /* no request after this one */
-	bool broken;	     /* half a message is on the wire: nothing may follow */
+	struct request *req;  /* NULL: idle */
+	bool sniffed;	      /* it speaks HTTP */
+	bool secure;	      /* ... inside TLS that ends here */
+	struct shake *shake;  /* until the first request inside TLS; or NULL */
+	struct tls_conn *tls; /* of which the handshake has begun; or NULL */
+	char *sni;	      /* the host that it asked for; or NULL */
+	bool served;	      /* at least one response was begun */
+	bool last;	      /* no request after this one */
+	bool broken;	      /* half a message is on the wire: nothing may follow */
 };
 
 TAILQ_HEAD(conns, conn);
@@ -190,6 +196,11 @@ struct client {
 	SLIST_HEAD(, request) spares;
 	unsigned spares_n;
 	unsigned hellos_n; /* connections with a hello_reader */
+	unsigned shakes_n; /* connections with a shake */
+	struct flood {
+		uint64_t since; /* mono_ms */
+		unsigned used;
+	} floods[256]; /* by device */
 	/* For heads and keys that are being put together; nothing in it outlives a callback. */
 	char scratch[POLICY_HEAD_MAX + 8192];
 	char text[CACHE_KEY_TEXT_MAX];
@@ -229,6 +240,13 @@ static inline const struct tarn_settings *request_settings(const struct request 
 void conn_watch_read(struct conn *conn);
 void conn_unwatch_read(struct conn *conn);
 void conn_watch_write(struct conn *conn);
+/* The handshake goes on when the socket can be read, or written. */
+void conn_watch_shake(struct conn *conn, bool to_write);
+/* TLS is there: what comes is HTTP. */
+void conn_secured(struct conn *conn);
+/* As recv(2) and writev(2), through TLS if there is some (tls_conn_send()). */
+ssize_t conn_recv(struct conn *conn, void *buf, size_t n);
+ssize_t conn_send(struct conn *conn, const struct iovec *iov, unsigned n);
 /* The request is answered whole: the next one, or the end. May free the connection. */
 void conn_answered(struct conn *conn);
 /* Closes at once, undelivered bytes are lost; `reset`: the device must see that it was cut. */
@@ -317,6 +335,20 @@ void relay_splice_host(struct conn *conn, enum splice_reason reason,
  */
 bool secure_look(struct conn *conn, bool waited);
 void secure_forget(struct conn *conn);
+/* Counts and logs what became of a TLS connection. Once each. */
+void secure_note(enum tls_reason reason, const char *host);
+
+/* ---- shake.c */
+/*
+ * The hello in conn->in asks for match->host, whose TLS we may end: finds out whether we should, and does, or
+ * carries it through. The connection may be freed.
+ */
+void shake_begin(struct conn *conn, const struct profile_match *match);
+bool shake_runs(const struct conn *conn); /* nothing of HTTP yet: */
+void shake_step(struct conn *conn);	  /* its socket can be read or written */
+void shake_asked(struct conn *conn);	  /* the first request is there */
+void shake_closed(struct conn *conn);	  /* the device has closed it; before conn_cut() */
+void shake_free(struct conn *conn);
 
 /* ---- invalidate.c */
 /* Removes what the response to an unsafe request made invalid. Until it is gone, req->removal is set. */

@@ -35,11 +35,19 @@ static unsigned idle_ms(const struct conn *conn)
 	return (unsigned)conn->worker->config->settings.proxy.idle_timeout;
 }
 
+/* What TLS has read already will not wake us by the socket. */
+static void wake_pending(struct conn *conn)
+{
+	if (conn->tls && tls_conn_pending(conn->tls))
+		event_active(&conn->read_event, EV_READ, 0);
+}
+
 void conn_watch_read(struct conn *conn)
 {
 	if (!conn->reading)
 		CHECK_OK(event_add(&conn->read_event, worker_timeout(conn->worker, idle_ms(conn))));
 	conn->reading = true;
+	wake_pending(conn);
 }
 
 void conn_unwatch_read(struct conn *conn)
@@ -65,6 +73,9 @@ static void conn_free(struct conn *conn)
 		access_log(conn->req, false);
 	request_free(&conn->req);
 	secure_forget(conn);
+	shake_free(conn);
+	tls_conn_free(&conn->tls, false);
+	free(conn->sni);
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
 	TAILQ_REMOVE(&worker->client->conns, conn, link);
@@ -83,6 +94,7 @@ void conn_cut(struct conn *conn, bool reset)
 	/* First: once it is closed, its number may be another thread's. */
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
+	tls_conn_free(&conn->tls, !reset);
 	if (reset) {
 		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		close(conn->fd);
@@ -94,6 +106,7 @@ void conn_cut(struct conn *conn, bool reset)
 
 void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 {
+	CHECK(!conn->tls);
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
 	plan->fd = conn->fd;
@@ -104,6 +117,7 @@ void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 
 void conn_close(struct conn *conn)
 {
+	tls_conn_free(&conn->tls, true);
 	linger_start(conn->worker->client, conn->fd);
 	conn_free(conn);
 }
@@ -118,6 +132,33 @@ static void conn_rest(struct conn *conn)
 	conn->in_room = conn->in_n = 0;
 	conn->scan = HEAD_SCAN_REQUEST;
 	conn_watch_read(conn);
+}
+
+void conn_watch_shake(struct conn *conn, bool to_write)
+{
+	/* Its time limit is the shake's. */
+	CHECK_OK(event_add(to_write ? &conn->write_event : &conn->read_event, NULL));
+	conn->reading |= !to_write;
+}
+
+void conn_secured(struct conn *conn)
+{
+	conn->secure = conn->sniffed = true;
+	conn_unwatch_read(conn);
+	event_del(&conn->write_event);
+	conn_rest(conn);
+}
+
+ssize_t conn_recv(struct conn *conn, void *buf, size_t n)
+{
+	return conn->tls ? tls_conn_recv(conn->tls, buf, n) : recv(conn->fd, buf, n, 0);
+}
+
+ssize_t conn_send(struct conn *conn, const struct iovec *iov, unsigned n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
+
+	return conn->tls ? tls_conn_send(conn->tls, iov, n) : sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
 }
 
 static int make_room(struct conn *conn)
@@ -143,7 +184,7 @@ static void refuse(struct conn *conn, int refusal)
 {
 	http_refusal_count(refusal);
 	LOG(LOG_L_INFO, "conn.refused", "why=%s", http_refusal_info(refusal)->name);
-	if (conn->mode == CONN_INTERCEPTED)
+	if (conn->mode == CONN_INTERCEPTED && !conn->secure)
 		relay_splice_raw(conn, SPLICE_REFUSED);
 	else
 		request_refused(conn, refusal);
@@ -170,6 +211,7 @@ static void take_head(struct conn *conn, size_t n)
 		return;
 	}
 	STAT_INC(STAT_REQUESTS);
+	shake_asked(conn);
 	req->keep = http_persistent(&req->head) && !req->framing.close;
 	request_begin(req);
 }
@@ -188,6 +230,7 @@ static void await_until(struct conn *conn, uint64_t *due, int64_t limit_ms)
 			   &(struct timeval){ .tv_sec = (time_t)(left / 1000),
 					      .tv_usec = (suseconds_t)(left % 1000 * 1000) }));
 	conn->reading = true;
+	wake_pending(conn);
 }
 
 /* The head is not complete yet: it has until head_due. */
@@ -274,13 +317,14 @@ static void on_bytes(struct conn *conn)
 		conn_cut(conn, false);
 		return;
 	}
-	n = recv(conn->fd, conn->in + conn->in_n, conn->in_room - conn->in_n, 0);
+	n = conn_recv(conn, conn->in + conn->in_n, conn->in_room - conn->in_n);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (!conn->in_n)
 			conn_rest(conn);
 		return;
 	}
 	if (n <= 0) {
+		shake_closed(conn);
 		conn_cut(conn, false);
 		return;
 	}
@@ -316,7 +360,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct conn *conn = arg;
 
 	(void)fd;
-	if (what & EV_TIMEOUT) {
+	if (shake_runs(conn)) {
+		shake_step(conn);
+	} else if (what & EV_TIMEOUT) {
 		/* A head's time limit is not to be begun again by libevent. */
 		on_idle_timeout(conn);
 	} else if (!conn->req) {
@@ -333,7 +379,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct conn *conn = arg;
 
 	(void)fd;
-	if (!conn->req) {
+	if (shake_runs(conn)) {
+		shake_step(conn);
+	} else if (!conn->req) {
 		if (conn->in_n)
 			read_heads(conn); /* conn_answered() put it off */
 	} else if (what & EV_TIMEOUT) {

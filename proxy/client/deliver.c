@@ -196,19 +196,19 @@ static int send_all(struct request *req, const struct piece *piece)
 		{ (void *)(uintptr_t)out->head_out.p, out->head_out.n },
 		{ (void *)(uintptr_t)out->frame_out.p, out->frame_out.n },
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	unsigned iov_n = 2;
 	size_t want = out->head_out.n + out->frame_out.n;
 	size_t n;
 	ssize_t sent;
 
 	for (unsigned i = 0; piece && i < piece->n; i++) {
-		iov[msg.msg_iovlen++] =
+		iov[iov_n++] =
 			(struct iovec){ (void *)(uintptr_t)piece->mem[i].p, piece->mem[i].n };
 		want += piece->mem[i].n;
 	}
 	if (!want)
 		return 0;
-	sent = sendmsg(req->conn->fd, &msg, MSG_NOSIGNAL);
+	sent = conn_send(req->conn, iov, iov_n);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
 	n = (size_t)sent;

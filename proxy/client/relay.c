@@ -116,7 +116,7 @@ void relay_readable(struct request *req)
 	}
 	if (req->framing.kind == FRAMING_LENGTH && req->body_left < room)
 		room = (size_t)req->body_left;
-	n = recv(req->conn->fd, req->body_buf, room, 0);
+	n = conn_recv(req->conn, req->body_buf, room);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -148,8 +148,9 @@ void relay_interim(void *arg, const struct http_head *head)
 	head_out_copy(&o, head, NULL);
 	if (head_out_end(&o) < 0)
 		return;
-	sent = send(req->conn->fd, o.buf, o.len, MSG_NOSIGNAL);
-	if (sent > 0 && (size_t)sent < o.len)
+	sent = conn_send(req->conn, &(struct iovec){ o.buf, o.len }, 1);
+	if ((sent > 0 && (size_t)sent < o.len) ||
+	    (req->conn->tls && tls_conn_blocked(req->conn->tls)))
 		req->conn->broken = true; /* half a head on the wire: nothing may follow it */
 }
 

@@ -108,7 +108,7 @@ void request_free(struct request **request)
 /* What is not even HTTP, as the first thing on an intercepted connection, is not ours to judge. */
 static bool is_foreign(const struct conn *conn, int refusal)
 {
-	return conn->mode == CONN_INTERCEPTED && !conn->served &&
+	return conn->mode == CONN_INTERCEPTED && !conn->secure && !conn->served &&
 	       (refusal == -HTTP_REFUSED_BAD_REQUEST_LINE || refusal == -HTTP_REFUSED_BAD_METHOD ||
 		refusal == -HTTP_REFUSED_BAD_VERSION || refusal == -HTTP_REFUSED_HTTP2_PREFACE);
 }
@@ -116,7 +116,7 @@ static bool is_foreign(const struct conn *conn, int refusal)
 static void say_and_close(struct conn *conn, const char *text, int n)
 {
 	if (n > 0)
-		(void)!send(conn->fd, text, (size_t)n, MSG_NOSIGNAL);
+		(void)!conn_send(conn, &(struct iovec){ (void *)(uintptr_t)text, (size_t)n }, 1);
 	conn_close(conn);
 }
 
@@ -227,11 +227,35 @@ static bool is_loop(const struct request *req)
 	return http_via_loops(&req->head, span_of(req->conn->worker->proxy->pseudonym));
 }
 
+/* Inside TLS that ends here: only the host that the device has named and has verified (RFC 9110, 7.4 and 15.5.20). */
+static void from_secure(struct request *req)
+{
+	uint16_t port = addr_port(&req->conn->origin);
+	bool never;
+
+	if (!match_host(req, &never) || strcmp(req->match.host, req->conn->sni) != 0 ||
+	    (req->head.port && req->head.port != port) || req->head.form == HTTP_TARGET_AUTHORITY ||
+	    (req->head.form == HTTP_TARGET_ABSOLUTE &&
+	     !span_ieq(req->head.scheme, SPAN("https")))) {
+		STAT_INC(STAT_TLS_MISDIRECTED);
+		deny(req, 421, "this connection is for another host");
+	} else if (is_loop(req)) {
+		deny(req, 508, "the request has been here before");
+	} else {
+		req->port = port;
+		classify(req);
+	}
+}
+
 static void from_intercepted(struct request *req)
 {
 	uint16_t port = addr_port(&req->conn->origin);
 	bool never;
 
+	if (req->conn->secure) {
+		from_secure(req);
+		return;
+	}
 	if (!match_host(req, &never) || req->head.form == HTTP_TARGET_AUTHORITY ||
 	    (req->head.port && req->head.port != port) || http_wants_upgrade(&req->head) ||
 	    is_loop(req)) {

@@ -49,14 +49,12 @@ static int look(struct conn *conn, struct hello *ret_hello)
 	return rc;
 }
 
-/* Names of others are nobody's business: only a vendor's is logged. */
-static void note(const struct tls_verdict *verdict)
+void secure_note(enum tls_reason reason, const char *host)
 {
 	STAT_INC(STAT_SNIFF_TLS);
-	tls_reason_count(verdict->reason);
-	LOG(verdict->action == TLS_REFUSE ? LOG_L_INFO : LOG_L_DEBUG, "tls.decided",
-	    "why=%s host=%s", tls_reason_name(verdict->reason),
-	    verdict->ours ? verdict->match.host : "-");
+	tls_reason_count(reason);
+	LOG(tls_reason_action(reason) == TLS_REFUSE ? LOG_L_INFO : LOG_L_DEBUG, "tls.decided",
+	    "why=%s host=%s", tls_reason_name(reason), host);
 }
 
 bool secure_look(struct conn *conn, bool waited)
@@ -71,7 +69,12 @@ bool secure_look(struct conn *conn, bool waited)
 		tls_decide(conn->worker->config->profiles, &hello, &verdict);
 	else
 		tls_decide_unread(rc, &verdict);
-	note(&verdict);
+	if (verdict.action == TLS_INTERCEPT) {
+		shake_begin(conn, &verdict.match);
+		return true;
+	}
+	/* Names of others are nobody's business: only a vendor's is logged. */
+	secure_note(verdict.reason, verdict.ours ? verdict.match.host : "-");
 	if (verdict.action == TLS_REFUSE) {
 		tally_refused(conn->worker->proxy->tally, &verdict.match);
 		conn_cut(conn, true);

@@ -19,11 +19,15 @@ static const struct {
 _Static_assert(ARRAY_LEN(reasons) <= STAT_TLS_DECIDED_LAST - STAT_TLS_DECIDED_FIRST + 1,
 	       "a counter each");
 
-static enum tls_reason reason_of_mode(const struct profile *profile)
+static enum tls_reason reason_of_mode(const struct profile *profile, const struct hello *hello)
 {
 	switch (profile_tls(profile)) {
 	case PROFILE_TLS_REFUSE:
 		return TLS_MODE_REFUSE;
+	case PROFILE_TLS_INTERCEPT:
+		return !hello->ecdsa   ? TLS_OLD_CLIENT
+		       : !hello->http1 ? TLS_OTHER_ALPN
+				       : TLS_ENDED_HERE;
 	case PROFILE_TLS_SPLICE:
 		break;
 	}
@@ -44,7 +48,7 @@ static enum tls_reason reason_of(const struct profiles *profiles, const struct h
 	if (hello->hidden)
 		return TLS_HIDDEN_NAME;
 	verdict->ours = true;
-	return reason_of_mode(verdict->match.profile);
+	return reason_of_mode(verdict->match.profile, hello);
 }
 
 void tls_decide(const struct profiles *profiles, const struct hello *hello,
@@ -66,6 +70,12 @@ void tls_decide_unread(int rc, struct tls_verdict *ret_verdict)
 
 	verdict.action = reasons[verdict.reason].action;
 	*ret_verdict = verdict;
+}
+
+enum tls_action tls_reason_action(enum tls_reason reason)
+{
+	CHECK((size_t)reason < ARRAY_LEN(reasons));
+	return reasons[reason].action;
 }
 
 const char *tls_reason_name(enum tls_reason reason)

@@ -11,8 +11,9 @@
 #include "proxy/tls/hello.h"
 
 enum tls_action {
-	TLS_SPLICE, /* to where the device meant to go */
-	TLS_REFUSE, /* reset at once, so that a client with another way uses it */
+	TLS_SPLICE,    /* to where the device meant to go */
+	TLS_REFUSE,    /* reset at once, so that a client with another way uses it */
+	TLS_INTERCEPT, /* ended here, if nothing more speaks against it (client/secure.c) */
 };
 
 /* X(NAME, action, "label of the counter tls.decided", "help"). Append; at most 32. */
@@ -27,7 +28,23 @@ enum tls_action {
 	X(NEVER_HOST, SPLICE, "never_host", "spliced: the profile says never for this host")       \
 	X(HIDDEN_NAME, SPLICE, "hidden_name", "spliced: the true name may be encrypted (ECH)")     \
 	X(MODE_SPLICE, SPLICE, "mode_splice", "spliced: as the profile says for its hosts")        \
-	X(MODE_REFUSE, REFUSE, "mode_refuse", "reset: as the profile says for its hosts")
+	X(MODE_REFUSE, REFUSE, "mode_refuse", "reset: as the profile says for its hosts")          \
+	X(OLD_CLIENT, SPLICE, "old_client", "spliced: it can't take our kind of certificate")      \
+	X(OTHER_ALPN, SPLICE, "other_alpn", "spliced: it does not speak http/1.1")                 \
+	X(NOT_LISTED, SPLICE, "not_listed", "spliced: probe = off, and the device is not listed")  \
+	X(DISTRUSTED, SPLICE, "distrusted", "spliced: the device does not trust us for this host") \
+	X(DISTRUSTED_HOST, SPLICE, "distrusted_host",                                              \
+	  "spliced: no device trusts us for this host")                                            \
+	X(DISTRUSTED_ALL, SPLICE, "distrusted_all", "spliced: the device trusts us for no host")   \
+	X(BEING_TRIED, SPLICE, "being_tried",                                                      \
+	  "spliced: another connection is finding out whether the device trusts us")               \
+	X(UPSTREAM_BAD, SPLICE, "upstream_bad", "spliced: the vendor's own certificate is wrong")  \
+	X(UPSTREAM_AWAY, SPLICE, "upstream_away", "spliced: we can't reach the vendor over TLS")   \
+	X(UPSTREAM_ASKS, SPLICE, "upstream_asks", "spliced: the vendor asks for a certificate")    \
+	X(NO_LEAF, SPLICE, "no_leaf", "spliced: there is no certificate of ours for this host")    \
+	X(UNSAVED, SPLICE, "unsaved", "spliced: the attempt could not be written down")            \
+	X(FLOOD, SPLICE, "flood", "spliced: too many handshakes of this device, or at once")       \
+	X(ENDED_HERE, INTERCEPT, "intercepted", "ended here, as the profile says for its hosts")
 
 enum tls_reason {
 #define X(name, action, label, help) TLS_##name,
@@ -49,6 +66,7 @@ void tls_decide(const struct profiles *profiles, const struct hello *hello,
 /* Without one: `rc` is what hello_feed() gave, -EAGAIN when the time for it was over. */
 void tls_decide_unread(int rc, struct tls_verdict *ret_verdict);
 
+enum tls_action tls_reason_action(enum tls_reason reason);
 const char *tls_reason_name(enum tls_reason reason);
 const char *tls_reason_help(enum tls_reason reason);
 void tls_reason_count(enum tls_reason reason);

@@ -125,6 +125,36 @@ static bool speaks_http1(SSL *ssl)
 	return false;
 }
 
+/* ecdsa_secp256r1_sha256 (RFC 8446, 4.2.3); for TLS 1.2 a cipher suite must go with it, too. */
+#define ECDSA_P256 0x0403
+
+static bool has_ecdsa_cipher(SSL *ssl)
+{
+	/* TLS_ECDHE_ECDSA_WITH_...: AES_128_GCM, AES_256_GCM (RFC 5289), CHACHA20_POLY1305 (RFC 7905) */
+	const unsigned char *p;
+	size_t n = SSL_client_hello_get0_ciphers(ssl, &p);
+	struct cursor list = cursor_make(p, n);
+	uint16_t suite;
+
+	while (cursor_u16be(&list, &suite) == 0)
+		if (suite == 0xc02b || suite == 0xc02c || suite == 0xcca9)
+			return true;
+	return false;
+}
+
+static bool takes_ecdsa(SSL *ssl, const struct hello *hello)
+{
+	struct cursor body, list;
+	uint16_t scheme;
+
+	if (!extension(ssl, TLSEXT_TYPE_signature_algorithms, &body) || vector(&body, 2, &list) < 0)
+		return false;
+	while (cursor_u16be(&list, &scheme) == 0)
+		if (scheme == ECDSA_P256)
+			return hello->tls13 || (hello->tls12 && has_ecdsa_cipher(ssl));
+	return false;
+}
+
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
 	struct hello_reader *reader = SSL_get_app_data(ssl);
@@ -138,6 +168,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	hello->hidden = extension(ssl, EXT_ECH, &unused) || extension(ssl, EXT_ESNI, &unused);
 	versions_of(ssl, hello);
 	hello->http1 = speaks_http1(ssl);
+	hello->ecdsa = takes_ecdsa(ssl, hello);
 	return SSL_CLIENT_HELLO_RETRY; /* that is: go no further */
 }
 

@@ -56,7 +56,11 @@ done < <(comm -23 "$dir/routes" "$dir/described")
 
 # ---- what the server answers --------------------------------------------------------------------
 
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
+# What tarnd would have made.
+mkdir "$dir/state"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Authority -days 2 -keyout /dev/null \
+	-addext 'nameConstraints=critical,permitted;DNS:a.example' -out "$dir/state/ca.crt" 2>/dev/null
+BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o keeper.state="$dir/state" &
 proxy=$!
 BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
 curl -sS -o /dev/null --max-time 10 "http://127.0.0.1:$port/acme/nothing"

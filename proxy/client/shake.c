@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An intercepted TLS connection that may be ended here: what has to be known first, then the handshake.
+ *
+ *	shake_begin: listed? distrusted? a flood? --> VERDICT --> LEAF --> [ ATTEMPT ] --> SHAKING --> ASKING
+ *	                                              is the vendor's own  our certi-  written down,   the first
+ *	                                              certificate good?    ficate      if it is one    request
+ *
+ * Until SHAKING the device has heard nothing of us, and whatever speaks against it, or takes longer than
+ * WAIT_MS, has the connection carried through (give_up). From then on it is at stake, and what the device does
+ * about it is remembered (proxy/tls/distrust.h).
+ *
+ * While something is awaited nothing is read. `struct saving` outlives us, since the writer can't be asked to forget it.
+ */
+#include <stdatomic.h>
+
+#include "firmware/base/log.h"
+#include "proxy/client/client_priv.h"
+#include "proxy/tls/decide.h"
+#include "proxy/tls/distrust.h"
+#include "proxy/tls/leaves.h"
+#include "proxy/tls/tally.h"
+#include "proxy/upstream/verdict.h"
+
+#define WAIT_MS	    1500 /* for verdict, certificate and store */
+#define SHAKES_MAX  512	 /* of a worker, from their begin to their first request */
+#define FLOOD_BURST 64	 /* handshakes of a device with a worker at once, then ... */
+#define FLOOD_MS    50	 /* one in this time */
+
+enum phase {
+	VERDICT,
+	LEAF,
+	ATTEMPT,
+	SHAKING,
+	ASKING,
+};
+
+struct saving {
+	struct mail mail;
+	struct worker *worker;
+	struct shake *shake; /* NULL: it is gone */
+	atomic_int rc;
+};
+
+struct shake {
+	struct conn *conn;
+	enum phase phase;
+	struct profile_match match;
+	struct verdict_ask *verdict_ask;
+	struct leaf_ask *leaf_ask;
+	struct leaf *leaf;
+	struct saving *saving;
+	struct event limit;
+	uint64_t authority;
+	bool attempt; /* written down, and undecided */
+};
+
+static void leaf_come(void *arg, int rc, struct leaf *leaf);
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+static struct distrust *distrust_of(const struct shake *shake)
+{
+	return shake->conn->worker->proxy->distrust;
+}
+
+static int64_t wall_ms(const struct shake *shake)
+{
+	return worker_now(shake->conn->worker)->wall_ms;
+}
+
+/* What is undecided now was not decided by the device; but one whose handshake we cut saw it fail. */
+void shake_free(struct conn *conn)
+{
+	struct shake *shake = conn->shake;
+
+	conn->shake = NULL;
+	if (!shake)
+		return;
+	if (shake->attempt && shake->phase == SHAKING)
+		distrust_failed(distrust_of(shake), &conn->device, shake->match.host,
+				DISTRUST_INTERRUPTED, wall_ms(shake), 0);
+	else if (shake->attempt)
+		distrust_undecided(distrust_of(shake), &conn->device, shake->match.host);
+	if (shake->saving)
+		shake->saving->shake = NULL;
+	verdict_cancel(&shake->verdict_ask);
+	leaf_ask_cancel(conn->worker->proxy->leaves, &shake->leaf_ask);
+	leaf_unref(&shake->leaf);
+	event_del(&shake->limit);
+	conn->worker->client->shakes_n--;
+	free(shake);
+}
+
+/* The device never hears of us. Frees the connection. */
+static void give_up(struct shake *shake, enum tls_reason reason)
+{
+	struct profile_match match = shake->match;
+	struct conn *conn = shake->conn;
+
+	shake_free(conn);
+	secure_note(reason, match.host);
+	relay_splice_host(conn, SPLICE_TLS, &match);
+}
+
+static void failed(struct shake *shake, enum distrust_reason reason)
+{
+	const struct tarn_settings *settings = &shake->conn->worker->config->settings;
+	char device[ADDR_TEXT_MAX];
+	/* One that had trusted us and is just gone may have lost its network. */
+	int64_t ms = !shake->attempt && reason == DISTRUST_ENDED ? DISTRUST_SHORT_MS
+								 : settings->tls.distrust;
+
+	shake->attempt = false;
+	distrust_failed(distrust_of(shake), &shake->conn->device, shake->match.host, reason,
+			wall_ms(shake), ms);
+	LOG(LOG_L_NOTICE, "tls.distrust", "device=%s host=%s why=%s",
+	    addr_ip_format(&shake->conn->device, device), shake->match.host,
+	    distrust_reason_name(reason));
+}
+
+/* ---- the handshake ----------------------------------------------------------------------------- */
+
+static void limit_set(struct shake *shake, unsigned ms)
+{
+	CHECK_OK(event_add(&shake->limit, worker_timeout(shake->conn->worker, ms)));
+}
+
+static void done(struct shake *shake)
+{
+	struct conn *conn = shake->conn;
+
+	shake->phase = ASKING;
+	event_del(&shake->limit);
+	leaf_unref(&shake->leaf);
+	secure_note(TLS_ENDED_HERE, shake->match.host);
+	conn_secured(conn);
+}
+
+void shake_step(struct conn *conn)
+{
+	struct shake *shake = conn->shake;
+	bool to_write = false;
+	int rc = tls_conn_handshake(conn->tls, &to_write);
+
+	if (rc == 0) {
+		done(shake);
+	} else if (rc == -EAGAIN) {
+		conn_watch_shake(conn, to_write);
+	} else {
+		failed(shake, rc == -EPROTO	  ? DISTRUST_ALERT
+			      : rc == -ECONNRESET ? DISTRUST_ENDED
+						  : DISTRUST_NO_COMMON);
+		conn_cut(conn, false);
+	}
+}
+
+bool shake_runs(const struct conn *conn)
+{
+	return conn->shake && conn->shake->phase <= SHAKING;
+}
+
+static void start(struct shake *shake)
+{
+	struct conn *conn = shake->conn;
+
+	if (tls_conn_new(conn->worker->proxy->tls_server, conn->fd, shake->leaf,
+			 span_make(conn->in, conn->in_n), &conn->tls) < 0) {
+		give_up(shake, TLS_BUSY);
+		return;
+	}
+	conn->in_n = 0;
+	shake->phase = SHAKING;
+	limit_set(shake, (unsigned)conn->worker->config->settings.proxy.head_timeout);
+	shake_step(conn);
+}
+
+void shake_asked(struct conn *conn)
+{
+	struct shake *shake = conn->shake;
+
+	if (!shake)
+		return;
+	shake->attempt = false;
+	distrust_trusts(distrust_of(shake), &conn->device, shake->match.host, shake->authority,
+			wall_ms(shake));
+	shake_free(conn);
+}
+
+void shake_closed(struct conn *conn)
+{
+	struct shake *shake = conn->shake;
+
+	if (shake && shake->phase == ASKING && shake->attempt)
+		failed(shake, DISTRUST_NO_REQUEST);
+}
+
+/* ---- the attempt is written down --------------------------------------------------------------- */
+
+static enum tls_reason reason_of_word(enum distrust_word word)
+{
+	switch (word) {
+	case DISTRUST_NEW:
+	case DISTRUST_TRUSTS:
+		break;
+	case DISTRUST_TRYING:
+		return TLS_BEING_TRIED;
+	case DISTRUST_PAIR:
+		return TLS_DISTRUSTED;
+	case DISTRUST_HOST:
+		return TLS_DISTRUSTED_HOST;
+	case DISTRUST_DEVICE:
+		return TLS_DISTRUSTED_ALL;
+	}
+	return TLS_ENDED_HERE;
+}
+
+static void saved_run(struct worker *worker, struct mail *mail)
+{
+	struct saving *saving = (struct saving *)((char *)mail - offsetof(struct saving, mail));
+	struct shake *shake = saving->shake;
+	int rc = atomic_load(&saving->rc);
+
+	free(saving);
+	worker_release(worker);
+	if (!shake)
+		return;
+	shake->saving = NULL;
+	if (rc == 0)
+		start(shake);
+	else
+		give_up(shake, TLS_UNSAVED);
+}
+
+/* The writer's thread. */
+static void saved(void *arg, int rc)
+{
+	struct saving *saving = arg;
+
+	atomic_store(&saving->rc, rc);
+	mailbox_post(saving->worker, &saving->mail);
+}
+
+static void attempt(struct shake *shake)
+{
+	struct saving *saving = calloc(1, sizeof(*saving));
+	struct conn *conn = shake->conn;
+	int rc = -ENOMEM;
+
+	if (saving) {
+		mail_init(&saving->mail, saved_run);
+		saving->worker = conn->worker;
+		saving->shake = shake;
+		rc = distrust_try(distrust_of(shake), &conn->device, shake->match.host,
+				  shake->authority, wall_ms(shake), saved, saving);
+	}
+	if (rc < 0) {
+		free(saving);
+		give_up(shake, rc == -EBUSY ? TLS_BEING_TRIED : TLS_UNSAVED);
+		return;
+	}
+	worker_hold(conn->worker);
+	shake->saving = saving;
+	shake->attempt = true;
+	shake->phase = ATTEMPT;
+}
+
+static void ready(struct shake *shake)
+{
+	struct conn *conn = shake->conn;
+	enum distrust_word word;
+
+	shake->authority = leaves_authority(conn->worker->proxy->leaves);
+	word = distrust_look(distrust_of(shake), &conn->device, shake->match.host, shake->authority,
+			     wall_ms(shake));
+	if (word == DISTRUST_NEW)
+		attempt(shake);
+	else if (word == DISTRUST_TRUSTS)
+		start(shake);
+	else
+		give_up(shake, reason_of_word(word));
+}
+
+/* ---- what has to be known ---------------------------------------------------------------------- */
+
+static void leaf_come(void *arg, int rc, struct leaf *leaf)
+{
+	struct shake *shake = arg;
+
+	shake->leaf_ask = NULL;
+	shake->leaf = leaf;
+	if (rc < 0)
+		give_up(shake, TLS_NO_LEAF);
+	else
+		ready(shake);
+}
+
+static void leaf_get(struct shake *shake)
+{
+	struct worker *worker = shake->conn->worker;
+	int rc;
+
+	shake->phase = LEAF;
+	rc = leaves_ask(worker->proxy->leaves, worker, shake->match.host, leaf_come, shake,
+			&shake->leaf_ask, &shake->leaf);
+	if (rc == 0)
+		ready(shake);
+	else if (rc != -EINPROGRESS)
+		give_up(shake, TLS_NO_LEAF);
+}
+
+static void verdict_come(void *arg, const struct verdict *verdict)
+{
+	struct shake *shake = arg;
+
+	shake->verdict_ask = NULL;
+	if (verdict->state == VERDICT_BAD)
+		give_up(shake, TLS_UPSTREAM_BAD);
+	else if (verdict->state != VERDICT_GOOD)
+		give_up(shake, TLS_UPSTREAM_AWAY);
+	else if (verdict->wants_client_certificate)
+		give_up(shake, TLS_UPSTREAM_ASKS);
+	else
+		leaf_get(shake);
+}
+
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct shake *shake = arg;
+
+	(void)fd;
+	(void)what;
+	if (shake->phase == SHAKING) {
+		struct conn *conn = shake->conn;
+
+		failed(shake, DISTRUST_SLOW);
+		conn_cut(conn, true);
+	} else {
+		give_up(shake, shake->phase == VERDICT ? TLS_UPSTREAM_AWAY
+			       : shake->phase == LEAF  ? TLS_NO_LEAF
+						       : TLS_UNSAVED);
+	}
+}
+
+/* A device's handshakes with this worker; devices share a slot where it can't be helped. */
+static bool is_flood(struct conn *conn)
+{
+	struct client *client = conn->worker->client;
+	uint64_t now = worker_now(conn->worker)->mono_ms, more;
+	uint8_t device[16];
+	unsigned hash = 5381;
+	struct flood *flood;
+
+	asked_device(&conn->device, device);
+	for (size_t i = 0; i < sizeof(device); i++)
+		hash = hash * 33 + device[i];
+	flood = &client->floods[hash % ARRAY_LEN(client->floods)];
+	more = (now - flood->since) / FLOOD_MS;
+	if (more) {
+		flood->used = more < flood->used ? flood->used - (unsigned)more : 0;
+		flood->since = now;
+	}
+	if (flood->used >= FLOOD_BURST)
+		return true;
+	flood->used++;
+	return false;
+}
+
+static bool is_listed(const struct conn *conn)
+{
+	const struct net_list *devices = &conn->worker->config->settings.tls.devices;
+
+	for (size_t i = 0; i < devices->n; i++)
+		if (net_contains(&devices->v[i], &conn->device))
+			return true;
+	return false;
+}
+
+/* What speaks against it at once; TLS_ENDED_HERE: nothing. */
+static enum tls_reason objection(struct conn *conn, const struct profile_match *match)
+{
+	struct worker *worker = conn->worker;
+
+	if (!worker->config->settings.tls.probe && !is_listed(conn))
+		return TLS_NOT_LISTED;
+	enum tls_reason reason = reason_of_word(distrust_look(
+		worker->proxy->distrust, &conn->device, match->host,
+		leaves_authority(worker->proxy->leaves), worker_now(worker)->wall_ms));
+	if (reason != TLS_ENDED_HERE)
+		return reason;
+	if (worker->client->shakes_n >= SHAKES_MAX || is_flood(conn))
+		return TLS_FLOOD;
+	return TLS_ENDED_HERE;
+}
+
+static struct shake *shake_new(struct conn *conn, const struct profile_match *match)
+{
+	struct shake *shake = calloc(1, sizeof(*shake));
+
+	if (!shake)
+		return NULL;
+	shake->conn = conn;
+	shake->match = *match;
+	CHECK_OK(evtimer_assign(&shake->limit, conn->worker->base, on_limit, shake));
+	conn->shake = shake;
+	conn->worker->client->shakes_n++;
+	return shake;
+}
+
+void shake_begin(struct conn *conn, const struct profile_match *match)
+{
+	enum tls_reason reason = objection(conn, match);
+	struct shake *shake;
+	struct verdict verdict;
+	int rc;
+
+	conn->sni = reason == TLS_ENDED_HERE ? strdup(match->host) : NULL;
+	shake = conn->sni ? shake_new(conn, match) : NULL;
+	if (!shake) {
+		secure_note(reason == TLS_ENDED_HERE ? TLS_BUSY : reason, match->host);
+		relay_splice_host(conn, SPLICE_TLS, match);
+		return;
+	}
+	conn_unwatch_read(conn);
+	limit_set(shake, WAIT_MS);
+	rc = verdict_ask(conn->worker, match->profile, match->host, addr_port(&conn->origin),
+			 verdict_come, shake, &shake->verdict_ask, &verdict);
+	if (rc == 0)
+		verdict_come(shake, &verdict);
+	else if (rc != -EINPROGRESS)
+		give_up(shake, TLS_UPSTREAM_AWAY);
+}

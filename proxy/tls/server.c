@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OpenSSL on a non-blocking socket.
+ *
+ * The hello was read before it was known that we would answer it: OpenSSL reads it from memory first, and from the
+ * socket once that is empty. Bytes go out in records of TLS_SERVER_RECORD: what is smaller than one (a head and a
+ * small body) is put together into one; what is larger is encrypted from where it is.
+ *
+ * A record that the socket does not take is OpenSSL's until it goes out: `owed` says how many bytes it holds, which
+ * the caller still believes unsent.
+ */
+#include "proxy/tls/server.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "firmware/base/clock.h"
+#include "firmware/base/stat.h"
+#include "proxy/tls/leaves.h"
+
+#define NAME_BYTES 16 /* of a ticket key */
+
+struct ticket_key {
+	uint8_t name[NAME_BYTES];
+	uint8_t aes[32], mac[32];
+	uint64_t made_ms; /* mono; 0: none */
+};
+
+struct tls_server {
+	SSL_CTX *ctx;
+	pthread_mutex_t lock;
+	struct ticket_key now, before;
+};
+
+struct tls_conn {
+	SSL *ssl;
+	int fd;
+	bool from_memory; /* the hello is not used up */
+	bool offloaded;	  /* the kernel encrypts */
+	size_t owed;
+};
+
+/* ---- tickets ----------------------------------------------------------------------------------- */
+
+static int key_make(struct ticket_key *key, uint64_t now_ms)
+{
+	if (RAND_bytes(key->name, sizeof(key->name)) != 1 ||
+	    RAND_bytes(key->aes, sizeof(key->aes)) != 1 ||
+	    RAND_bytes(key->mac, sizeof(key->mac)) != 1)
+		return -ENOMEM;
+	key->made_ms = now_ms;
+	return 0;
+}
+
+/* 1: *ret_key is to be used; 2: it is old, a new ticket is due; 0: none. */
+static int key_find(struct tls_server *server, const uint8_t *name, struct ticket_key *ret_key)
+{
+	uint64_t now_ms = clock_read().mono_ms, life = TLS_SERVER_TICKET_KEY_S * UINT64_C(1000);
+	struct ticket_key fresh;
+	int found = 0;
+
+	pthread_mutex_lock(&server->lock);
+	if (now_ms - server->now.made_ms >= life && key_make(&fresh, now_ms) == 0) {
+		server->before = now_ms - server->now.made_ms < 2 * life ? server->now
+									 : (struct ticket_key){ 0 };
+		server->now = fresh;
+	}
+	if (!name || !CRYPTO_memcmp(name, server->now.name, NAME_BYTES)) {
+		*ret_key = server->now;
+		found = 1;
+	} else if (server->before.made_ms &&
+		   !CRYPTO_memcmp(name, server->before.name, NAME_BYTES)) {
+		*ret_key = server->before;
+		found = 2;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return found;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+		     EVP_MAC_CTX *mac, int encrypt)
+{
+	struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	char sha[] = "SHA256";
+	struct ticket_key key;
+	OSSL_PARAM params[3];
+	int found = key_find(server, encrypt ? NULL : name, &key);
+
+	if (!found)
+		return 0;
+	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac));
+	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha, 0);
+	params[2] = OSSL_PARAM_construct_end();
+	if (encrypt) {
+		memcpy(name, key.name, NAME_BYTES);
+		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+			found = -1;
+	}
+	if (found > 0 &&
+	    (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv, encrypt) != 1 ||
+	     EVP_MAC_CTX_set_params(mac, params) != 1))
+		found = -1;
+	OPENSSL_cleanse(&key, sizeof(key));
+	return found;
+}
+
+/* ---- what all have in common ------------------------------------------------------------------- */
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+		   const unsigned char *in, unsigned in_n, void *arg)
+{
+	static const unsigned char ours[] = "\x08http/1.1";
+
+	(void)ssl;
+	(void)arg;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_n, ours,
+				     sizeof(ours) - 1, in, in_n) == OPENSSL_NPN_NEGOTIATED
+		       ? SSL_TLSEXT_ERR_OK
+		       : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* The name is known already; a ticket remembers it. */
+static int on_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl, (void)alert, (void)arg;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int ctx_set(SSL_CTX *ctx, struct tls_server *server)
+{
+	static const unsigned char id[] = "tarn";
+
+	SSL_CTX_set_app_data(ctx, server);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_KTLS);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+			       SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
+			       SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+			       SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) == 1 &&
+			       SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1
+		       ? 0
+		       : -ENOMEM;
+}
+
+int tls_server_new(struct tls_server **ret_server)
+{
+	struct tls_server *server = calloc(1, sizeof(*server));
+	int rc;
+
+	if (!server)
+		return -ENOMEM;
+	CHECK_OK(pthread_mutex_init(&server->lock, NULL));
+	server->ctx = SSL_CTX_new(TLS_server_method());
+	rc = server->ctx ? ctx_set(server->ctx, server) : -ENOMEM;
+	rc = rc ? rc : key_make(&server->now, clock_read().mono_ms);
+	if (rc < 0) {
+		ERR_clear_error();
+		tls_server_free(&server);
+		return rc;
+	}
+	*ret_server = server;
+	return 0;
+}
+
+void tls_server_free(struct tls_server **ptr)
+{
+	struct tls_server *server = *ptr;
+
+	*ptr = NULL;
+	if (!server)
+		return;
+	SSL_CTX_free(server->ctx);
+	CHECK_OK(pthread_mutex_destroy(&server->lock));
+	OPENSSL_cleanse(server, sizeof(*server));
+	free(server);
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static int leaf_use(SSL *ssl, const struct leaf *leaf)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	int rc = -ENOMEM;
+
+	if (chain && sk_X509_push(chain, leaf_authority(leaf)) > 0 &&
+	    SSL_use_cert_and_key(ssl, leaf_certificate(leaf), leaf_key(leaf), chain, 1) == 1)
+		rc = 0;
+	sk_X509_free(chain);
+	return rc;
+}
+
+static int wire(struct tls_conn *s, struct span read)
+{
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new_socket(s->fd, BIO_NOCLOSE);
+
+	if (!in || !out || BIO_write(in, read.p, (int)read.n) != (int)read.n) {
+		BIO_free(in);
+		BIO_free(out);
+		return -ENOMEM;
+	}
+	BIO_set_mem_eof_return(in, -1);
+	SSL_set_bio(s->ssl, in, out);
+	SSL_set_accept_state(s->ssl);
+	s->from_memory = true;
+	return 0;
+}
+
+int tls_conn_new(struct tls_server *server, int fd, const struct leaf *leaf, struct span read,
+		 struct tls_conn **ret_conn)
+{
+	struct tls_conn *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM;
+
+	if (!s)
+		return -ENOMEM;
+	s->fd = fd;
+	s->ssl = SSL_new(server->ctx);
+	if (s->ssl)
+		rc = leaf_use(s->ssl, leaf);
+	rc = rc ? rc : wire(s, read);
+	if (rc < 0) {
+		ERR_clear_error();
+		SSL_free(s->ssl);
+		free(s);
+		return rc;
+	}
+	STAT_INC(STAT_TLS_OPEN);
+	*ret_conn = s;
+	return 0;
+}
+
+void tls_conn_free(struct tls_conn **conn, bool said)
+{
+	struct tls_conn *s = *conn;
+
+	*conn = NULL;
+	if (!s)
+		return;
+	if (said && !s->owed && SSL_is_init_finished(s->ssl))
+		(void)SSL_shutdown(s->ssl);
+	ERR_clear_error();
+	SSL_free(s->ssl);
+	free(s);
+	STAT_DEC(STAT_TLS_OPEN);
+}
+
+/* ---- the handshake ----------------------------------------------------------------------------- */
+
+/* The hello is used up: what comes next comes from the socket. */
+static int socket_next(struct tls_conn *s)
+{
+	BIO *in = BIO_new_socket(s->fd, BIO_NOCLOSE);
+
+	if (!in)
+		return -ENOMEM;
+	SSL_set0_rbio(s->ssl, in);
+	s->from_memory = false;
+	return 0;
+}
+
+/* Errors that a peer's alert makes are numbered from 1000 on (SSL_AD_REASON_OFFSET). */
+static int failure(int error)
+{
+	int reason = ERR_GET_REASON(ERR_peek_error());
+
+	if (error == SSL_ERROR_SYSCALL || error == SSL_ERROR_ZERO_RETURN ||
+	    reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return -ECONNRESET;
+	return reason >= SSL_AD_REASON_OFFSET ? -EPROTO : -EOPNOTSUPP;
+}
+
+static void finished(struct tls_conn *s)
+{
+	s->offloaded = BIO_get_ktls_send(SSL_get_wbio(s->ssl));
+	STAT_INC(STAT_TLS_HANDSHAKES);
+	if (SSL_session_reused(s->ssl))
+		STAT_INC(STAT_TLS_RESUMED);
+}
+
+int tls_conn_handshake(struct tls_conn *s, bool *ret_write)
+{
+	int rc, error;
+
+	do {
+		ERR_clear_error();
+		rc = SSL_do_handshake(s->ssl);
+		if (rc == 1) {
+			if (s->from_memory && socket_next(s) < 0)
+				return -ENOMEM;
+			finished(s);
+			return 0;
+		}
+		error = SSL_get_error(s->ssl, rc);
+	} while (error == SSL_ERROR_WANT_READ && s->from_memory && (rc = socket_next(s)) == 0);
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+		*ret_write = error == SSL_ERROR_WANT_WRITE;
+		return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+	}
+	rc = failure(error);
+	ERR_clear_error();
+	return rc;
+}
+
+bool tls_conn_resumed(const struct tls_conn *s)
+{
+	return SSL_session_reused(s->ssl);
+}
+
+/* ---- bytes ------------------------------------------------------------------------------------- */
+
+/* errno of what OpenSSL could not do. */
+static ssize_t failed(struct tls_conn *s, int rc)
+{
+	int error = SSL_get_error(s->ssl, rc);
+	int wrong = errno;
+
+	ERR_clear_error();
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+		errno = EAGAIN;
+	else
+		errno = error == SSL_ERROR_SYSCALL && wrong ? wrong : ECONNRESET;
+	return -1;
+}
+
+ssize_t tls_conn_recv(struct tls_conn *s, void *buf, size_t n)
+{
+	size_t got;
+	int rc;
+
+	ERR_clear_error();
+	errno = 0;
+	rc = SSL_read_ex(s->ssl, buf, n, &got);
+	if (rc == 1)
+		return (ssize_t)got;
+	if (SSL_get_error(s->ssl, rc) == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	return failed(s, rc);
+}
+
+size_t tls_conn_pending(const struct tls_conn *s)
+{
+	return (size_t)SSL_pending(s->ssl);
+}
+
+bool tls_conn_blocked(const struct tls_conn *s)
+{
+	return s->owed > 0;
+}
+
+/* One record: `n` bytes, or what is owed of the one before, whose bytes OpenSSL has. */
+static ssize_t record_send(struct tls_conn *s, const void *p, size_t n)
+{
+	size_t put;
+	int rc;
+
+	ERR_clear_error();
+	errno = 0;
+	rc = SSL_write_ex(s->ssl, p, n, &put);
+	if (rc != 1) {
+		ssize_t failure_rc = failed(s, rc);
+
+		if (errno == EAGAIN)
+			s->owed = n;
+		return failure_rc;
+	}
+	s->owed = 0;
+	return (ssize_t)put;
+}
+
+static ssize_t owed_send(struct tls_conn *s)
+{
+	static const char nothing[TLS_SERVER_RECORD];
+
+	return record_send(s, nothing, s->owed);
+}
+
+/* The next record of the pieces from *i, *at on: in place if a piece has enough, else put together. */
+static const void *record_next(const struct iovec *iov, unsigned n, unsigned *i, size_t *at,
+			       char buf[TLS_SERVER_RECORD], size_t *ret_n)
+{
+	const void *p = buf;
+	size_t have = 0;
+
+	while (*i < n && have < TLS_SERVER_RECORD) {
+		const char *from = (const char *)iov[*i].iov_base + *at;
+		size_t left = iov[*i].iov_len - *at;
+		size_t part = left < TLS_SERVER_RECORD - have ? left : TLS_SERVER_RECORD - have;
+
+		if (part == TLS_SERVER_RECORD)
+			p = from;
+		else if (part)
+			memcpy(buf + have, from, part);
+		have += part;
+		*at += part;
+		if (*at == iov[*i].iov_len) {
+			(*i)++;
+			*at = 0;
+		}
+	}
+	*ret_n = have;
+	return p;
+}
+
+ssize_t tls_conn_send(struct tls_conn *s, const struct iovec *iov, unsigned n)
+{
+	static _Thread_local char buf[TLS_SERVER_RECORD];
+	size_t at = 0, have, sent = 0;
+	unsigned i = 0;
+	ssize_t put;
+
+	if (s->owed)
+		return owed_send(s);
+	if (s->offloaded) {
+		struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n };
+
+		return sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+	}
+	while (i < n) {
+		const void *p = record_next(iov, n, &i, &at, buf, &have);
+
+		if (!have)
+			break;
+		put = record_send(s, p, have);
+		if (put < 0)
+			return sent ? (ssize_t)sent : -1;
+		sent += (size_t)put;
+	}
+	return (ssize_t)sent;
+}

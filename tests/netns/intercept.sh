@@ -1,0 +1,248 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 180
+#
+# TLS that ends here, in bridge mode (the topology of lib.sh), with real clients and nginx with TLS as the vendor: devices
+# that trust the box's certificate find the cache; those that do not lose one connection at most, ever.
+# HOST is one word, and the rest of what is not quoted, too:
+# shellcheck disable=SC2086
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+[[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
+
+PROXY=$BUILD/bin/tarn-proxy
+HOST=mirror.vendor.example
+topology bridge
+config 'lan = lan0' 'wan = wan0'
+cat >>"$work/tarn.conf" <<END
+[dns]
+servers = 198.51.100.53
+probe_interval = 1s
+timeout = 300ms
+[proxy]
+sniff_wait = 3s
+[upstream]
+ca_file = $work/vendor-ca.crt
+END
+printf '[tls]\nmode = intercept\n' >>"$work/vendors/example.conf"
+head -c 3000000 /dev/urandom >"$work/files/big"
+head -c 3000 /dev/urandom >"$work/files/small"
+touch -d '10 days ago' "$work/files/big" "$work/files/small"
+
+# The vendor's own PKI.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=vendor CA' -days 20 \
+	-keyout "$work/vendor-ca.key" -out "$work/vendor-ca.crt" 2>/dev/null
+certificate() { # NAME DAYS SAN
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
+		-keyout "$work/$1.key" -out "$work/$1.csr" 2>/dev/null
+	openssl x509 -req -in "$work/$1.csr" -CA "$work/vendor-ca.crt" -CAkey "$work/vendor-ca.key" \
+		-CAcreateserial -days "$2" -out "$work/$1.crt" \
+		-extfile <(echo "subjectAltName=$3") 2>/dev/null
+}
+certificate vendor 10 "DNS:$HOST,DNS:*.vendor.example,DNS:other.example"
+certificate wrong 10 DNS:elsewhere.example
+# A log of what reaches the vendor over TLS; a host with a wrong certificate; one that asks for the device's.
+sed -i -e "s|listen \(.*443\) |listen \1 ssl |" \
+	-e "s|access_log off;|log_format u '\$remote_addr \$scheme \$host \$uri \$status'; access_log $work/vendor.log u; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key; ssl_protocols TLSv1.2 TLSv1.3;|" \
+	"$work/nginx.conf"
+sed -i '$d' "$work/nginx.conf"
+for s in wrong:wrong asks:vendor; do
+	name=${s%:*} cert=${s#*:}
+	cat >>"$work/nginx.conf" <<-END
+		server {
+			listen 443 ssl;
+			listen [::]:443 ssl;
+			server_name $name.vendor.example;
+			ssl_certificate $work/$cert.crt;
+			ssl_certificate_key $work/$cert.key;
+			$([[ $name == asks ]] && echo "ssl_verify_client optional; ssl_client_certificate $work/vendor-ca.crt;")
+			location / { return 200 "DIRECT \$remote_addr\n"; }
+		}
+	END
+done
+echo '}' >>"$work/nginx.conf"
+sed -i '/^address=.other/i address=/asks.vendor.example/198.51.100.10\naddress=/wrong.vendor.example/198.51.100.10\naddress=/b.vendor.example/198.51.100.10\naddress=/c.vendor.example/198.51.100.10\naddress=/d.vendor.example/198.51.100.10\naddress=/e.vendor.example/198.51.100.10' "$work/dnsmasq.conf"
+for i in 0 1; do
+	kill "${children[$i]}"
+	wait "${children[$i]}" 2>/dev/null
+done
+ip netns exec "$(ns vendor)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
+children+=($!)
+ip netns exec "$(ns vendor)" dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
+children+=($!)
+check 'the vendor speaks TLS' wait_until 10 in_ns vendor curl -sfk -o /dev/null https://198.51.100.10/
+
+api() { curl -sf --max-time 5 --unix-socket "$work/proxy.sock" "http://tarn$1" "${@:2}"; }
+stat() { api /api/v1/stat | jq -r ".counters[] | select(.name == \"$1\").value"; }
+stat_is() { [[ $(stat "$1") == "$2" ]]; }
+ctl() { "$BUILD/bin/tarnctl" --config "$work/tarn.conf" "$@"; }
+# counts REASON COMMAND...: COMMAND succeeds, and one more connection is decided for REASON.
+counts() {
+	local before
+	before=$(stat "tls.decided.$1")
+	"${@:2}" && wait_until 5 stat_is "tls.decided.$1" $((before + 1))
+}
+# ask DEVICE CA HOST FILE [CURL OPTION...]
+ask() {
+	local device=$1 ca=$2 host=$3 file=$4
+	shift 4
+	in_ns "$device" curl -sS --noproxy '*' --max-time 10 --cacert "$ca" \
+		--resolve "$host:443:198.51.100.10" "$@" "https://$host/files/$file"
+}
+# Devices that trust the box trust the vendor as well.
+trusting() { ask dev1 <(cat "$work/state/ca.crt" "$work/vendor-ca.crt") "$@"; }
+distrusting() { ask dev2 "$work/vendor-ca.crt" "$@"; }
+is_big() { cmp - "$work/files/big"; }
+at_vendor() { grep -c " https $1 .*$2 " "$work/vendor.log"; }
+
+tarnd_start
+check 'the bridge is there' wait_until 10 in_ns box ip link show br0
+addr box br0 10.7.0.2/24 2001:db8:7::2/64
+via box 10.7.0.1 2001:db8:7::1
+check 'tarnd arms interception' wait_until 15 armed || { logs_show; status .; }
+
+# ---- a device that trusts ------------------------------------------------------------------------
+
+first() { trusting $HOST big | is_big; }
+check 'a device that trusts the box gets every byte' counts intercepted wait_until 10 first
+check 'the next time from the cache' eval "(($(stat request.hit) < \$(trusting $HOST big | is_big && stat request.hit)))"
+check 'of which the vendor was asked once' test "$(at_vendor $HOST /files/big)" = 1
+check 'a range' eval "trusting $HOST big -r 1000-1999 | cmp - <(tail -c +1001 $work/files/big | head -c 1000)"
+check 'TLS 1.2' eval "trusting $HOST big --tls-max 1.2 | is_big"
+check 'TLS 1.3' eval "trusting $HOST big --tlsv1.3 | is_big"
+twice() { # two requests on one connection
+	[[ $(in_ns dev1 curl -sS --noproxy '*' --cacert "$work/state/ca.crt" --resolve $HOST:443:198.51.100.10 \
+		-o /dev/null -o /dev/null -w '%{num_connects} ' https://$HOST/files/small https://$HOST/files/big) == '1 0 ' ]]
+}
+check 'two requests on one connection' twice
+check 'a host that differs from the one of TLS: 421' \
+	eval "[[ \$(trusting $HOST small -H 'Host: b.vendor.example' -o /dev/null -w '%{http_code}') == 421 ]]"
+tls() { # OPTION...: openssl s_client, trusting
+	in_ns dev1 timeout 5 openssl s_client -connect 198.51.100.10:443 -servername $HOST \
+		-CAfile "$work/state/ca.crt" -verify_return_error "$@"
+}
+resumes() { # VERSION
+	local way
+	for way in -sess_out -sess_in; do
+		printf 'HEAD /files/small HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' $HOST |
+			tls "$1" -ign_eof $way "$work/ticket$1" >"$work/s_client" 2>&1
+	done
+	grep -q '^Reused' "$work/s_client" || { tail -25 "$work/s_client"; ls -l "$work"/ticket*; return 1; }
+}
+check 'a ticket resumes' resumes -tls1_3
+check 'with TLS 1.2, too' resumes -tls1_2
+check 'there is no renegotiation' eval "(echo R; read -rt 2 <> <(:)) | tls -tls1_2 2>&1 | grep -q 'no renegotiation'"
+fifty() {
+	local before ended pids=() pid bad=0
+	ended=$(stat tls.decided.intercepted)
+	before=$(at_vendor $HOST /files/many)
+	head -c 2000000 /dev/urandom >"$work/files/many"
+	touch -d "10 days ago" "$work/files/many"
+	for _ in {1..50}; do
+		trusting $HOST many | cmp -s - "$work/files/many" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + 1)); done
+	ended=$(($(stat tls.decided.intercepted) - ended))
+	echo "# $bad bad, $ended of 50 ended here"
+	[[ $bad == 0 && $ended == 50 && $(at_vendor $HOST /files/many) == $((before + 1)) ]]
+}
+check 'fifty at once: one fetch' fifty
+check 'the decision is foretold' eval "ctl why https://$HOST/ | grep -q '^Decision  *intercept: '"
+
+# ---- other clients -------------------------------------------------------------------------------
+
+printf '198.51.100.10 %s\n' $HOST >"$work/hosts"
+# with_hosts DEVICE COMMAND...: where the vendor's names are known.
+with_hosts() {
+	local device=$1
+	shift
+	in_ns "$device" unshare -m bash -c 'mount --bind "$1" /etc/hosts; shift; exec "$@"' - "$work/hosts" "$@"
+}
+check 'wget' eval "with_hosts dev1 wget -qO- --no-proxy --ca-certificate=$work/state/ca.crt https://$HOST/files/big | is_big"
+check 'Python' eval "with_hosts dev1 python3 -c 'import ssl, sys, urllib.request as u
+o = u.build_opener(u.ProxyHandler({}), u.HTTPSHandler(context=ssl.create_default_context(cafile=sys.argv[1])))
+sys.stdout.buffer.write(o.open(sys.argv[2]).read())' $work/state/ca.crt https://$HOST/files/big | is_big"
+if command -v gnutls-cli >/dev/null; then
+	check 'GnuTLS' eval "printf 'GET /files/small HTTP/1.0\r\nHost: $HOST\r\n\r\n' | with_hosts dev1 timeout 5 \
+		gnutls-cli --x509cafile $work/state/ca.crt $HOST 2>&1 | grep -q 'HTTP/1.1 200'"
+else
+	skip 'GnuTLS' 'no gnutls-cli'
+fi
+if command -v node >/dev/null; then
+	check 'Node' eval "NODE_EXTRA_CA_CERTS=$work/state/ca.crt with_hosts dev1 node -e '
+		require(\"https\").get(process.argv[1], r => r.pipe(process.stdout))' https://$HOST/files/big | is_big"
+else
+	skip 'Node' 'no node'
+fi
+
+# ---- devices that do not -------------------------------------------------------------------------
+
+# fails_once HOST COMMAND...: COMMAND fails at most once; then twice it does not.
+fails_once() {
+	local bad=0 _
+	for _ in 1 2 3; do "$@" >/dev/null 2>&1 || bad=$((bad + 1)); done
+	((bad <= 1)) || echo "$bad failures"
+	((bad <= 1))
+}
+check 'a device that does not trust the box loses one connection at most' \
+	fails_once eval "distrusting $HOST big | is_big"
+check 'and is carried through from then on' counts distrusted eval "distrusting $HOST big | is_big"
+check 'as is known' eval "[[ \$(api /api/v1/tls/distrust | jq -r '.entries[] | \"\(.device) \(.host) \(.reason)\"') == '10.7.0.12 $HOST alert' ]]"
+check 'tarnctl says so' eval "ctl tls distrust | grep -q '^10.7.0.12  *$HOST  *alert'"
+parallel() { # eight connections at once, to a host that is new: one of them fails at most
+	local pids=() pid bad=0
+	for _ in {1..8}; do
+		distrusting b.vendor.example small -o /dev/null 2>/dev/null &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + 1)); done
+	echo "# $bad of 8 failed"
+	((bad <= 1)) && distrusting b.vendor.example small -o /dev/null
+}
+check 'of eight at once one at most' parallel
+pinned() { ask dev2 "$work/vendor-ca.crt" c.vendor.example small -o /dev/null --pinnedpubkey \
+	"sha256//$(openssl x509 -in "$work/vendor.crt" -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)"; }
+check 'one that pins the vendor'"'"'s key' fails_once pinned
+# From here on dev2 is known to trust nothing.
+check 'a device that trusts for no host is not tried any more' \
+	counts distrusted_all distrusting d.vendor.example small -o /dev/null
+check 'a hello without a name passes' counts no_name eval "printf 'GET / HTTP/1.0\r\n\r\n' | in_ns dev1 timeout 5 \
+	openssl s_client -quiet -connect 198.51.100.10:443 -noservername 2>/dev/null | grep -q DIRECT"
+check 'an old client passes: RSA only' counts old_client eval "! in_ns dev1 timeout 5 openssl s_client -quiet \
+	-connect 198.51.100.10:443 -servername $HOST -tls1_2 -sigalgs RSA+SHA256 </dev/null 2>/dev/null"
+check 'another protocol passes' counts other_alpn eval "in_ns dev1 timeout 5 openssl s_client -connect \
+	198.51.100.10:443 -servername $HOST -alpn h2 </dev/null >/dev/null 2>&1; true"
+
+# ---- the vendor's own certificate ---------------------------------------------------------------
+
+check 'a vendor with a wrong certificate is carried through' counts upstream_bad eval \
+	"! trusting wrong.vendor.example '' -o /dev/null 2>$work/err"
+check 'so the device sees it' eval "in_ns dev1 timeout 5 openssl s_client -connect 198.51.100.10:443 \
+	-servername wrong.vendor.example </dev/null 2>/dev/null | grep -q '^subject=CN = wrong'"
+check 'a vendor who asks for a certificate is left alone' counts upstream_asks eval \
+	"ask dev1 $work/vendor-ca.crt asks.vendor.example '' -o /dev/null"
+
+# ---- over deaths --------------------------------------------------------------------------------
+
+old=$(proxy_pid)
+kill -KILL "$old"
+check 'a killed proxy: new connections pass' eval "distrusting $HOST big | is_big"
+check 'it comes back' wait_until 15 eval "[[ \$(proxy_pid) != $old && \$(proxy_pid) != 0 ]] && armed"
+check 'who does not trust is still known' counts distrusted eval "distrusting $HOST big | is_big"
+check 'who trusts, too' counts intercepted eval "trusting $HOST big | is_big"
+
+# ---- forgotten, and a new CA --------------------------------------------------------------------
+
+check 'tarnctl tls distrust --reset' eval "ctl tls distrust --reset 10.7.0.12 && ! ctl tls distrust | grep -q 10.7.0.12"
+check 'the CA is shown by the API' eval "api /api/v1/tls/ca | jq -e '.permitted | index(\"vendor.example\")'"
+check 'and given' eval "api /api/v1/tls/ca.crt | cmp - $work/state/ca.crt"
+cp "$work/state/ca.crt" "$work/old.crt"
+check 'tarnctl ca rotate' eval "ctl ca rotate && ! cmp -s $work/old.crt $work/state/ca.crt"
+new_ca() { trusting $HOST small -o /dev/null; }
+check 'devices that have the new one are served' wait_until 10 new_ca
+
+tarnd_stop
+check 'tarnd ends with status 0' test "$tarnd_status" -eq 0
+done_testing
