@@ -463,6 +463,7 @@ unsigned workers_lag_ms(struct workers *workers)
 		unsigned lag = atomic_exchange_explicit(&workers->seats[i].worker.lag_ms, 0,
 							memory_order_relaxed);
 
+		STAT_SET((enum stat_id)(STAT_LOOP_WORKER_LAG_FIRST + i), lag);
 		if (lag > most)
 			most = lag;
 	}

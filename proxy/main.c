@@ -279,6 +279,20 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 	reload(arg);
 }
 
+static void store_look(void)
+{
+	struct store_stat store;
+
+	if (!program.proxy.store)
+		return;
+	store_stat(program.proxy.store, &store);
+	STAT_SET(STAT_STORE_FILE_BYTES, store.file);
+	STAT_SET(STAT_STORE_MAP_BYTES, store.map);
+	STAT_SET(STAT_STORE_DOOMED_BYTES, store.doomed);
+	STAT_SET(STAT_STORE_WRITER_LAG_MS, store.lag_ms);
+	STAT_SET(STAT_STORE_COMMIT_WORST_MS, store.commit_worst_ms);
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *control = arg;
@@ -286,6 +300,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	STAT_SET(STAT_LOOP_LAG_MS, workers_lag_ms(program.proxy.workers));
+	store_look();
 	CHECK_OK(event_add(&program.look, worker_timeout(control, LOOK_MS)));
 }
 
@@ -563,6 +578,21 @@ no_known:
 	return rc;
 }
 
+_Static_assert(STAT_LOOP_WORKER_LAG_LAST - STAT_LOOP_WORKER_LAG_FIRST + 1 == HERITAGE_WORKERS_MAX,
+	       "a gauge for each worker that can be");
+
+/* Each worker's gauges have its number. */
+static void worker_labels(unsigned workers)
+{
+	static char names[HERITAGE_WORKERS_MAX][12];
+
+	for (unsigned i = 0; i < workers && i < HERITAGE_WORKERS_MAX; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%u", i);
+		stat_label(STAT_LOOP_WORKER_LAG_FIRST, i, names[i],
+			   "how late this worker's timers ran at worst in the last seconds");
+	}
+}
+
 static int run(struct config *config)
 {
 	struct proxy *proxy = &program.proxy;
@@ -593,6 +623,7 @@ static int run(struct config *config)
 		complain("writer's thread", rc);
 		goto no_threads;
 	}
+	worker_labels(workers);
 	rc = workers_start(workers, proxy, config, &hooks, program.heritage.beats, &proxy->workers);
 	if (rc < 0) {
 		complain("workers", rc);

@@ -137,6 +137,11 @@
 	ONE(GENERATION_HOLD_EXPIRED, COUNTER, "generation.hold_expired", "times that it was not held back any longer because publish_limit had passed") \
 	ONE(GENERATION_PINNED, COUNTER, "generation.pinned", "requests answered from the generation before, on which the device's update had begun") \
 	ONE(STORE_QUEUE_BYTES, GAUGE, "store.queue_bytes", "bytes waiting for the writer") \
+	ONE(STORE_FILE_BYTES, GAUGE, "store.file_bytes", "size of the store's file: pages in use, and those that are free to be used again") \
+	ONE(STORE_MAP_BYTES, GAUGE, "store.map_bytes", "size that the file can never exceed") \
+	ONE(STORE_DOOMED_BYTES, GAUGE, "store.doomed_bytes", "bytes of pages in use that wait for a reader to finish, to be free") \
+	ONE(STORE_WRITER_LAG_MS, GAUGE, "store.writer_lag_ms", "age of the oldest write that waits for the writer") \
+	ONE(STORE_COMMIT_WORST_MS, GAUGE, "store.commit_worst_ms", "the longest commit since the start") \
 	ONE(LEASES_OPEN, GAUGE, "lease.open", "objects kept from deletion because someone reads them") \
 	ONE(LEASES_DEFERRED, COUNTER, "lease.deferred", "deletions that waited for a reader") \
 	/* indexes */ \
@@ -160,6 +165,7 @@
 	ONE(IMPORT_REFUSED, COUNTER, "import.refused", "imports, or objects of one, that were refused: nothing was published") \
 	/* the process */ \
 	ONE(LOOP_LAG_MS, GAUGE, "loop.lag_ms", "how late a worker's timers ran at worst in the last seconds") \
+	MANY(LOOP_WORKER_LAG, 64, GAUGE, "loop.worker_lag_ms", "the same, of each worker") \
 	ONE(WORKERS_RUNNING, GAUGE, "loop.workers", "workers that run") \
 	ONE(KEEPER_DROPPED, COUNTER, "keeper.dropped", "messages to the keeper dropped because its socket was full") \
 	ONE(KEEPER_REFUSED, COUNTER, "keeper.refused", "messages from the keeper that were not valid") \

@@ -288,7 +288,8 @@ void report_metric(struct evbuffer *out, const struct stat_view *view, const cha
 	}
 	metric_name(out, view);
 	if (view->label) {
-		evbuffer_add_printf(out, "{reason=\"");
+		evbuffer_add_printf(out, "{%s=\"",
+				    strncmp(view->name, "loop.", 5) == 0 ? "worker" : "reason");
 		escaped(out, view->label, true);
 		evbuffer_add_printf(out, "\"}");
 	}

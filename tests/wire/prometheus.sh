@@ -37,6 +37,7 @@ curl -sS --unix-socket "$dir/run/proxy.sock" http://x/metrics >"$dir/metrics" ||
 # promtool tells of what it merely dislikes on its output and by its status, too.
 check 'promtool finds nothing to say against the metrics' promtool check metrics <"$dir/metrics"
 check 'each has HELP and TYPE' test "$(grep -c '^# HELP' "$dir/metrics")" == "$(grep -c '^# TYPE' "$dir/metrics")"
+check 'each worker has its lag' grep -q '^tarn_loop_worker_lag_seconds{worker="0"} ' "$dir/metrics"
 check 'it is timed by its outcome' grep -q '^tarn_request_first_byte_seconds_count{outcome="[a-z]*"} 1' "$dir/metrics"
 check 'the alert rules are well-formed' promtool check rules "$monitor/alerts.yml"
 check 'the dashboard is JSON' jq -e '.panels | length > 10' "$monitor/dashboard.json"
