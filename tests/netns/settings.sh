@@ -129,6 +129,15 @@ tarnd_start
 check 'after a reboot it is taken back before anything else' wait_until 10 as_before
 check 'the successor serves' up
 check 'and nothing waits' not_pending
+# ---- what the README says -------------------------------------------------------------------------
+
+mapfile -t lines < <(sed -n '/^## Settings, and the API by hand/,/^## /p' "$here/../../README.md" | grep '^curl ')
+check 'the README has examples' test ${#lines[@]} -ge 10
+for line in "${lines[@]}"; do
+	line=${line//\/run\/tarn\/proxy.sock/$work/proxy.sock}
+	check "${line#*proxy.sock }" in_ns box bash -c "${line/curl /curl -sSf --max-time 10 -o /dev/null }"
+done
+
 tarnd_stop
 check 'tarnd ends well' test "$tarnd_status" = 0
 check 'nothing is left beside the file' tap_not compgen -G "$conf.*"

@@ -28,22 +28,21 @@ export default {
 		const counters = h('dl', { class: 'facts two' });
 		const addresses = table([
 			{ key: 'host', title: t('up.host'), sort: a => a.host, cell: a => h('span', { class: 'mono' }, a.host) },
-			{ key: 'address', title: t('up.address'), sort: a => a.address ?? '', cell: a => h('span', { class: 'mono' }, a.address ?? '–'), hide: true },
-			{ key: 'state', title: t('reach.state'), sort: a => a.state ?? '', cell: a => h('span', { class: 'tag' }, lamp(a.state === 'rested' ? 'bad' : 'ok'), coded('up', a.state)) },
-			{ key: 'open', title: t('up.open'), num: true, sort: a => a.open, cell: a => num(a.open) },
-			{ key: 'failures', title: t('up.failures'), num: true, sort: a => a.failures, cell: a => num(a.failures) },
-			{ key: 'rtt', title: t('up.rtt'), num: true, sort: a => a.rtt_ms, cell: a => a.rtt_ms == null ? '–' : `${num(a.rtt_ms, 1)} ms`, hide: true },
+			{ key: 'address', title: t('up.address'), sort: a => a.address ?? '', cell: a => h('span', { class: 'mono' }, a.address ?? '–') },
+			{ key: 'state', title: t('reach.state'), sort: a => a.state, cell: a => h('span', { class: 'tag' }, lamp(a.state === 'good' ? 'ok' : 'warn'), coded('up', a.state)) },
+			{ key: 'failures', title: t('up.failures'), num: true, sort: a => a.failures, cell: a => num(a.failures), hide: true },
+			{ key: 'rests', title: t('up.rests'), num: true, sort: a => a.rests_s, cell: a => a.rests_s ? span(a.rests_s) : '–', hide: true },
 		], { caption: t('up.title'), search: a => `${a.host} ${a.address}` });
 		const upPanel = panel(t('up.title'), { id: 'upstreams' }, addresses);
-		const resolvers = table([
-			{ key: 'address', title: t('dns.resolver'), sort: r => r.address, cell: r => h('span', { class: 'mono' }, r.address) },
-			{ key: 'kind', title: t('dns.kind'), sort: r => r.kind, cell: r => t(`via.${r.kind}`) },
-			{ key: 'state', title: t('reach.state'), sort: r => Number(r.in_use), cell: r => h('span', { class: 'tag' }, lamp(r.in_use ? 'ok' : 'off'), t(r.in_use ? 'dns.used' : 'dns.ready')) },
-			{ key: 'asked', title: t('dns.asked'), num: true, sort: r => r.asked, cell: r => num(r.asked), hide: true },
-			{ key: 'failed', title: t('dns.failed'), num: true, sort: r => r.failed, cell: r => num(r.failed) },
-			{ key: 'ms', title: t('dns.ms'), num: true, sort: r => r.ms, cell: r => r.ms == null ? '–' : `${num(r.ms, 1)} ms` },
+		const names = table([
+			{ key: 'name', title: t('dns.name'), sort: n => n.name, cell: n => h('span', { class: 'mono' }, n.name) },
+			{ key: 'addresses', title: t('dns.addresses'), wrap: true, cell: n => h('span', { class: 'mono' }, n.addresses.join(' ') || n.error || '–'), hide: true },
+			{ key: 'state', title: t('reach.state'), sort: n => n.state, cell: n => h('span', { class: 'tag' }, lamp({ fresh: 'ok', stale: 'warn' }[n.state] ?? 'bad'), coded('dns', n.state)) },
+			{ key: 'server', title: t('dns.server'), cell: n => n.server ? h('span', { class: 'mono' }, n.server) : t('via.system'), hide: true },
+			{ key: 'ttl', title: t('dns.ttl'), num: true, sort: n => n.ttl_s, cell: n => n.ttl_s > 0 ? span(n.ttl_s) : '–' },
 		], { caption: t('dns.title') });
-		const dnsPanel = panel(t('dns.title'), { id: 'dns' }, resolvers);
+		const servers = h('p', { class: 'note' });
+		const dnsPanel = panel(t('dns.title'), { id: 'dns' }, servers, names);
 		past.hidden = upPanel.hidden = dnsPanel.hidden = true;
 
 		context.every(3000, async signal => vendors.set((await get('status', { signal })).reach));
@@ -68,7 +67,9 @@ export default {
 		context.every(5000, async signal => {
 			if (!await context.has('dns'))
 				return;
-			resolvers.set((await get('dns', { signal })).resolvers);
+			const dns = await get('dns', { signal });
+			names.set(dns.names);
+			servers.textContent = t('dns.servers', { list: dns.servers.map(x => x.address).join(', ') || '–' });
 			dnsPanel.hidden = false;
 		});
 		return h('div', { class: 'stack' }, panel(t('reach.title'), { id: 'vendors', note: t('reach.note') }, vendors), past,
