@@ -17,6 +17,7 @@
 #include <xxhash.h>
 
 #include "cache/store_priv.h"
+#include "cache/walk.h"
 #include "firmware/base/stat.h"
 
 #define SCRATCH_BYTES	 65536
@@ -105,39 +106,46 @@ static int file_sum(int fd, off_t from, size_t n, uint8_t *scratch, uint64_t *re
 	return 0;
 }
 
+/* Pages of a chunk that are in the page cache; -1: nobody knows. */
+static int chunk_resident(const struct store *store, const struct store_place *place, int *ret_all)
+{
+	size_t pages = (place->bytes.n + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE;
+	unsigned char resident[(CONFIG_CHUNK_BYTES + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE];
+	const uint8_t *first = store->db.base + (place->offset & ~(off_t)(DB_PAGE - 1));
+	int n = 0;
+
+	*ret_all = (int)pages;
+	if (pages > sizeof(resident) ||
+	    mincore((void *)(uintptr_t)first, pages * DB_PAGE, resident) < 0)
+		return -1;
+	for (size_t i = 0; i < pages; i++)
+		n += resident[i] & 1;
+	return n;
+}
+
 /*
  * The map has no readahead (it would cost lookups too much): a chunk that fell out of the page cache would be
  * read page by page, by whoever copies it. So it is asked for as a whole, which that one then waits for.
  */
 static void chunk_read_ahead(const struct store *store, const struct store_place *place)
 {
-	size_t pages = (place->bytes.n + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE;
-	unsigned char resident[(CONFIG_CHUNK_BYTES + DB_PAGE_HEADER + DB_PAGE - 1) / DB_PAGE];
-	const uint8_t *first = store->db.base + (place->offset & ~(off_t)(DB_PAGE - 1));
+	int all, n;
 
-	if (pages < READ_AHEAD_PAGES || pages > sizeof(resident) ||
-	    mincore((void *)(uintptr_t)first, pages * DB_PAGE, resident) < 0)
+	if (place->bytes.n < READ_AHEAD_PAGES * DB_PAGE - DB_PAGE)
 		return;
-	for (size_t i = 0; i < pages; i++) {
-		if (resident[i] & 1)
-			continue;
+	n = chunk_resident(store, place, &all);
+	if (n >= 0 && n < all)
 		(void)!posix_fadvise(store->db.fd, place->offset, (off_t)place->bytes.n,
 				     POSIX_FADV_WILLNEED);
-		return;
-	}
 }
 
-/* The id is leased: nothing about the chunk changes meanwhile. */
-static int chunk_verify(struct store_reader *reader, const struct found_chunk *chunk)
+/* Compares the file's bytes with the sum. The id is leased: nothing about the chunk changes meanwhile. */
+static int chunk_compare(struct store_reader *reader, const struct found_chunk *chunk)
 {
 	struct store *store = reader->store;
 	uint64_t sum = 0;
 	int rc;
 
-	if (LIKELY(chunk_verified(store, chunk))) {
-		chunk_read_ahead(store, &chunk->place);
-		return 0;
-	}
 	if (!reader->scratch)
 		reader->scratch = malloc(SCRATCH_BYTES);
 	if (!reader->scratch)
@@ -153,6 +161,14 @@ static int chunk_verify(struct store_reader *reader, const struct found_chunk *c
 	store_damaged(store,
 		      &(struct store_damage){ .id = chunk->key.id, .index = chunk->key.index });
 	return rc ? -EIO : -EBADMSG;
+}
+
+static int chunk_verify(struct store_reader *reader, const struct found_chunk *chunk)
+{
+	if (UNLIKELY(!chunk_verified(reader->store, chunk)))
+		return chunk_compare(reader, chunk);
+	chunk_read_ahead(reader->store, &chunk->place);
+	return 0;
 }
 
 /* ---- finding chunks -------------------------------------------------------------------------- */
@@ -206,6 +222,27 @@ int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
 	return rc;
 }
 
+int store_chunk_check(struct store_reader *reader, uint64_t id, uint32_t index, size_t *ret_bytes)
+{
+	struct found_chunk chunk;
+	int resident, all;
+	int rc = store_enter(reader);
+
+	if (rc)
+		return rc;
+	rc = chunk_find(reader, id, index, &chunk);
+	store_leave(reader);
+	if (rc)
+		return rc;
+	resident = chunk_resident(reader->store, &chunk.place, &all);
+	rc = chunk_compare(reader, &chunk);
+	if (resident == 0)
+		(void)!posix_fadvise(reader->store->db.fd, chunk.place.offset,
+				     (off_t)chunk.place.bytes.n, POSIX_FADV_DONTNEED);
+	*ret_bytes = chunk.place.bytes.n;
+	return rc;
+}
+
 int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
 		 struct store_place *ret_place)
 {
@@ -222,7 +259,7 @@ int stored_chunk(struct store_reader *reader, const struct stored *stored, uint3
 /* ---- finding objects ------------------------------------------------------------------------- */
 
 /* A record that can't be read is dropped like one of another key is not: it can never be right again. */
-static void record_bad(struct store *store, const uint8_t *hash)
+void store_record_bad(struct store *store, const uint8_t *hash)
 {
 	struct store_damage damage = { .index = DB_ALL_CHUNKS };
 
@@ -232,14 +269,20 @@ static void record_bad(struct store *store, const uint8_t *hash)
 	store_damaged(store, &damage);
 }
 
-/* In the transaction: what is under this hash, if it is this key's. The lease comes last. */
-static int record_copy(struct store_reader *reader, const struct cache_key *key,
-		       struct stored **ret_stored)
+/* Is it the one that is looked for: of this text or, if that is NULL, of this id? */
+static bool record_is(const struct object *o, const struct span *text, uint64_t id)
+{
+	return text ? span_eq(o->key, *text) : o->id == id;
+}
+
+/* In the transaction: what is under this hash, if it is the right one. The lease comes last. */
+static int record_copy(struct store_reader *reader, const uint8_t *hash, const struct span *text,
+		       uint64_t id, struct stored **ret_stored)
 {
 	struct store *store = reader->store;
-	MDB_val hash = db_val(key->hash, sizeof(key->hash)), value;
+	MDB_val key = db_val(hash, CACHE_KEY_HASH_BYTES), value;
 	struct stored *s;
-	int rc = mdb_get(reader->txn, store->db.dbi[DB_OBJECTS], &hash, &value);
+	int rc = mdb_get(reader->txn, store->db.dbi[DB_OBJECTS], &key, &value);
 
 	if (rc)
 		return rc == MDB_NOTFOUND ? -ENOENT : store_read_failed(store, rc);
@@ -251,8 +294,8 @@ static int record_copy(struct store_reader *reader, const struct cache_key *key,
 	s->lease = NULL;
 	rc = object_decode(span_make(s->record, value.mv_size), &s->object);
 	if (rc)
-		record_bad(store, key->hash);
-	if (rc || !span_eq(s->object.key, key->text))
+		store_record_bad(store, hash);
+	if (rc || !record_is(&s->object, text, id))
 		rc = -ENOENT;
 	if (rc == 0) {
 		s->lease = lease_take(reader->leases, s->object.id);
@@ -265,6 +308,41 @@ static int record_copy(struct store_reader *reader, const struct cache_key *key,
 	return rc;
 }
 
+/* The hash under which the object of an id stands. */
+static int id_hash(struct store_reader *reader, uint64_t id, uint8_t *ret_hash)
+{
+	uint8_t bytes[DB_ID_BYTES];
+	MDB_val key = db_val(bytes, sizeof(bytes)), value;
+	int rc;
+
+	db_id_key(id, bytes);
+	rc = mdb_get(reader->txn, reader->store->db.dbi[DB_IDS], &key, &value);
+	if (rc)
+		return rc == MDB_NOTFOUND ? -ENOENT : store_read_failed(reader->store, rc);
+	if (value.mv_size != CACHE_KEY_HASH_BYTES)
+		return -ENOENT;
+	memcpy(ret_hash, value.mv_data, CACHE_KEY_HASH_BYTES);
+	return 0;
+}
+
+int store_find(struct store_reader *reader, uint64_t id, struct stored **ret_stored)
+{
+	uint8_t hash[CACHE_KEY_HASH_BYTES];
+	struct stored *s = NULL;
+	int rc = store_enter(reader);
+
+	if (rc)
+		return -ENOENT;
+	rc = id_hash(reader, id, hash);
+	if (rc == 0)
+		rc = record_copy(reader, hash, NULL, id, &s);
+	store_leave(reader);
+	if (rc)
+		return rc == -ENOMEM ? rc : -ENOENT;
+	*ret_stored = s;
+	return 0;
+}
+
 int store_peek(struct store_reader *reader, const struct cache_key *key, struct stored **ret_stored)
 {
 	struct stored *s = NULL;
@@ -272,7 +350,7 @@ int store_peek(struct store_reader *reader, const struct cache_key *key, struct 
 
 	if (rc)
 		return -ENOENT;
-	rc = record_copy(reader, key, &s);
+	rc = record_copy(reader, key->hash, &key->text, 0, &s);
 	if (rc == 0 && object_chunks(&s->object) == 1)
 		s->has_first = chunk_find(reader, s->object.id, 0, &s->first) == 0;
 	store_leave(reader);

@@ -114,12 +114,12 @@ MUST_USE int store_state_get(struct store_reader *reader, struct span name, void
 
 /* ---- looking it over ------------------------------------------------------------------------- */
 
-/* Gives what the callback returns if not 0; it may not use `reader`. Spans die with the call. */
+/* What is not 0 ends it. Spans die with the call. */
 typedef int store_each_f(const struct object *object, void *arg);
 
 /*
- * Calls back for every object whose key text starts with `prefix`, in no particular order, in short
- * transactions: what comes or goes meanwhile may be missed or shown. 0, what the callback gave, or -EIO.
+ * Calls back for every object whose key text starts with `prefix`, in the order in which they came, in short
+ * transactions (in one go: walk.h is for loops that have other things to do): what comes or goes meanwhile may be missed or shown. 0, what the callback gave, or -EIO.
  */
 MUST_USE int store_each(struct store_reader *reader, struct span prefix, store_each_f *f,
 			void *arg);

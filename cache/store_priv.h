@@ -98,6 +98,16 @@ void store_damaged(struct store *store, const struct store_damage *damage);
 /* An LMDB call of a reader failed with `mdb_rc`. Gives -errno. */
 int store_read_failed(struct store *store, int mdb_rc);
 
+/* The record under this hash can't be read: counted, and dropped. */
+void store_record_bad(struct store *store, const uint8_t *hash);
+
+/*
+ * Reads a chunk of a leased id from the file and compares it, checked before or not; drops it if it is damaged. What
+ * was not in the page cache does not stay there. 0, or as store_chunk(). *ret_bytes: of it, also if it is damaged.
+ */
+MUST_USE int store_chunk_check(struct store_reader *reader, uint64_t id, uint32_t index,
+			       size_t *ret_bytes);
+
 /* Leaves the note of store_reader_crashed(). Async-signal-safe. */
 void store_note_crash(struct store *store);
 

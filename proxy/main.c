@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cache/flight.h"
+#include "cache/scrub.h"
 #include "cache/store.h"
 #include "cache/writer.h"
 #include "firmware/base/log.h"
@@ -500,6 +501,7 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 
 static void rooms_free(struct proxy *proxy)
 {
+	scrub_free(&proxy->scrub);
 	resolver_free(&proxy->resolver);
 	leaves_free(&proxy->leaves);
 	tls_server_free(&proxy->tls_server);
@@ -624,6 +626,11 @@ static int run(struct config *config)
 		goto no_threads;
 	}
 	worker_labels(workers);
+	rc = scrub_new(proxy->store, (uint64_t)config->settings.cache.scrub_rate, &proxy->scrub);
+	if (rc < 0) {
+		complain("scrub's thread", rc);
+		goto no_threads;
+	}
 	rc = workers_start(workers, proxy, config, &hooks, program.heritage.beats, &proxy->workers);
 	if (rc < 0) {
 		complain("workers", rc);

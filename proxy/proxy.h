@@ -16,6 +16,7 @@ struct proxy {
 	struct workers *workers;	 /* proxy/loop.h; control loop's alone */
 	struct store *store;		 /* cache/store.h */
 	struct writer *writer;		 /* cache/writer.h */
+	struct scrub *scrub;		 /* cache/scrub.h */
 	struct flights *flights;	 /* cache/flight.h */
 	struct generations *generations; /* proxy/generation.h; NULL: objects have none */
 	struct intake *intake;		 /* proxy/sync/intake.h; NULL: nothing is noted */

@@ -124,6 +124,8 @@
 	ONE(STORE_LIMIT_BYTES, GAUGE, "store.limit_bytes", "bytes the store may hold") \
 	ONE(STORE_COMMITS, COUNTER, "store.commits", "transactions committed") \
 	ONE(STORE_COMMIT_ERRORS, COUNTER, "store.commit_errors", "transactions that failed; what they held was served uncached") \
+	ONE(SCRUB_OBJECTS, COUNTER, "scrub.objects", "objects whose bytes were read again and compared") \
+	ONE(SCRUB_BYTES, COUNTER, "scrub.bytes", "bytes read for that") \
 	ONE(STORE_MAP_FULL, COUNTER, "store.map_full", "times that the data file had no free run long enough and the store made more room") \
 	ONE(STORE_STORED, COUNTER, "store.stored", "objects stored") \
 	ONE(STORE_STORED_BYTES, COUNTER, "store.stored_bytes", "body bytes stored") \

@@ -58,6 +58,8 @@ static const struct setting rows[] = {
 	  "Larger objects are passed on and not stored; 0 sets no limit but the store's own.", 0, 0, NULL },
 	{ "cache", "heuristic_max", SETTING_DURATION, AT(cache.heuristic_max), "1d",
 	  "Longest freshness guessed from Last-Modified, where neither the vendor nor the profile states one (RFC 9111, 4.2.2).", 0, 365 * MS_DAY, NULL },
+	{ "cache", "scrub_rate", SETTING_BYTES, AT(cache.scrub_rate), "2M",
+	  "Once a week all that is stored is read again and compared with its checksums, so many bytes a second; 0: only when tarnctl cache verify asks.", 0, 0, NULL },
 
 	{ "upstream", "connect_timeout", SETTING_DURATION, AT(upstream.connect_timeout), "4s",
 	  "A connection to a vendor must come to be within this time; then the next address or mirror is tried.", 50, 120000, NULL },
@@ -206,12 +208,12 @@ bool tarn_conf_private(const struct setting *row)
 bool tarn_conf_at_start(const struct setting *row)
 {
 	static const char *const names[][2] = {
-		{ "proxy", "workers" },	    { "proxy", "listen" },	{ "proxy", "admin_socket" },
-		{ "cache", "path" },	    { "cache", "size" },	{ "steer", "mode" },
-		{ "steer", "lan" },	    { "steer", "wan" },		{ "steer", "bridge" },
-		{ "keeper", "socket" },	    { "keeper", "user" },	{ "keeper", "proxy" },
-		{ "keeper", "state" },	    { "admin", "listen" },	{ "admin", "names" },
-		{ "keeper", "hang_limit" }, { "keeper", "vendor_max" },
+		{ "proxy", "workers" }, { "proxy", "listen" },	    { "proxy", "admin_socket" },
+		{ "cache", "path" },	{ "cache", "size" },	    { "cache", "scrub_rate" },
+		{ "steer", "mode" },	{ "steer", "lan" },	    { "steer", "wan" },
+		{ "steer", "bridge" },	{ "keeper", "socket" },	    { "keeper", "user" },
+		{ "keeper", "proxy" },	{ "keeper", "state" },	    { "admin", "listen" },
+		{ "admin", "names" },	{ "keeper", "hang_limit" }, { "keeper", "vendor_max" },
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));

@@ -45,6 +45,7 @@ struct tarn_settings {
 		int64_t size;	    /* 0: the partition less 10 % */
 		int64_t object_max; /* 0: no limit but the cache's */
 		int64_t heuristic_max;
+		int64_t scrub_rate; /* bytes a second; 0: never by itself */
 	} cache;
 	struct {
 		int64_t connect_timeout;

@@ -36,6 +36,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(ca) \
 	X(tls) \
 	X(sync) \
+	X(cache) \
 	X(export) \
 	X(import) \
 	X(log) \

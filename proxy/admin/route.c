@@ -30,7 +30,9 @@
 	X(settings)                                                                                \
 	X(repository)                                                                              \
 	X(import)                                                                                  \
-	X(tls)
+	X(tls)                                                                                     \
+	X(objects)                                                                                 \
+	X(cache)
 
 #define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)
