@@ -156,6 +156,8 @@ static int chunk_compare(struct store_reader *reader, const struct found_chunk *
 		chunk_set_verified(store, chunk);
 		return 0;
 	}
+	/* It may have been right before: devices must not get it until it is dropped. */
+	store_unverify(store, store->db.base + chunk->place.offset);
 	STORE_FIGURE_ADD(store, bad_chunks, 1);
 	STAT_INC(STAT_STORE_BAD_CHUNKS);
 	store_damaged(store,
