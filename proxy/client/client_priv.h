@@ -159,7 +159,6 @@ struct request {
 	bool stored_now; /* what is served is being stored */
 	bool replaced;	 /* what was stored is gone: the origin has something else */
 	bool filling;	 /* the seat fills a hole of `stored` */
-	bool awaits; /* the seat is in a flight of another part, for the record that both belong to */
 	unsigned redos;
 	unsigned fwd_status;
 	const char *detail;
@@ -298,9 +297,6 @@ uint64_t fill_chunk(uint64_t at);			 /* where its chunk begins */
 /* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
 uint64_t fill_hole(const struct request *req, const struct object *object);
 void fill_first(struct request *req, uint64_t hole); /* nothing was said yet */
-void fill_more(
-	struct request
-		*req); /* a part is served; when most is stored: one more hole, in the background */
 /* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
 MUST_USE int fill_next_hole(struct request *req);
 

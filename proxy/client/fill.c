@@ -58,7 +58,7 @@ uint64_t fill_hole(const struct request *req, const struct object *object)
 /* From the hole to the next chunk that is stored, but not further than is wanted. */
 static struct flight_want hole_want(const struct object *object, uint64_t hole, uint64_t end)
 {
-	struct flight_want want = { .from = fill_chunk(hole), .partly = true };
+	struct flight_want want = { .from = fill_chunk(hole) };
 	uint64_t length = (uint64_t)object->length;
 	uint64_t to = want.from + CONFIG_CHUNK_BYTES;
 
@@ -96,49 +96,6 @@ void fill_first(struct request *req, uint64_t hole)
 	req->filling = true;
 	req->verdict.fwd = CACHE_FWD_PARTIAL;
 	cached_join(req, hole_want(object, hole, wanted_end(req, object, hole)));
-}
-
-static void ask_hole(struct request *req, struct flight_want want, struct fetch_ask *ask)
-{
-	cached_ask(req, ask);
-	ask->cond = POLICY_COND_NONE;
-	ask->stored = stored_object(req->stored);
-	ask->has_range = true;
-	ask->range = (struct byte_range){ want.from, want.to - 1 };
-}
-
-/* Are more of its chunks stored than not? */
-static bool mostly_stored(const struct object *object)
-{
-	uint32_t n = object_chunks(object), there = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		there += object_has_chunk(object, i);
-	return there > n / 2;
-}
-
-/* Who asks for part after part will want the rest as well, and the next device the whole. */
-void fill_more(struct request *req)
-{
-	const struct object *object = stored_object(req->stored);
-	struct cache_key key = request_flight_key(req);
-	struct flight *flight;
-	struct flight_want want;
-	struct fetch_ask ask;
-
-	if (object_complete(object) || req->answer.kind != POLICY_ANSWER_PARTIAL ||
-	    !policy_strong(object) || !mostly_stored(object))
-		return;
-	want = hole_want(object, hole_in(object, 0, (uint64_t)object->length),
-			 (uint64_t)object->length);
-	if (flight_begin(worker_of(req)->proxy->flights, &key, want, request_now(req), &flight) < 0)
-		return;
-	ask_hole(req, flight_range(flight), &ask);
-	if (fetch_start(worker_of(req), flight, &ask, NULL) < 0)
-		flight_abandon(flight);
-	else
-		STAT_INC(STAT_FLIGHT_FILLS);
-	flight_unref(&flight);
 }
 
 /* The same for a response that has begun: goes on with the record that has the byte now. */
@@ -183,8 +140,11 @@ int fill_next_hole(struct request *req)
 		cached_leave(req);
 		return -EALREADY;
 	}
-	want = flight_range(flight_of(&req->seat));
-	ask_hole(req, want, &ask);
+	cached_ask(req, &ask);
+	ask.cond = POLICY_COND_NONE;
+	ask.stored = object;
+	ask.has_range = true;
+	ask.range = (struct byte_range){ want.from, want.to - 1 };
 	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, NULL);
 	if (rc < 0) {
 		flight_abandon(flight_of(&req->seat));
