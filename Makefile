@@ -253,9 +253,9 @@ install: all $(MANUALS) $(COMPLETION) $(EXAMPLE) ## install all of it where a De
 	$(if $(EXAMPLE),install -m 644 $(EXAMPLE) $(DESTDIR)$(PREFIX)/share/doc/tarn/tarn.conf.example)
 	$(foreach unit,$(UNITS),sed 's,/usr/bin/,$(PREFIX)/bin/,' $(unit) \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit));)
-	install -m 644 firmware/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/tarn.conf
-	install -m 644 firmware/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/tarn.conf
-	@firmware/systemd/profiles $(DESTDIR)/etc/tarn/vendors $(PROFILES)
+	$(foreach kind,sysusers tmpfiles,$(if $(wildcard firmware/systemd/$(kind).conf), \
+		install -m 644 firmware/systemd/$(kind).conf $(DESTDIR)$(PREFIX)/lib/$(kind).d/tarn.conf;))
+	$(if $(PROFILES),@firmware/systemd/profiles $(DESTDIR)/etc/tarn/vendors $(PROFILES))
 
 clean: ## remove build/
 	rm -rf build $(BUILD)

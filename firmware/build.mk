@@ -18,7 +18,7 @@ PROFILES := $(wildcard firmware/vendors/*.conf)
 
 # Manual pages and completion are made of the tables inside tarnctl.
 MANUALS :=
-ifdef CONFIG_ADMIN
+ifneq ($(filter %/tarnctl,$(PROGRAMS)),)
 MANUALS := $(addprefix $(BUILD)/man/,tarnctl.1 tarnd.8 tarn-proxy.8 tarn.conf.5 tarn-vendor.5)
 COMPLETION := $(BUILD)/man/tarnctl.bash
 EXAMPLE := $(BUILD)/man/tarn.conf

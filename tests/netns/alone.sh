@@ -133,8 +133,10 @@ metrics_right() {
 	api /metrics | awk '
 		/^# HELP / { if ($3 in help) { print "twice: " $0; bad = 1 }; help[$3] = 1; next }
 		/^# TYPE / { type[$3] = $4; next }
-		!/^tarn_[a-z0-9_]+({[a-z]+="[^"]*"})? -?[0-9]+(\.[0-9]+)?$/ { print; bad = 1 }
-		{ sub(/[{ ].*/, ""); if (!(($0) in type)) { print "untyped: " $0; bad = 1 } n++ }
+		!/^tarn_[a-z0-9_]+({[a-z]+="[^"]*"(,[a-z]+="[^"]*")*})? -?[0-9]+(\.[0-9]+)?(e-[0-9]+)?$/ { print; bad = 1 }
+		{ sub(/[{ ].*/, ""); base = $0; sub(/_(bucket|sum|count)$/, "", base)
+		  if (type[base] == "histogram") $0 = base
+		  if (!(($0) in type)) { print "untyped: " $0; bad = 1 } n++ }
 		END { exit bad || n < 50 }'
 }
 check 'metrics are in the form of Prometheus' metrics_right
