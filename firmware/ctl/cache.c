@@ -347,9 +347,8 @@ static int stat_command(const struct ctl_options *options, char **args)
 /* ---- the table -------------------------------------------------------------------------------- */
 
 #define PATTERN                                                                                    \
-	"PATTERN is compared with GROUP/PATH or HOST/PATH, in which '*' stands for anything, '/' " \
-	"too; without '*', '?' "                                                                   \
-	"and '[' it is looked for anywhere in it."
+	"PATTERN is compared with GROUP/PATH or HOST/PATH; * stands for anything, / too. "         \
+	"Without any of * ? [ it is looked for anywhere in it."
 
 static const struct ctl_option vendor = { 0, "vendor", "NAME", "of this vendor's profile alone" },
 			       state = { 0, "state", "STATE", "fresh or stale alone" },
