@@ -7,7 +7,7 @@
  * small body) is put together into one; what is larger is encrypted from where it is.
  *
  * A record that the socket does not take is OpenSSL's until it goes out: `owed` says how many bytes it holds, which
- * the caller still believes unsent.
+ * the caller still believes unsent. So no call may be of more than one record: a device may have asked for small ones.
  */
 #include "proxy/tls/server.h"
 
@@ -43,6 +43,7 @@ struct tls_conn {
 	int fd;
 	bool from_memory; /* the hello is not used up */
 	bool offloaded;	  /* the kernel encrypts */
+	size_t record;	  /* bytes of the largest that the device takes */
 	size_t owed;
 };
 
@@ -281,8 +282,17 @@ static int failure(int error)
 	return reason >= SSL_AD_REASON_OFFSET ? -EPROTO : -EOPNOTSUPP;
 }
 
+/* RFC 6066, 4: 512, 1024, 2048 or 4096 bytes, if the device has asked for that. */
+static size_t record_max(const struct tls_conn *s)
+{
+	uint8_t mode = SSL_SESSION_get_max_fragment_length(SSL_get0_session(s->ssl));
+
+	return mode ? (size_t)256 << mode : TLS_SERVER_RECORD;
+}
+
 static void finished(struct tls_conn *s)
 {
+	s->record = record_max(s);
 	s->offloaded = BIO_get_ktls_send(SSL_get_wbio(s->ssl));
 	STAT_INC(STAT_TLS_HANDSHAKES);
 	if (SSL_session_reused(s->ssl))
@@ -376,6 +386,10 @@ static ssize_t record_send(struct tls_conn *s, const void *p, size_t n)
 		return failure_rc;
 	}
 	s->owed = 0;
+	if (put != n) { /* more than a record: what comes next would be at the wrong place */
+		errno = EPROTO;
+		return -1;
+	}
 	return (ssize_t)put;
 }
 
@@ -386,19 +400,19 @@ static ssize_t owed_send(struct tls_conn *s)
 	return record_send(s, nothing, s->owed);
 }
 
-/* The next record of the pieces from *i, *at on: in place if a piece has enough, else put together. */
+/* The next record, of `max` bytes, of the pieces from *i, *at on: in place if a piece has enough, else put together. */
 static const void *record_next(const struct iovec *iov, unsigned n, unsigned *i, size_t *at,
-			       char buf[TLS_SERVER_RECORD], size_t *ret_n)
+			       size_t max, char buf[TLS_SERVER_RECORD], size_t *ret_n)
 {
 	const void *p = buf;
 	size_t have = 0;
 
-	while (*i < n && have < TLS_SERVER_RECORD) {
+	while (*i < n && have < max) {
 		const char *from = (const char *)iov[*i].iov_base + *at;
 		size_t left = iov[*i].iov_len - *at;
-		size_t part = left < TLS_SERVER_RECORD - have ? left : TLS_SERVER_RECORD - have;
+		size_t part = left < max - have ? left : max - have;
 
-		if (part == TLS_SERVER_RECORD)
+		if (part == max)
 			p = from;
 		else if (part)
 			memcpy(buf + have, from, part);
@@ -428,7 +442,7 @@ ssize_t tls_conn_send(struct tls_conn *s, const struct iovec *iov, unsigned n)
 		return sendmsg(s->fd, &msg, MSG_NOSIGNAL);
 	}
 	while (i < n) {
-		const void *p = record_next(iov, n, &i, &at, buf, &have);
+		const void *p = record_next(iov, n, &i, &at, s->record, buf, &have);
 
 		if (!have)
 			break;

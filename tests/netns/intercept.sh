@@ -164,6 +164,11 @@ check 'wget' eval "with_hosts dev1 wget -qO- --no-proxy --ca-certificate=$work/s
 check 'Python' eval "with_hosts dev1 python3 -c 'import ssl, sys, urllib.request as u
 o = u.build_opener(u.ProxyHandler({}), u.HTTPSHandler(context=ssl.create_default_context(cafile=sys.argv[1])))
 sys.stdout.buffer.write(o.open(sys.argv[2]).read())' $work/state/ca.crt https://$HOST/files/big | is_big"
+for bytes in 512 4096; do
+	check "one that takes records of $bytes bytes only" eval "printf 'GET /files/big HTTP/1.0\r\nHost: $HOST\r\n\r\n' |
+		in_ns dev1 timeout 30 openssl s_client -quiet -connect 198.51.100.10:443 -servername $HOST \
+		-maxfraglen $bytes 2>/dev/null | sed '1,/^\r*\$/d' | is_big"
+done
 if command -v gnutls-cli >/dev/null; then
 	check 'GnuTLS' eval "printf 'GET /files/small HTTP/1.0\r\nHost: $HOST\r\n\r\n' | with_hosts dev1 timeout 5 \
 		gnutls-cli --x509cafile $work/state/ca.crt $HOST 2>&1 | grep -q 'HTTP/1.1 200'"
