@@ -8,7 +8,6 @@
 #include "cache/scrub.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,6 +15,7 @@
 #include "cache/walk.h"
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "firmware/base/thread.h"
 
 #define SCRUB_REST_MS  60000	 /* at most, between two looks at the clock */
 #define SCRUB_AHEAD_NS 200000000 /* reads so far ahead of its rate */
@@ -178,6 +178,20 @@ static void scrub_context(int fd, void *arg)
 	store_reader_crashed(s->reader);
 }
 
+/* When the next pass of its own is due, after the one that ended with `rc`; 0: never. */
+static uint64_t next_due(const struct scrub *s, uint64_t next, int rc)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (!next)
+		return 0;
+	if (rc == -EIO)
+		return now + SCRUB_REST_MS * UINT64_C(1000000); /* offline: again soon */
+	if (s->state.last.asked || s->asked)
+		return next; /* it has not had its turn, or gave it up for one that was asked for */
+	return now + SCRUB_PERIOD_S * UINT64_C(1000000000);
+}
+
 static void *scrub_thread(void *arg)
 {
 	struct scrub *s = arg;
@@ -197,10 +211,7 @@ static void *scrub_thread(void *arg)
 			rc = pass_walk(s);
 			pthread_mutex_lock(&s->lock);
 			pass_end(s, rc);
-			if (s->state.last.rc == -EIO)
-				next += SCRUB_REST_MS * UINT64_C(1000000); /* offline: again soon */
-			else if (!s->state.last.asked && rc != -ECANCELED)
-				next = now + SCRUB_PERIOD_S * UINT64_C(1000000000);
+			next = next_due(s, next, rc);
 			continue;
 		}
 		s->cancel = false;
@@ -210,23 +221,6 @@ static void *scrub_thread(void *arg)
 	pthread_mutex_unlock(&s->lock);
 	check_context_set(NULL, NULL);
 	return NULL;
-}
-
-static int thread_start(struct scrub *s)
-{
-	sigset_t all, old;
-	int rc;
-
-	/* Signals are the main thread's, but for those of a crash. */
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	CHECK_OK(pthread_sigmask(SIG_SETMASK, &all, &old));
-	rc = pthread_create(&s->thread, NULL, scrub_thread, s);
-	CHECK_OK(pthread_sigmask(SIG_SETMASK, &old, NULL));
-	return -rc;
 }
 
 int scrub_new(struct store *store, uint64_t rate, struct scrub **ret_scrub)
@@ -249,7 +243,7 @@ int scrub_new(struct store *store, uint64_t rate, struct scrub **ret_scrub)
 	CHECK_OK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
 	CHECK_OK(pthread_cond_init(&s->wake, &attr));
 	CHECK_OK(pthread_condattr_destroy(&attr));
-	rc = thread_start(s);
+	rc = thread_start(&s->thread, scrub_thread, s);
 	if (rc) {
 		store_reader_free(&s->reader);
 		free(s);

@@ -13,7 +13,6 @@
  */
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #include "cache/writer_priv.h"
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "firmware/base/thread.h"
 
 #define WRITER_IDLE_MS	  1000
 #define WRITER_SWEEP_MS	  100
@@ -381,20 +381,10 @@ int writer_new(struct store *store, struct writer **ret_writer)
 
 int writer_start(struct writer *w)
 {
-	sigset_t all, old;
-	int rc;
+	int rc = thread_start(&w->thread, writer_thread, w);
 
-	/* Signals are the main thread's, but for those of a crash: blocked they kill without a report. */
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	CHECK_OK(pthread_sigmask(SIG_SETMASK, &all, &old));
-	rc = pthread_create(&w->thread, NULL, writer_thread, w);
-	CHECK_OK(pthread_sigmask(SIG_SETMASK, &old, NULL));
 	w->running = rc == 0;
-	return -rc;
+	return rc;
 }
 
 void writer_stop(struct writer **writer)

@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -34,6 +33,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
+#include "firmware/base/thread.h"
 #include "firmware/heritage.h"
 #include "proxy/config.h"
 
@@ -388,11 +388,11 @@ static int seat_start(struct workers *workers, unsigned i, struct proxy *proxy,
 	worker->config = config_ref(config);
 	worker->beat = &workers->beats[i];
 	atomic_fetch_add(&workers->running, 1);
-	rc = pthread_create(&workers->seats[i].thread, NULL, worker_main, worker);
-	if (rc != 0) {
+	rc = thread_start(&workers->seats[i].thread, worker_main, worker);
+	if (rc < 0) {
 		atomic_fetch_sub(&workers->running, 1);
 		worker_fini(worker);
-		return -rc;
+		return rc;
 	}
 	workers->started = i + 1;
 	return 0;
@@ -403,7 +403,6 @@ int workers_start(unsigned count, struct proxy *proxy, struct config *config,
 		  struct workers **ret_workers)
 {
 	struct workers *workers;
-	sigset_t all, before;
 	int rc = 0;
 
 	CHECK(count >= 1 && count <= HERITAGE_WORKERS_MAX);
@@ -420,16 +419,8 @@ int workers_start(unsigned count, struct proxy *proxy, struct config *config,
 	}
 	CHECK_OK(sem_init(&workers->ready, 0, 0));
 
-	/* Signals are the control loop's. */
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	CHECK_OK(pthread_sigmask(SIG_BLOCK, &all, &before));
 	for (unsigned i = 0; i < count && rc == 0; i++)
 		rc = seat_start(workers, i, proxy, config);
-	CHECK_OK(pthread_sigmask(SIG_SETMASK, &before, NULL));
 
 	for (unsigned i = 0; i < workers->started; i++)
 		while (sem_wait(&workers->ready) < 0)

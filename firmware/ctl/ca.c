@@ -202,10 +202,12 @@ static int ca_rotate_now(const struct ctl_options *options, char **args)
 					: strerror(-rc));
 	else
 		printf("There is a new certificate authority, and it is used from now on. Give "
-		       "devices\n"
-		       "its certificate (tarnctl ca export); until they have it, their TLS is "
-		       "carried\n"
-		       "through. Take the old one from them.\n");
+		       "devices its\n"
+		       "certificate (tarnctl ca export) and take the old one from them. To the box "
+		       "all\n"
+		       "devices are new now: one that asks before it has the certificate loses one "
+		       "connection\n"
+		       "for each host, and is carried through after that.\n");
 	profiles_unref(&profiles);
 	tarn_conf_free(&settings);
 	return rc == 0 ? CTL_WORKING : rc == -EACCES ? CTL_NOT_ALLOWED : CTL_REFUSED;
