@@ -53,7 +53,7 @@ CPPFLAGS = -D_GNU_SOURCE -I. -include $(BUILD)/config.h $(PKG_CFLAGS)
 # ---- what is built -----------------------------------------------------------------------------
 
 # Which targets work on sources? The others (help, clean ...) must need no package at all.
-NO_BUILD := help clean deps deps-% defconfig menuconfig savedefconfig lint-fast lint-scripts format image-lock
+NO_BUILD := help clean flash deps deps-% defconfig menuconfig savedefconfig lint-fast lint-scripts format image-lock
 BUILDING := $(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all)
 
 # CONFIG_* decide which folders take part; the file is made below and make starts over.
@@ -100,7 +100,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-lint
+.PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint
 .PHONY: churn rfc-table asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
@@ -115,8 +115,9 @@ test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
 test-netns: ## [tests/netns] whole networks in namespaces (as root)
 test-crash: ## [tests/crash] the store after kill -9
 test-page: ## [tests/page] the admin page in Chromium (make deps-page installs what it takes)
+test-image: ## [tests/image] writing the appliance's image to a disk
 test-lint: ## [tests/lint] the build's and the checkers' own tests
-test-unit test-wire test-bpf test-netns test-crash test-page test-lint: test-%: tests
+test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint: test-%: tests
 	@BUILD=$(BUILD) tests/reach tests/run $*
 rfc-table: tests ## sentences of RFC 9110 and 9111 about shared caches, each with its test and result
 	@BUILD=$(BUILD) tests/unit/rfc.sh

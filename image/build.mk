@@ -16,10 +16,12 @@ $(BUILD)/boot/tarn-first: $(call objects,$(boot_first))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $(filter %.o,$^)
 
-.PHONY: image image-lock boot-programs
+.PHONY: image image-lock flash boot-programs
 boot-programs: $(BOOT_PROGRAMS)
 ##@ Appliance
 image: all boot-programs deps-image ## the appliance's image for amd64 (build/tarn-*.img.zst and .update)
 	@BUILD=$(BUILD) image/build
+flash: ## [image/flash] write the newest image to a disk: DISK=/dev/sdX; it shows which that is, and asks
+	@BUILD=$(BUILD) image/flash "$(DISK)"
 image-lock: ## take down the newest packages of ARCH that the image is made of
 	@BUILD=$(BUILD) image/lock

@@ -6,7 +6,8 @@
 #
 # From outside:
 #	ARCH=amd64|arm64	default: this machine's
-#	BUILD			where the programs are and the image goes, default build
+#	BUILD			where the programs are, default build
+#	IMAGE_OUT		where the image goes, default BUILD
 #	TARN_CACHE		where fetched packages are kept, default ~/.cache/tarn
 #	RELEASE=1		the lock decides; without it, what a mirror has no more is taken in its newest version
 #	IMAGE_VERSION		default: that of firmware/base/version.h
@@ -14,7 +15,9 @@
 #	IMAGE_KEYS		folder of public keys (*.pem) that the image also takes updates from: a rotation's next key
 #	IMAGE_DEBUG=1		a shell on the second serial port; the file's name says -debug
 #	SECUREBOOT_KEY, SECUREBOOT_CERT	sign what the firmware loads, by the owner's key
+#	IMAGE_CMDLINE		words for the kernel's command line, as tarn.deadline=SECONDS
 #	IMAGE_FAST=1		compress little: for tests
+#	IMAGE_REUSE=1		only a new .update of the root tree that is there: for tests of updates
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$here")
@@ -32,7 +35,8 @@ esac
 
 cache=${TARN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tarn}
 debs=$cache/debs/$ARCH
-work=$BUILD/image/$ARCH
+OUT=$(realpath -m "${IMAGE_OUT:-$BUILD}")
+work=$OUT/image/$ARCH
 lock=$here/lock.$ARCH
 used=$work/lock.used # the lock, or what took its place
 version=${IMAGE_VERSION:-$(sed -n 's/^#define TARN_VERSION "\(.*\)"/\1/p' "$top/firmware/base/version.h")}

@@ -13,5 +13,5 @@ OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources))
 $(TESTS) $(TOOLS) $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
 
 .PHONY: tests tools
-tests: all tools $(TESTS) | deps-test
+tests: all tools $(TESTS) $(if $(SANITIZE),,boot-programs) | deps-test
 tools: $(TOOLS)

@@ -9,8 +9,10 @@
 #include "firmware/boot/assess.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,24 +25,53 @@
 
 #define COUNT_VAR                                                                                  \
 	"/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-#define FAT_FLAGS   (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
-#define FAT_OPTIONS "umask=0077,shortname=winnt,errors=remount-ro"
+#define FAT_FLAGS    (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
+#define FAT_OPTIONS  "umask=0077,shortname=winnt,errors=remount-ro"
+#define BOOT_LOCK    "/run/tarn/boot.lock"
+#define VERSION_WORD "tarn.version="
+
+static int lock_fd = -1;
 
 int version_running(char ret_version[SLOT_VERSION])
 {
-	FILE *file = fopen("/usr/lib/os-release", "re");
-	char line[128];
-	int rc = -ENOENT;
+	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC), rc = -ENOENT;
+	char text[2048];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	struct span rest = span_make(text, n > 0 ? (size_t)n : 0), word;
 
-	while (file && rc && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "IMAGE_VERSION=", 14) &&
-		    !span_copy(span_of(line + 14), ret_version, SLOT_VERSION))
-			rc = 0;
-	}
-	if (file)
-		fclose(file);
+	if (fd >= 0)
+		close(fd);
+	if (rest.n && span_ends(rest, SPAN("\n")))
+		rest.n--;
+	while (rc && span_cut(&rest, ' ', &word))
+		if (span_starts(word, SPAN(VERSION_WORD)) &&
+		    version_valid(span_drop(word, sizeof(VERSION_WORD) - 1)))
+			rc = span_copy(span_drop(word, sizeof(VERSION_WORD) - 1), ret_version,
+				       SLOT_VERSION);
 	return rc;
+}
+
+/* One at a time: pid 1, and tarnctl. */
+static int boot_lock(void)
+{
+	lock_fd = open(BOOT_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock_fd < 0)
+		return -errno;
+	if (!flock(lock_fd, LOCK_EX | LOCK_NB)) {
+		/* One that was killed may have left it mounted. */
+		while (!umount2("/boot", UMOUNT_NOFOLLOW))
+			;
+		return 0;
+	}
+	close(lock_fd);
+	lock_fd = -1;
+	return -EBUSY;
+}
+
+static void boot_unlock(void)
+{
+	close(lock_fd);
+	lock_fd = -1;
 }
 
 static int fat_mount(const char *device)
@@ -60,8 +91,11 @@ static int boot_make(const char *device)
 int boot_mount(const char *device, bool may_make)
 {
 	const char *const check[] = { "/usr/sbin/fsck.fat", "-a", device, NULL };
-	int rc = run_tool(check, NULL, 120);
+	int rc = boot_lock();
 
+	if (rc)
+		return rc;
+	rc = run_tool(check, NULL, 120);
 	if (rc < 0 || rc > 1)
 		LOG(LOG_L_WARN, "boot.check", "status=%d", rc);
 	rc = fat_mount(device);
@@ -73,7 +107,10 @@ int boot_mount(const char *device, bool may_make)
 		    (mkdir(BOOT_SLOTS, 0700) && errno != EEXIST))) {
 		rc = -errno;
 		boot_unmount();
+		return rc;
 	}
+	if (rc)
+		boot_unlock();
 	return rc;
 }
 
@@ -81,6 +118,7 @@ void boot_unmount(void)
 {
 	if (umount2("/boot", UMOUNT_NOFOLLOW))
 		LOG(LOG_L_WARN, "boot.unmount", "error=%d", errno);
+	boot_unlock();
 }
 
 /* The version of the image in the ESP, which is only ever read. */
@@ -167,10 +205,14 @@ void assess_good(struct assess *a, const struct disk *disk, struct now now)
 
 	if (a->good)
 		return;
-	a->good = true;
-	if (!a->counted || !disk)
+	if (!a->counted || !disk) {
+		a->good = true;
 		return;
+	}
 	rc = boot_mount(disk->part[DISK_BOOT], false);
+	if (rc == -EBUSY)
+		return;
+	a->good = true;
 	if (!rc) {
 		rc = slot_mark_good(BOOT_SLOTS, a->version);
 		a->slots_n = slots_list(BOOT_SLOTS, a->slots);

@@ -31,19 +31,22 @@ void assess_begin(struct assess *a, const struct disk *disk, uint64_t limit_ms, 
 /* How far this boot has come, for those who boot after it. */
 void assess_stage(const struct assess *a, const char *stage);
 
-/* Well for long enough: good. Call once; only what was counted is marked. */
+/* Well for long enough: good. Call until a->good is set; only what was counted is marked. */
 void assess_good(struct assess *a, const struct disk *disk, struct now now);
 
 /* The slots as they are now. */
 void assess_look(struct assess *a, const struct disk *disk);
 
-/* Mounts the boot partition on /boot; made anew if that fails and `may_make`. 0 or -errno. For tarnctl, too. */
+/*
+ * Mounts the boot partition on /boot; made anew if that fails and `may_make`. For tarnctl, too: -EBUSY when somebody
+ * else has it; 0 or -errno.
+ */
 MUST_USE int boot_mount(const char *device, bool may_make);
 void boot_unmount(void);
 
 #define BOOT_SLOTS "/boot/EFI/Linux"
 
-/* This system's version, from os-release. 0 or -ENOENT. */
+/* This system's version, from the kernel's command line, which is signed with the kernel. 0 or -ENOENT. */
 MUST_USE int version_running(char ret_version[SLOT_VERSION]);
 
 #endif

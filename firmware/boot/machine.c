@@ -37,6 +37,7 @@
 #include "firmware/boot/disk.h"
 #include "firmware/boot/health.h"
 #include "firmware/boot/host.h"
+#include "firmware/boot/restart.h"
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
 #include "firmware/boot/screen.h"
@@ -386,6 +387,10 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 	health_see_to(m, now);
 	picture_show(m, now);
 	say_log_bound();
+	if (restart_due(now.wall_ms)) {
+		say("end", "restart=asked");
+		event_base_loopbreak(m->base);
+	}
 }
 
 static void on_end(evutil_socket_t number, short what, void *arg)

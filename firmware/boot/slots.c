@@ -173,6 +173,18 @@ int slot_mark_bad(const char *folder, const char *version)
 	return slot_mark(folder, version, "+0");
 }
 
+int slots_sync(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (syncfs(fd))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 int slots_clear(const char *folder, const char *keep)
 {
 	struct dirent *e;

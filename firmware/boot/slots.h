@@ -45,6 +45,9 @@ MUST_USE int slot_mark_good(const char *folder, const char *version);
 /* Its tries are used up: the loader takes it only when there is nothing else. */
 MUST_USE int slot_mark_bad(const char *folder, const char *version);
 
+/* What was renamed or removed there is on the disk afterwards. 0 or -errno. */
+MUST_USE int slots_sync(const char *folder);
+
 /* Removes every slot but that of `keep`, and what a cut update left (*.new). 0 or the last -errno. */
 MUST_USE int slots_clear(const char *folder, const char *keep);
 

@@ -44,6 +44,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(support) \
 	X(man) \
 	X(completion) \
+	X(appliance) \
 	X(main)
 /* clang-format on */
 

@@ -16,25 +16,25 @@ keys() {
 	openssl pkey -in "$key" -pubout -out "$work/key.pub"
 }
 
-# update OUT: see firmware/boot/update.h for the form.
+# update UKI OUT: see firmware/boot/update.h for the form.
 update() {
 	local head=$work/update.head
 	{
 		echo 'TARN-UPDATE 1'
 		echo "version=$version"
 		echo "arch=$ARCH"
-		echo "bytes=$(stat -c %s "$work/tarn.efi")"
-		echo "sha256=$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)"
+		echo "bytes=$(stat -c %s "$1")"
+		echo "sha256=$(sha256sum <"$1" | cut -d ' ' -f 1)"
 	} >"$head"
 	openssl pkeyutl -sign -inkey "$work/key" -rawin -in "$head" -out "$head.sig"
 	{
 		cat "$head"
 		echo "signature=$(base64 -w 0 "$head.sig")"
 		echo
-	} >"$1.new"
-	truncate -s 4096 "$1.new"
-	cat "$work/tarn.efi" >>"$1.new"
-	mv "$1.new" "$1"
+	} >"$2.new"
+	truncate -s 4096 "$2.new"
+	cat "$1" >>"$2.new"
+	mv "$2.new" "$2"
 }
 
 # sbom OUT: SPDX 2.3, from the lock.
@@ -70,6 +70,6 @@ sbom() {
 
 # sums NAME: of all that begins with it.
 sums() {
-	(cd "$BUILD" && sha256sum "$1.img.zst" "$1.update" "$1.spdx.json") >"$BUILD/$1.SHA256SUMS.new"
-	mv "$BUILD/$1.SHA256SUMS.new" "$BUILD/$1.SHA256SUMS"
+	(cd "$OUT" && sha256sum "$1.img.zst" "$1.update" "$1.spdx.json") >"$OUT/$1.SHA256SUMS.new"
+	mv "$OUT/$1.SHA256SUMS.new" "$OUT/$1.SHA256SUMS"
 }

@@ -3,15 +3,17 @@
 #
 # From packages to the root file system: unpacking, the kernel's modules, the files of the root tree, squashfs.
 
-# unpack: each package into pkg/NAME.
+# unpack: each package into pkg/NAME, unless it is there from this very .deb.
 unpack() {
 	local name sum
-	rm -rf "$work/pkg"
 	mkdir -p "$work/pkg"
 	while read -r name _ sum; do
 		case $name in linux-image-*) echo "${name#linux-image-}" >"$work/kernel.release"; name=linux-image ;; esac
+		[[ ! -f $work/pkg/$name.sum || $(<"$work/pkg/$name.sum") != "$sum" ]] || continue
+		rm -rf "${work:?}/pkg/$name" "$work/pkg/$name.sum"
 		mkdir "$work/pkg/$name"
 		dpkg-deb -x "$debs/$sum.deb" "$work/pkg/$name"
+		echo "$sum" >"$work/pkg/$name.sum"
 	done <"$used"
 	release=$(<"$work/kernel.release")
 }
@@ -39,13 +41,11 @@ module_list() {
 
 # kernel_modules ROOT: those files and their indexes.
 kernel_modules() {
-	local from=$work/pkg/linux-image/lib/modules/$release to=$1/usr/lib/modules/$release path
+	local from=$work/pkg/linux-image/lib/modules/$release to=$1/usr/lib/modules/$release
 	mkdir -p "$to"
 	cp "$from"/modules.{order,builtin,builtin.modinfo} "$to/"
 	module_list >"$work/modules"
-	while read -r path; do
-		install -D -m 644 "$from/$path" "$to/$path"
-	done <"$work/modules"
+	(cd "$from" && cpio --quiet -pdm "$to" <"$work/modules" 2>/dev/null)
 	depmod -b "$1/usr" -m /lib/modules "$release" 2>/dev/null || depmod -b "$1" "$release"
 	rm -f "$to"/modules.{dep,alias,symbols,builtin.alias} "$to/modules.order" # the .bin ones are read
 	say KERNEL "$release, $(wc -l <"$work/modules") modules"
@@ -92,11 +92,26 @@ root_links() { # ROOT
 	ln -s ../state/log "$root/var/log"
 	ln -s ../../state/lib "$root/var/lib/tarn"
 	ln -s ../state/etc "$root/etc/tarn"
+	ln -s ../../run/openntpd "$root/var/lib/openntpd"
+	ln -s ../state/ssh "$root/root/.ssh"
 	ln -s ../run/resolv.conf "$root/etc/resolv.conf"
 	ln -s ../proc/self/mounts "$root/etc/mtab"
 	for a in $(<"$here/root/applets"); do ln -s busybox "$root/usr/bin/$a"; done
 	ln -s ../bin/kmod "$root/usr/sbin/modprobe"
 	ln -s ../bin/kmod "$root/usr/bin/lsmod"
+}
+
+# os_release: the boot loader reads the one of the unified kernel image, and sorts by its version.
+os_release() {
+	cat <<-END
+		ID=tarn
+		NAME=Tarn
+		PRETTY_NAME="Tarn $version"
+		VERSION_ID=$version
+		IMAGE_ID=tarn
+		IMAGE_VERSION=$version
+		TARN_ARCH=$ARCH
+	END
 }
 
 root_text() { # ROOT
@@ -111,15 +126,7 @@ root_text() { # ROOT
 	ln -s ../../../etc/ssl/certs/ca-certificates.crt "$root/usr/lib/ssl/cert.pem"
 	ln -s ../../../etc/ssl/certs "$root/usr/lib/ssl/certs"
 	install -D -m 644 "$work/pkg/e2fsprogs/etc/mke2fs.conf" "$root/etc/mke2fs.conf"
-	cat >"$root/usr/lib/os-release" <<-END
-		ID=tarn
-		NAME=Tarn
-		PRETTY_NAME="Tarn $version"
-		VERSION_ID=$version
-		IMAGE_ID=tarn
-		IMAGE_VERSION=$version
-		TARN_ARCH=$ARCH
-	END
+	os_release >"$root/usr/lib/os-release"
 	ln -s ../usr/lib/os-release "$root/etc/os-release"
 }
 

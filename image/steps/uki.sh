@@ -51,10 +51,10 @@ kernel_raw() {
 uki() {
 	local stub=$work/pkg/systemd-boot-efi/usr/lib/systemd/boot/efi/linux$efi.efi.stub
 	local base step=4096 at args=() s file
-	cp "$work/root/usr/lib/os-release" "$work/osrel"
+	os_release >"$work/osrel"
 	printf "%s" "$consoles quiet loglevel=4 panic=5 oops=panic softlockup_panic=1 watchdog_thresh=30" \
 		" slab_nomerge init_on_alloc=1 randomize_kstack_offset=on vsyscall=none lockdown=integrity" \
-		"${IMAGE_DEBUG:+ tarn.debug=$debug_tty}${IMAGE_DEADLINE:+ tarn.deadline=$IMAGE_DEADLINE} gpt" >"$work/cmdline"
+		" tarn.version=$version${IMAGE_DEBUG:+ tarn.debug=$debug_tty}${IMAGE_CMDLINE:+ $IMAGE_CMDLINE} gpt" >"$work/cmdline"
 	base=$("${cross}objdump" -h "$stub" | awk '$2 ~ /^\./ { e = strtonum("0x" $3) + strtonum("0x" $4); if (e > m) m = e } END { print m }' 2>/dev/null) ||
 		base=''
 	[[ -n $base ]] || base=$(sections_end "$stub")

@@ -114,7 +114,7 @@ vendor_start() {
 				listen [::]:443 backlog=4096 ipv6only=on;
 				listen 8080;
 				location / { return 200 "DIRECT \$remote_addr\n"; }
-				location /files/ { alias $work/files/; }
+				location /files/ { alias $work/files/; access_log $work/files.log; }
 			}
 		}
 	END
