@@ -288,6 +288,21 @@ static int routing_set(struct network *net, int family, bool add)
 }
 
 /*
+ * A router must route what we pass, though its stack may still have a socket for these addresses and ports: of a
+ * connection that was intercepted a minute ago (TIME_WAIT) or whose process was killed. The kernel looks for such a
+ * socket before it routes a packet, and ip_forward() drops what has one. So no looking before routing. It stays so
+ * after us, as the sockets do.
+ */
+static void routed_first(struct network *net)
+{
+	int rc =
+		net->k->ops->sysctl(net->k, "net/ipv4/tcp_early_demux", "0"); /* of both families */
+
+	if (rc)
+		LOG(LOG_L_WARN, "net.early_demux_stays", "error=%d", rc);
+}
+
+/*
  * What a switch keeps to itself crosses our bridge as it would a cable: 802.1X, LLDP and the like (IEEE 802.1Q, table
  * 8-1). The kernel forwards all but STP, pause and link aggregation frames. Not every kernel lets us: then these stay.
  */
@@ -352,6 +367,8 @@ int net_setup(struct net_kernel *k, const struct net_plan *plan, struct network 
 	net->k = k;
 	if (plan->bridge_mode)
 		snprintf(net->bridge, sizeof(net->bridge), "%s", plan->bridge);
+	else
+		routed_first(net);
 	rc = ports_collect(net, plan, why);
 	if (!rc && (rc = icpt_make(net)))
 		(void)refuse(why, rc, NET_ICPT ": %s", strerror(-rc));

@@ -22,7 +22,7 @@ enum net_role {
 };
 
 struct net_plan {
-	bool bridge_mode;   /* else the ports are routed: only icpt0, rules and routes are made */
+	bool bridge_mode; /* else the ports are routed: icpt0, rules, routes, and tcp_early_demux is set to 0 */
 	const char *bridge; /* its name */
 	const char *lan;    /* names, separated by spaces or commas; "": all other ports */
 	const char *wan;    /* a name; "": to be found out, or (routed) none */

@@ -67,7 +67,7 @@ mac=$(in_ns router cat /sys/class/net/in0/address)
 ip -n "$(ns dev3)" neigh add 10.7.0.1 lladdr "$mac" dev eth0
 ip -n "$(ns dev3)" neigh add 2001:db8:7::1 lladdr "$mac" dev eth0
 check 'the tagged device can not reach the untagged router: its tag is real' \
-	tap_not get dev3 http://198.51.100.10:8080/
+	tap_not get dev3 http://198.51.100.10:8080/ --max-time 3
 check 'a tagged device is intercepted over IPv4' intercepted dev3 http://198.51.100.10/
 check 'a tagged device is intercepted over IPv6' intercepted dev3 'http://[2001:db8:51::10]/'
 
@@ -146,7 +146,7 @@ check 'a good one is taken' hup_taken
 # The end.
 tarnd_stop
 check 'tarnd ends with 0' test "$tarnd_status" = 0
-check 'traffic is not intercepted any more' tap_not get dev1 http://198.51.100.10/
+check 'traffic is not intercepted any more' tap_not get dev1 http://198.51.100.10/ --max-time 3
 check 'nothing is left of it' same_as_before
 check 'its sockets are gone' test ! -e "$work/keeper.sock" -a ! -e "$work/proxy.sock"
 

@@ -238,20 +238,20 @@ status_is() { [[ $(status "$1") == "$2" ]]; }
 armed() { status_is .armed true; }
 proxy_pid() { status .proxy.pid; }
 
-# get NS URL: what is answered to a request for the vendor's host, with the head.
+# get NS URL [OPTION...]: what is answered to a request for the vendor's host, with the head; options are curl's.
 get() {
-	in_ns "$1" curl -sSi --noproxy '*' --max-time 5 -H 'Host: mirror.vendor.example' "$2"
+	in_ns "$1" curl -sSi --noproxy '*' --max-time 20 -H 'Host: mirror.vendor.example' "${@:2}"
 }
 # Who answered? A proxy says Via.
 intercepted() {
 	local answer
-	answer=$(get "$1" "$2")
+	answer=$(get "$@")
 	echo "$answer"
 	[[ $answer == 'HTTP/1.1 200'* && $answer == *$'\n'[Vv]ia:* ]]
 }
 direct() {
 	local answer
-	answer=$(get "$1" "$2")
+	answer=$(get "$@")
 	echo "$answer"
 	[[ $answer == 'HTTP/1.1 200'* && $answer != *$'\n'[Vv]ia:* ]]
 }
@@ -263,18 +263,18 @@ knocks() {
 	result=$(in_ns dev1 "$tools/knock" -e 5 -d 3000 -a 1000 -k "$signal" "$@" "$to" 80 \
 		mirror.vendor.example / 2>"$work/knock.log")
 	echo "# $result"
-	sed 's/^/# /' "$work/knock.log" | head -5
+	sed 's/^/# /' "$work/knock.log" | head -20
 }
 
 # holds EXPRESSION: true of the result.
 holds() { [[ $(field "$result" "$1") == true ]]; }
 
-# What every sudden death must look like.
+# What every sudden death must look like. On a busy machine `knock` itself may begin no connection for 10 ms.
 fails_open() {
 	check "$1: intercepted before" holds '.before.failed == 0 and .before.intercepted > 100'
 	check "$1: no connection begun after it fails" holds '.after.failed == 0 and .after.n > 300'
 	check "$1: the first direct one begins within 10 ms" \
-		holds '.first_direct_ms >= 0 and .first_direct_ms <= 10'
+		holds '.first_direct_ms >= 0 and (.first_direct_ms <= 10 or .first_direct_ms == .first_ms)'
 }
 
 # ask NS NAME a|aaaa: sends a DNS question to 198.51.100.53 and waits for the answer.
