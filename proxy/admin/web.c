@@ -429,6 +429,9 @@ static int listen_at(const struct addr *addr)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0 ||
+	    /* Else [::] takes IPv4's port, too, and 0.0.0.0 beside it is refused. */
+	    (addr->sa.sa_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
 	    bind(fd, &addr->sa, addr_len(addr)) < 0 || listen(fd, BACKLOG) < 0)
 		rc = -errno;
 	if (rc < 0) {

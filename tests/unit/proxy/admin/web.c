@@ -77,11 +77,32 @@ static void test_no_address_no_web(void **state)
 	rig_end(&rig);
 }
 
+/* As the appliance's first settings have it: all addresses of both families, one port. */
+static void test_both_families_one_port(void **state)
+{
+	struct web *web = NULL;
+	struct asks *asks;
+	struct rig rig;
+	char listen[64];
+	uint16_t port = port_find();
+
+	(void)state;
+	snprintf(listen, sizeof(listen), "admin.listen=0.0.0.0:%u [::]:%u", port, port);
+	rig_make(&rig, NULL, (const char *const[]){ listen, NULL });
+	assert_int_equal(asks_new(rig.worker, NULL, &asks), 0);
+	assert_int_equal(web_new(rig.worker, asks, NULL, &web), 0);
+	assert_non_null(web);
+	asks_free(&asks);
+	web_free(&web);
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_end_with_guests),
 		cmocka_unit_test(test_no_address_no_web),
+		cmocka_unit_test(test_both_families_one_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
