@@ -32,8 +32,8 @@ struct found_chunk {
 struct stored {
 	struct object object;
 	struct lease *lease;
-	bool has_first;
-	struct found_chunk first; /* of a body of one chunk */
+	bool has_known;
+	struct found_chunk known; /* where one of its chunks is */
 	uint8_t record[];
 };
 
@@ -245,16 +245,38 @@ int store_chunk_check(struct store_reader *reader, uint64_t id, uint32_t index, 
 	return rc;
 }
 
+static bool chunk_is_known(const struct stored *stored, uint32_t index)
+{
+	return stored->has_known && stored->known.key.index == index;
+}
+
 int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
 		 struct store_place *ret_place)
 {
 	int rc;
 
-	if (index != 0 || !stored->has_first)
+	if (!chunk_is_known(stored, index))
 		return store_chunk(reader, stored->object.id, index, ret_place);
-	rc = chunk_verify(reader, &stored->first);
+	rc = chunk_verify(reader, &stored->known);
 	if (rc == 0)
-		*ret_place = stored->first.place;
+		*ret_place = stored->known.place;
+	return rc;
+}
+
+int stored_sound(struct store_reader *reader, struct stored *stored, uint32_t index)
+{
+	int rc = 0;
+
+	if (!chunk_is_known(stored, index)) {
+		rc = store_enter(reader);
+		if (rc)
+			return rc;
+		rc = chunk_find(reader, stored->object.id, index, &stored->known);
+		stored->has_known = rc == 0;
+		store_leave(reader);
+	}
+	if (rc == 0 && UNLIKELY(!chunk_verified(reader->store, &stored->known)))
+		rc = chunk_compare(reader, &stored->known);
 	return rc;
 }
 
@@ -292,7 +314,7 @@ static int record_copy(struct store_reader *reader, const uint8_t *hash, const s
 	if (!s)
 		return -ENOMEM;
 	memcpy(s->record, value.mv_data, value.mv_size);
-	s->has_first = false;
+	s->has_known = false;
 	s->lease = NULL;
 	rc = object_decode(span_make(s->record, value.mv_size), &s->object);
 	if (rc)
@@ -354,7 +376,7 @@ int store_peek(struct store_reader *reader, const struct cache_key *key, struct 
 		return -ENOENT;
 	rc = record_copy(reader, key->hash, &key->text, 0, &s);
 	if (rc == 0 && object_chunks(&s->object) == 1)
-		s->has_first = chunk_find(reader, s->object.id, 0, &s->first) == 0;
+		s->has_known = chunk_find(reader, s->object.id, 0, &s->known) == 0;
 	store_leave(reader);
 	if (rc)
 		return rc == -ENOMEM ? rc : -ENOENT;

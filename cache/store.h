@@ -104,9 +104,12 @@ struct store_place {
 MUST_USE int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
 			 struct store_place *ret_place);
 
-/* The same for what store_lookup() gave, where the first chunk costs no second search. */
+/* The same for what store_lookup() gave, where a chunk that is known already costs no second search. */
 MUST_USE int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
 			  struct store_place *ret_place);
+
+/* Would it? Checks the chunk if it was not, and remembers where it is. 0, or as store_chunk(). */
+MUST_USE int stored_sound(struct store_reader *reader, struct stored *stored, uint32_t index);
 
 /* A named row of state: copies up to `size` bytes. 0 with its length, -ENOENT, or -ENOSPC. */
 MUST_USE int store_state_get(struct store_reader *reader, struct span name, void *buf, size_t size,

@@ -100,9 +100,9 @@ static bool lead(struct request *req, struct flight_want want)
 	int rc;
 
 	cached_ask(req, &ask);
-	if (req->filling)
-		ask.stored = stored_object(req->stored);
 	if (want.from > 0 || want.to != UINT64_MAX) {
+		if (req->filling)
+			ask.stored = stored_object(req->stored);
 		ask.has_range = true;
 		ask.range.first = want.from;
 		ask.range.last = want.to == UINT64_MAX ? RANGE_UNKNOWN : want.to - 1;
@@ -132,7 +132,7 @@ static bool came_meanwhile(struct request *req, uint64_t hole)
 		return false;
 	came = !old || stored_object(stored)->id != old->id ||
 	       stored_object(stored)->received != old->received ||
-	       (req->filling && fill_has(stored_object(stored), hole));
+	       (req->filling && policy_strong(old) && fill_has(req, stored_object(stored), hole));
 	stored_free(&stored);
 	return came;
 }
@@ -237,8 +237,8 @@ static void serve_as(struct request *req, const struct object *fields)
 	uint64_t hole;
 
 	policy_answer(&req->head, fields, object->length, request_wall(req), &req->answer);
-	hole = fill_hole(req, object);
-	if (hole != UINT64_MAX && !req->filling)
+	hole = req->filling ? UINT64_MAX : fill_hole(req);
+	if (hole != UINT64_MAX)
 		fill_first(req, hole);
 	else {
 		hold_serving(req);
@@ -400,6 +400,10 @@ static void refreshed(struct request *req, const struct object *object)
 	}
 	if (stored_object(req->stored)->id != object->id) {
 		settle(req);
+		return;
+	}
+	if (req->filling && !policy_strong(object)) {
+		again(req); /* confirmed, but what is missing has to come */
 		return;
 	}
 	req->fwd_status = 304;

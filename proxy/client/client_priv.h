@@ -159,6 +159,8 @@ struct request {
 	bool stored_now; /* what is served is being stored */
 	bool replaced;	 /* what was stored is gone: the origin has something else */
 	bool filling;	 /* the seat fills a hole of `stored` */
+	uint64_t bad_id; /* this object has a damaged chunk, to be fetched again; 0: none has */
+	uint32_t bad_index;
 	unsigned redos;
 	unsigned fwd_status;
 	const char *detail;
@@ -292,10 +294,13 @@ MUST_USE int request_learn(struct request *req, const struct object *object);
 bool request_selects(struct request *req, const struct object *object);
 
 /* ---- fill.c */
-bool fill_has(const struct object *object, uint64_t at); /* is that byte stored? */
-uint64_t fill_chunk(uint64_t at);			 /* where its chunk begins */
-/* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
-uint64_t fill_hole(const struct request *req, const struct object *object);
+/* Is that byte stored, and not known to be damaged? */
+bool fill_has(const struct request *req, const struct object *object, uint64_t at);
+void fill_bad(struct request *req,
+	      uint64_t at);	  /* the chunk of `stored` with that byte is damaged */
+uint64_t fill_chunk(uint64_t at); /* where its chunk begins */
+/* Where the answer from `stored` needs a byte that is not there, or damaged; UINT64_MAX: nowhere. */
+uint64_t fill_hole(struct request *req);
 void fill_first(struct request *req, uint64_t hole); /* nothing was said yet */
 /* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
 MUST_USE int fill_next_hole(struct request *req);

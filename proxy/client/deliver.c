@@ -48,9 +48,12 @@ static struct span place_from(const struct store_place *place, uint64_t pos, uin
 static bool chunk_next(struct request *req, uint64_t pos, struct span *ret_mem)
 {
 	struct store_place place;
+	int rc = stored_chunk(reader_of(req), req->stored, (uint32_t)(pos / CONFIG_CHUNK_BYTES),
+			      &place);
 
-	if (stored_chunk(reader_of(req), req->stored, (uint32_t)(pos / CONFIG_CHUNK_BYTES),
-			 &place) < 0)
+	if (rc == -EBADMSG || rc == -EIO)
+		fill_bad(req, pos);
+	if (rc < 0)
 		return false;
 	*ret_mem = place_from(&place, pos, req->out.end);
 	return ret_mem->n > 0;
@@ -69,18 +72,19 @@ static enum flight_got stored_next(struct request *req, struct piece *ret)
 		return FLIGHT_GOT_BYTES;
 	}
 	while (ret->n < PIECE_SPANS && pos < out->end && pos - out->pos < TURN_BYTES &&
-	       object_has_chunk(out->object, (uint32_t)(pos / CONFIG_CHUNK_BYTES)) &&
-	       chunk_next(req, pos, &ret->mem[ret->n]))
+	       fill_has(req, out->object, pos) && chunk_next(req, pos, &ret->mem[ret->n]))
 		pos += ret->mem[ret->n++].n;
 	return ret->n ? FLIGHT_GOT_BYTES : FLIGHT_GOT_CUT;
 }
 
-/* A flight that fills a hole must be of the very object that the hole is in. */
+/* A flight that fills a hole must be of the very object that the hole is in, or of the same bytes. */
 static bool fills_ours(const struct request *req)
 {
-	const struct object *object = flight_object(&req->seat);
+	const struct object *object = flight_object(&req->seat), *ours = req->out.object;
 
-	return !req->filling || !object || object->id == req->out.object->id;
+	return !req->filling || !object || object->id == ours->id ||
+	       (object->status == 200 && object->length == ours->length &&
+		policy_same_version(object, ours));
 }
 
 static enum flight_got flight_next(struct request *req, struct piece *ret)
@@ -104,11 +108,11 @@ static enum flight_got flight_next(struct request *req, struct piece *ret)
 	return ret->mem[0].n ? FLIGHT_GOT_BYTES : FLIGHT_GOT_CUT;
 }
 
-static bool is_stored_here(const struct deliver *out)
+static bool is_stored_here(const struct request *req)
 {
-	return out->object &&
-	       (out->object->body.n ||
-		object_has_chunk(out->object, (uint32_t)(out->pos / CONFIG_CHUNK_BYTES)));
+	const struct deliver *out = &req->out;
+
+	return out->object && (out->object->body.n || fill_has(req, out->object, out->pos));
 }
 
 /* A hole. Once a place: what one fetch did not fill will not be filled by the next. */
@@ -138,7 +142,7 @@ static enum flight_got piece_next(struct request *req, struct piece *ret)
 
 	if (out->pos == out->end)
 		return FLIGHT_GOT_END;
-	if (is_stored_here(out))
+	if (is_stored_here(req))
 		got = stored_next(req, ret);
 	if (got == FLIGHT_GOT_CUT && flight_of(&req->seat)) {
 		got = flight_next(req, ret);

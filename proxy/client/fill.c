@@ -3,7 +3,11 @@
  * Holes: stored objects of which only a part is there. The fetch of a hole asks for whole chunks, guarded by the
  * object's strong validator (If-Range), and adds them to the stored object. Before anything was said to the device
  * it waits for that fetch's head (fill_first), which so confirms that the object is still the vendor's; a hole
- * that shows up in the middle (a damaged chunk) can only end in right bytes or a cut (fill_next_hole).
+ * that shows up in the middle can only end in right bytes or a cut (fill_next_hole).
+ *
+ * A damaged chunk is a hole, too, before the writer has dropped it: the request that met it remembers that (bad_id).
+ * The chunk with which the answer begins is checked before anything is said. Until the damaged one is freed, which
+ * waits for all who use the object, the new one can't be stored; it is the devices' alone then.
  */
 #include "proxy/client/client_priv.h"
 
@@ -12,10 +16,26 @@ static struct worker *worker_of(const struct request *req)
 	return req->conn->worker;
 }
 
-bool fill_has(const struct object *object, uint64_t at)
+static uint32_t index_of(uint64_t at)
 {
-	return object_complete(object) ||
-	       object_has_chunk(object, (uint32_t)(at / CONFIG_CHUNK_BYTES));
+	return (uint32_t)(at / CONFIG_CHUNK_BYTES);
+}
+
+static bool is_bad(const struct request *req, const struct object *object, uint64_t at)
+{
+	return req->bad_id == object->id && req->bad_index == index_of(at);
+}
+
+bool fill_has(const struct request *req, const struct object *object, uint64_t at)
+{
+	return !is_bad(req, object, at) &&
+	       (object_complete(object) || object_has_chunk(object, index_of(at)));
+}
+
+void fill_bad(struct request *req, uint64_t at)
+{
+	req->bad_id = stored_object(req->stored)->id;
+	req->bad_index = index_of(at);
 }
 
 uint64_t fill_chunk(uint64_t at)
@@ -31,20 +51,39 @@ static uint64_t hole_in(const struct object *object, uint64_t from, uint64_t to)
 	return until < to ? until : to;
 }
 
-/* Where the answer needs a byte that is not stored; UINT64_MAX: nowhere. */
-uint64_t fill_hole(const struct request *req, const struct object *object)
+/* Is the chunk with this byte damaged? */
+static bool damaged(struct request *req, uint64_t at)
 {
+	const struct object *object = stored_object(req->stored);
+	int rc;
+
+	if (is_bad(req, object, at))
+		return true;
+	if (!object_has_chunk(object, index_of(at)))
+		return false;
+	rc = stored_sound(worker_of(req)->reader, req->stored, index_of(at));
+	if (rc != -EBADMSG && rc != -EIO)
+		return false;
+	fill_bad(req, at);
+	return true;
+}
+
+uint64_t fill_hole(struct request *req)
+{
+	const struct object *object = stored_object(req->stored);
 	uint64_t length = (uint64_t)object->length;
 	uint64_t hole;
 
 	if (req->head.method == HTTP_METHOD_HEAD || object->length <= 0)
 		return UINT64_MAX;
 	if (req->answer.kind == POLICY_ANSWER_WHOLE) {
-		hole = hole_in(object, 0, length);
+		hole = damaged(req, 0) ? 0 : hole_in(object, 0, length);
 		return hole < length ? hole : UINT64_MAX;
 	}
 	if (req->answer.kind != POLICY_ANSWER_PARTIAL)
 		return UINT64_MAX;
+	if (damaged(req, req->answer.ranges.range[0].first))
+		return req->answer.ranges.range[0].first;
 	for (unsigned i = 0; i < req->answer.ranges.n; i++) {
 		const struct byte_range *range = &req->answer.ranges.range[i];
 
@@ -84,16 +123,15 @@ void fill_first(struct request *req, uint64_t hole)
 	const struct object *object = stored_object(req->stored);
 
 	cached_leave(req); /* the flight that confirmed it */
+	req->filling = true;
 	if (!policy_strong(object)) {
 		/* Parts of it can't be joined with others: it is as good as absent. */
-		stored_free(&req->stored);
 		req->verdict.use = POLICY_USE_FETCH;
 		req->verdict.cond = POLICY_COND_NONE;
 		req->verdict.fwd = CACHE_FWD_URI_MISS;
 		cached_join(req, (struct flight_want){ .to = UINT64_MAX });
 		return;
 	}
-	req->filling = true;
 	req->verdict.fwd = CACHE_FWD_PARTIAL;
 	cached_join(req, hole_want(object, hole, wanted_end(req, object, hole)));
 }
@@ -107,7 +145,7 @@ static bool filled_meanwhile(struct request *req)
 	if (request_look(req, &stored, &variants) < 0)
 		return false;
 	if (stored_object(stored)->id != req->out.object->id ||
-	    !fill_has(stored_object(stored), req->out.pos)) {
+	    !fill_has(req, stored_object(stored), req->out.pos)) {
 		stored_free(&stored);
 		return false;
 	}

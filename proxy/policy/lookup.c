@@ -50,6 +50,16 @@ struct validators policy_validators(const struct object *o)
 	return v;
 }
 
+bool policy_same_version(const struct object *a, const struct object *b)
+{
+	struct validators x = policy_validators(a), y = policy_validators(b);
+
+	if (x.etag.opaque.p || y.etag.opaque.p)
+		return etag_equal_strong(&x.etag, &y.etag);
+	return x.has_last_modified && y.has_last_modified && x.last_modified == y.last_modified &&
+	       x.date_is_strong;
+}
+
 bool policy_strong(const struct object *object)
 {
 	struct validators v = policy_validators(object);

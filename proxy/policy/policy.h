@@ -164,6 +164,8 @@ int64_t policy_age(const struct object *object, int64_t now);
 /* Is its entity tag, or Last-Modified, a strong validator (RFC 9110 8.8.1)? Then parts may be joined. */
 bool policy_strong(const struct object *object);
 struct validators policy_validators(const struct object *object);
+/* Do strong validators say that these are the same bytes? */
+bool policy_same_version(const struct object *a, const struct object *b);
 
 /* Cache-Status for a verdict; the caller adds stored, collapsed and fwd_status. */
 void policy_cache_status(const struct policy_verdict *verdict, struct cache_status *ret);

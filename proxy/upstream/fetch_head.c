@@ -170,8 +170,6 @@ static int choose_key(struct fetch *f, const struct policy_stored *stored, struc
 static bool part_fits(const struct fetch *f, const struct policy_stored *part,
 		      const struct content_range *cr)
 {
-	struct validators have, got;
-
 	if (!f->has_range || cr->unsatisfied || cr->range.first != f->range.first ||
 	    cr->complete == RANGE_UNKNOWN || cr->complete > INT64_MAX)
 		return false;
@@ -181,9 +179,8 @@ static bool part_fits(const struct fetch *f, const struct policy_stored *part,
 		return false;
 	if (!f->stored)
 		return true;
-	have = policy_validators(f->stored);
-	got = policy_validators(&part->object);
-	return fetch_same_version(&have, &got) && f->stored->length == (int64_t)cr->complete;
+	return policy_same_version(f->stored, &part->object) &&
+	       f->stored->length == (int64_t)cr->complete;
 }
 
 static int content_range_of(const struct http_head *head, struct content_range *ret)
@@ -477,23 +474,13 @@ static void relay_head(struct fetch *f)
 
 /* ---- resumed ------------------------------------------------------------------------------------- */
 
-bool fetch_same_version(const struct validators *a, const struct validators *b)
-{
-	if (a->etag.opaque.p || b->etag.opaque.p)
-		return etag_equal_strong(&a->etag, &b->etag);
-	return a->has_last_modified && b->has_last_modified &&
-	       a->last_modified == b->last_modified && a->date_is_strong;
-}
-
 /* Does the rest begin where we are? Else how many bytes of it are known already (a 200)? */
 static bool rest_fits(struct fetch *f, const struct policy_stored *rest)
 {
 	uint64_t at = flight_published(f->flight);
-	struct validators have = policy_validators(f->object);
-	struct validators got = policy_validators(&rest->object);
 	struct content_range cr;
 
-	if (!fetch_same_version(&have, &got))
+	if (!policy_same_version(f->object, &rest->object))
 		return false;
 	f->skip = 0;
 	if (f->response->status == 200) {

@@ -146,9 +146,6 @@ void fetch_send(struct fetch *fetch);
 void fetch_read_head(struct fetch *fetch);
 void fetch_parked_head(struct fetch *fetch); /* the parked response is what there is */
 
-/* Are these validators, strong ones, of the same bytes? */
-bool fetch_same_version(const struct validators *a, const struct validators *b);
-
 /* fetch_body.c */
 void fetch_read_body(struct fetch *fetch);
 

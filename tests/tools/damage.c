@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * damage FILE BODY BYTES - what a bad disk does: wherever the bytes of the middle of BODY stand in FILE, one bit of them
- * is flipped (BYTES 1) or so many of them are zeroed. Exit status 1: they stand nowhere.
+ * damage FILE BODY BYTES [AT] - what a bad disk does: wherever the bytes of BODY from AT on (its middle) stand in FILE,
+ * one bit of them is flipped (BYTES 1) or so many of them are zeroed. Exit status 1: they stand nowhere.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -38,16 +38,18 @@ int main(int argc, char **argv)
 {
 	size_t file_n, body_n, bytes = argc > 3 ? strtoul(argv[3], NULL, 10) : 0, times = 0;
 	uint8_t known[KNOWN_BY], *file, *body, *at;
+	size_t from;
 
 	if (bytes == 0) {
-		fprintf(stderr, "usage: damage FILE BODY BYTES\n");
+		fprintf(stderr, "usage: damage FILE BODY BYTES [AT]\n");
 		return 2;
 	}
 	file = map_whole(argv[1], PROT_READ | PROT_WRITE, &file_n);
 	body = map_whole(argv[2], PROT_READ, &body_n);
-	if (body_n < 2 * KNOWN_BY)
+	from = argc > 4 ? strtoul(argv[4], NULL, 10) : body_n / 2;
+	if (body_n < KNOWN_BY || from > body_n - KNOWN_BY)
 		return 2;
-	memcpy(known, body + body_n / 2, sizeof(known));
+	memcpy(known, body + from, sizeof(known));
 	for (at = file; (at = memmem(at, file_n - (size_t)(at - file), known, sizeof(known)));
 	     at++) {
 		size_t left = file_n - (size_t)(at - file);
