@@ -31,9 +31,13 @@ static void op_free(struct op *op)
 
 static void op_answer(struct op *op, int rc)
 {
+	bool taken = op->type != OP_DROP; /* which the writer gives itself */
+
 	if (op->done)
 		op->done(op->arg, rc);
 	op_free(op);
+	if (taken)
+		STAT_INC(STAT_STORE_ANSWERED);
 }
 
 void ops_answer(struct op_list *ops, const int *rc)
@@ -64,6 +68,7 @@ int op_queue(struct writer *w, struct op *op)
 	w->hurry |= op->type == OP_FLUSH;
 	STORE_FIGURE_SET(w->store, queue_bytes, w->queue_bytes);
 	STORE_FIGURE_SET(w->store, queue_ops, w->queue_ops);
+	STAT_INC(STAT_STORE_TAKEN);
 	pthread_mutex_unlock(&w->lock);
 	if (wake)
 		pthread_cond_signal(&w->wake);

@@ -121,6 +121,8 @@
 	ONE(STORE_OBJECTS, GAUGE, "store.objects", "objects in the store") \
 	ONE(STORE_BYTES, GAUGE, "store.bytes", "bytes of live data in the store") \
 	ONE(STORE_LIMIT_BYTES, GAUGE, "store.limit_bytes", "bytes the store may hold") \
+	ONE(STORE_TAKEN, COUNTER, "store.taken", "pieces of work that the writer took; store.answered of them are done") \
+	ONE(STORE_ANSWERED, COUNTER, "store.answered", "pieces of work that the writer committed, or answered with an error") \
 	ONE(STORE_COMMITS, COUNTER, "store.commits", "transactions committed") \
 	ONE(STORE_COMMIT_ERRORS, COUNTER, "store.commit_errors", "transactions that failed; what they held was served uncached") \
 	ONE(SCRUB_OBJECTS, COUNTER, "scrub.objects", "objects whose bytes were read again and compared") \

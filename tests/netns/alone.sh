@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # tarn-proxy without tarnd, as a newcomer runs it: options, wrong configuration, admin socket, tunnels, reload,
 # limits, drain. All in one namespace, on its loopback.

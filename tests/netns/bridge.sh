@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # Interception in bridge mode, with the fake data plane: who is intercepted, who is not, and what is left.
 set -u

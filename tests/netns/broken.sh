@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
+# timeout: 300
 #
 # Interception broken from outside while tarnd runs: what can be put back is, what can't is named, shows as not armed,
 # and devices go straight to the vendor.

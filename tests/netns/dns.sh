@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # The system's DNS dies, lies and comes back; updates go on through the profile's public resolvers.
 #

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
+# timeout: 480
 #
 # Fail open, under a new connection every 5 ms: no connection that begins after a death may fail.
 set -u

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # The same programs where the box is the devices' router, with addresses and forwarding; also one-armed, with no
 # WAN port named; and with a strict reverse-path filter.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 180
+# timeout: 360
 #
 # TLS that ends here, in bridge mode (the topology of lib.sh), with real clients and nginx with TLS as the vendor: devices
 # that trust the box's certificate find the cache; those that do not lose one connection at most, ever.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # Both real programs in bridge mode (the topology of lib.sh): what devices get when tarnd steers them to tarn-proxy.
 set -u

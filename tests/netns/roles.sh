@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # tarnd finds out by itself which port leads to the router; and what killed keepers leave is cleaned up.
 set -u

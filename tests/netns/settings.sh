@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 90
+# timeout: 300
 #
 # Settings changed through the API: tarnd writes them, and takes them back unless they are confirmed - also when the
 # admin is cut off, also after kill -9 of either program. The box steers nothing here ([steer] mode = off).

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 120
+# timeout: 300
 #
 # TLS in bridge mode (the topology of lib.sh), with real clients and a real TLS server as the vendor: it is looked
 # at, counted, and carried through; refused where the profile says so, and nowhere else.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
+# timeout: 480
 #
 # tarnd and the real tarn-proxy together: hits on intercepted connections, everything that is not HTTP for the
 # vendor, and fail open, each over IPv4 and IPv6. The box has an address of its own for its way to the vendor.

@@ -11,6 +11,7 @@ const { chromium } = require('playwright-core'), axe = require('axe-core');
 const { URL: url, PASSWORD: password, CHROMIUM: executablePath, PICTURES: pictures } = process.env;
 const VIEWS = ['overview', 'devices', 'cache', 'upstream', 'sync', 'events', 'https', 'settings', 'system'];
 const WIDTHS = [360, 800, 1400];
+const ALL_PICTURES = Boolean(process.env.ALL_PICTURES);
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const origin = new URL(url).origin;
 
@@ -26,6 +27,7 @@ const browser = await chromium.launch({ executablePath, args: FLAGS });
 
 async function newPage({ locale = 'en-US', colorScheme = 'light', width = 1400, storageState } = {}) {
 	const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 900 }, ignoreHTTPSErrors: true, storageState, reducedMotion: 'reduce' });
+	context.setDefaultTimeout(60000);
 	await context.addInitScript(() => {
 		window.tarnXss = 0;
 		document.addEventListener('securitypolicyviolation', e => console.error(`CSP ${e.violatedDirective} ${e.blockedURI}`));
@@ -170,6 +172,13 @@ await check('... and it was there to be shown', async () => {
 
 const valueOf = async id => (await api(page, 'GET', 'settings')).settings.find(s => `${s.section}.${s.key}` === id).value;
 
+// Each change waits for this.
+async function confirm() {
+	await page.click('#pending button.main');
+	await until('the end of waiting', async () => !await page.locator('#pending').count());
+	await until('its being kept', async () => (await api(page, 'GET', 'settings')).pending == null);
+}
+
 if (views.includes('settings') && process.env.SETTINGS) {
 	await check('a setting is changed, shown as changed, and undone', async () => {
 		await open(page, 'settings');
@@ -177,8 +186,7 @@ if (views.includes('settings') && process.env.SETTINGS) {
 		assert(/log\.level: .* → debug/.test(await page.textContent('#changes')), await page.textContent('#changes'));
 		await page.click('#changes button.main');
 		await until('the change', async () => await valueOf('log.level') === 'debug');
-		if (await page.locator('#pending').count())
-			await page.click('#pending button.main');
+		await confirm();
 		await page.click('text=Undo the last change');
 		await until('the old value', async () => await valueOf('log.level') !== 'debug');
 	});
@@ -192,25 +200,25 @@ if (views.includes('settings') && process.env.SETTINGS) {
 		assert(await valueOf('proxy.workers') === before, 'it was taken');
 		await page.click('#changes button:not(.main)');
 	});
-	await check('a change that may cut off the admin is taken back by itself unless it is confirmed', async () => {
+	await check('a change that may cut off the admin stays when it is confirmed', async () => {
 		const [section, key] = process.env.CUTTING.split('.');
 		await open(page, 'settings');
-		const before = await valueOf(process.env.CUTTING);
 		await page.fill(`#set-${section}-${key}`, process.env.CUTTING_VALUE);
+		await page.click('#changes button.main');
+		await confirm();
+		assert(await valueOf(process.env.CUTTING) === process.env.CUTTING_VALUE, 'it was taken back');
+	});
+	await check('... and is taken back by itself when it is not', async () => {
+		const [section, key] = process.env.CUTTING.split('.');
+		await api(page, 'PATCH', 'settings', { 'admin.confirm': '8s' });
+		await api(page, 'POST', 'settings/confirm');
+		await open(page, 'settings');
+		const before = await valueOf(process.env.CUTTING);
+		await page.fill(`#set-${section}-${key}`, process.env.CUTTING_OTHER);
 		await page.click('#changes button.main');
 		await page.waitForSelector('#pending');
 		assert(/\d+ s left/.test(await page.textContent('#pending')), await page.textContent('#pending'));
-		await until('the old value', async () => await valueOf(process.env.CUTTING) === before && !await page.locator('#pending').count(), 20000);
-	});
-	await check('... and stays when it is', async () => {
-		const [section, key] = process.env.CUTTING.split('.');
-		await open(page, 'settings');
-		await page.fill(`#set-${section}-${key}`, process.env.CUTTING_VALUE);
-		await page.click('#changes button.main');
-		await page.click('#pending button.main');
-		await until('the end of waiting', async () => !await page.locator('#pending').count());
-		await until('its being kept', async () => (await api(page, 'GET', 'settings')).pending == null);
-		assert(await valueOf(process.env.CUTTING) === process.env.CUTTING_VALUE, 'it was taken back');
+		await until('the old value', async () => await valueOf(process.env.CUTTING) === before && !await page.locator('#pending').count());
 	});
 } else {
 	skip('settings, refusals, rollback', 'without root there is no tarnd, which writes them');
@@ -224,8 +232,8 @@ async function tour(locale, lang, colorScheme) {
 	await other.goto(url);
 	await other.waitForSelector('nav');
 	await check(`${lang}: the page speaks the browser's language`, async () => assert(await other.getAttribute('html', 'lang') === lang, 'another'));
-	for (const view of VIEWS.filter(v => views.includes(v)))
-		await check(`${lang}: ${view}: accessible by axe, no wider than the screen, pictures taken`, async () => {
+	for (const [i, view] of VIEWS.filter(v => views.includes(v)).entries())
+		await check(`${lang}: ${view}: accessible by axe, no wider than the screen, a picture taken`, async () => {
 			await open(other, view);
 			await other.waitForTimeout(250);
 			await other.evaluate(axe.source);
@@ -234,7 +242,8 @@ async function tour(locale, lang, colorScheme) {
 				await other.setViewportSize({ width, height: 900 });
 				await other.waitForTimeout(60);
 				const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-				await other.screenshot({ path: `${pictures}/${view}-${lang}-${colorScheme}-${width}.png`, fullPage: true });
+				if (ALL_PICTURES || width === WIDTHS[i % WIDTHS.length])
+					await other.screenshot({ path: `${pictures}/${view}-${lang}-${colorScheme}-${width}.png`, fullPage: true });
 				assert(wide <= 0, `${wide} pixels too wide at ${width}`);
 			}
 			assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
@@ -287,13 +296,13 @@ await check('20 wrong passwords: the page says to wait, and the right one has to
 	const attempt = async word => {
 		await page.fill('input[type=password]', word);
 		await page.click('button[type=submit]');
-		await page.waitForSelector('button[type=submit]:not([disabled])', { timeout: 5000 });
+		await page.waitForSelector('button[type=submit]:not([disabled])');
 		return page.textContent('[role=alert]');
 	};
 	for (let i = 0; i < 20; i++)
 		await attempt(`wrong ${i}`);
 	// Long enough that the next attempt comes within it on a slow machine, too.
-	await until('a longer wait', async () => Number(/Wait (\d+)/.exec(await attempt('wrong'))?.[1]) >= 3, 30000);
+	await until('a longer wait', async () => Number(/Wait (\d+)/.exec(await attempt('wrong'))?.[1]) >= 3);
 	assert(/Wait/.test(await attempt(password)), 'the right one was let in');
 });
 

@@ -3,9 +3,10 @@
 #
 # The admin page in a real Chromium. Traffic is real, too: curl as devices, tarnd and tarn-proxy, nginx as the vendor.
 # `make deps-page` installs what this needs beyond the other tests; playwright-core and axe-core come from npm by the
-# lock file, once, to build/page. Pictures of each view at three widths in both languages: build/page/pictures.
+# lock file, once, to build/page. Pictures of each view in both languages: build/page/pictures, at one of three widths;
+# with ALL_PICTURES=1 in the environment at each.
 #
-# timeout: 400
+# timeout: 800
 #
 #	Chromium ── HTTPS ──► tarn-proxy :PORT, admin :WEB ──► nginx 127.0.0.9:ORIGIN
 set -u
@@ -111,7 +112,7 @@ tarnd_start() {
 		mode = off
 		[admin]
 		listen = 127.0.0.1:$web
-		confirm = 6s
+		confirm = 2m
 		[log]
 		level = notice
 	END
@@ -147,7 +148,7 @@ while :; do
 done 2>/dev/null &
 pids+=($!)
 
-URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 CUTTING=admin.allow CUTTING_VALUE=127.0.0.0/8 \
+URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 CUTTING=admin.allow CUTTING_VALUE=127.0.0.0/8 CUTTING_OTHER=127.0.0.0/9 \
 	SETTINGS=${PAGE_NET:-} HOSTILE="http://127.0.0.9/'onerror='tarnXss=1" \
 	CHROMIUM=$(command -v chromium) PICTURES=$page/pictures MODULES=$page/node_modules \
 	node "$here/browser.mjs" "$here/../../proxy/admin/page"

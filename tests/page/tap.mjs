@@ -3,9 +3,12 @@
 let n = 0, failed = 0;
 
 export async function check(what, f) {
+	const began = Date.now();
 	try {
 		await f();
 		console.log(`ok ${++n} - ${what}`);
+		if (Date.now() - began > 2000)
+			console.log(`# took ${((Date.now() - began) / 1000).toFixed(1)} s`);
 		return true;
 	} catch (e) {
 		failed++;
@@ -24,8 +27,9 @@ export function done() {
 	process.exitCode = failed ? 1 : 0;
 }
 
-// Until f() gives something true; the last error or value is said when it does not in time.
-export async function until(what, f, ms = 10000) {
+// Until f() gives something true; the last error or value is said when it does not in time. Only what is broken takes
+// all of the time, so it is long.
+export async function until(what, f, ms = 60000) {
 	const end = Date.now() + ms;
 	let last;
 	for (;;) {

@@ -4,7 +4,7 @@
 # The admin side over HTTPS: log-in, sessions, roles, and a set of attacks on it. The data plane's hits go on at their
 # pace meanwhile.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

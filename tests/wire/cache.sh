@@ -4,7 +4,7 @@
 # tarnctl cache ls, show, rm, verify and stat, and the API below them. Then the store's file is damaged behind its back:
 # verifying finds it, so does the device's next request, nobody gets a wrong byte, and what is fetched again is right.
 #
-# timeout: 120
+# timeout: 300
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN		tarnctl cache
 set -u

@@ -6,7 +6,7 @@
 # are kept and an origin that sends chunked bodies, as a browser and a program's web server would; and the same as an
 # explicit proxy. `make compare-http` sets it beside others.
 #
-# timeout: 180
+# timeout: 360
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-$here/../../build}

@@ -3,7 +3,7 @@
 #
 # Origins that die in the middle (tests/tools/dying.c), and what is stored of that: now, and after a restart.
 #
-# timeout: 300
+# timeout: 600
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-$here/../../build}

@@ -3,7 +3,7 @@
 #
 # Events: kept, shown, followed, streamed; the log's level while running.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

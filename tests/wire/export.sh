@@ -4,7 +4,7 @@
 # tarnctl export: a folder of the vendor's own structure, byte for byte, signed; again it writes only what is new; a
 # full drive and a kill leave what the next run completes.
 #
-# timeout: 120
+# timeout: 300
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN		tarnctl export --> DIR
 set -u

@@ -4,7 +4,7 @@
 # 200 devices ask at once for one cold object of 64 MiB whose origin sends 16 MiB a second: one request reaches the
 # origin, every body is right, and the slowest device is done within 1.1 times what one device alone takes.
 #
-# timeout: 240
+# timeout: 480
 #
 #	herd (200 connections) --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN
 #

@@ -3,7 +3,7 @@
 #
 # Figures over time: what went to devices is in the rings at once, and still there after a restart.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

@@ -4,7 +4,7 @@
 # 1000 connections that were served and now are idle: what each costs, what the process has, and that all are
 # answered afterwards.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

@@ -5,7 +5,7 @@
 # update completely, also what is long stale, and APT by its own checks. A drive that somebody has altered, or that is not
 # signed by who is trusted, changes nothing; a kill in the middle neither.
 #
-# timeout: 120
+# timeout: 300
 #
 #	curl --> A :PORT --> nginx 127.0.0.9:ORIGIN	A's socket --> export --> DIR --> import --> B's socket
 #	curl, apt-get --> B :PORT, in a namespace of its own with nothing but lo

@@ -4,7 +4,7 @@
 # Slow devices get right bytes while what they read is evicted and its pages are written anew: bytes in a socket's
 # queue are read from the data file again when they are sent, so their pages stay until they are acknowledged.
 #
-# timeout: 120
+# timeout: 300
 #
 #	curl, slow --> tarn-proxy :PORT, a store of 64 MiB --> pace 127.0.0.9:ORIGIN
 set -u

@@ -3,7 +3,7 @@
 #
 # Devices that leave in the middle, and slow ones beside fast ones.
 #
-# timeout: 120
+# timeout: 300
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN, 20 MiB a second
 set -u

@@ -5,7 +5,7 @@
 # those that the tables of proxy/admin/api_*.c have, with their roles, and what the server answers is as described.
 # The whole document is left in build/openapi.json.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

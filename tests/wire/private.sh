@@ -4,7 +4,7 @@
 # What identifies an installation, and what opens the box, is in no log (at its finest level, with the access log on),
 # metric, event, status or support archive. Each secret is a word of its own; they are looked for in everything.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

@@ -4,7 +4,7 @@
 # What Prometheus says of our metrics, and that the dashboard and the alert rules (proxy/admin/monitor) speak of
 # metrics that there are. `make deps-page` installs it.
 #
-# timeout: 60
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

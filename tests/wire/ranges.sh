@@ -3,7 +3,7 @@
 #
 # Ranges of large objects, and origins that die in the middle of one. Every body is compared with the vendor's file.
 #
-# timeout: 180
+# timeout: 360
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN, and its mirror 127.0.0.10:ORIGIN
 set -u

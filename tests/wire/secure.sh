@@ -8,7 +8,7 @@
 # What is valid is fetched, collapsed, resumed and stored as over http; every fault of a certificate is a 502 that
 # says which one, has its counter, and sends nothing to whoever is there.
 #
-# timeout: 120
+# timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

@@ -3,7 +3,7 @@
 #
 # Malformed and ambiguous messages of devices and of origins: tests/tools/smuggle.c and its table of cases.
 #
-# timeout: 180
+# timeout: 360
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-$here/../../build}

@@ -3,7 +3,7 @@
 #
 # Everything at once, at random: tests/tools/stress.c says what. STRESS_SECONDS, STRESS_CLIENTS, STRESS_SEED.
 #
-# timeout: 900
+# timeout: 1800
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

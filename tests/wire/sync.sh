@@ -10,7 +10,7 @@
 # devices update without pause while generations change at random moments, and none ever gets a byte of another
 # generation than its index's. The storm also with a profile that does not tell what indexes say.
 #
-# timeout: 180
+# timeout: 360
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh

@@ -3,7 +3,7 @@
 #
 # Several Tarns in a row are no loop, one that is its own vendor is: each has a name of its own in Via.
 #
-# timeout: 60
+# timeout: 300
 #
 #	curl --> A 127.0.0.1:A --> B 127.0.0.21:P --> pace 127.0.0.22:P
 #	curl --> C 127.0.0.1:C --> C

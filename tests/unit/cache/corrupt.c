@@ -4,7 +4,7 @@
  * Whatever happens, no wrong byte is given out, and after at most a few starts (a crash inside the tree is
  * allowed to cost one) the store serves again. CORRUPT_ROUNDS (default 25), CORRUPT_SEED (default 1).
  */
-/* timeout: 300 */
+/* timeout: 600 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * The Nth write or sync fails, for N = 1, 2, 3 ... until a run passes without: lookups go on, what was answered
  * as stored is there, what was answered with an error is not, the store heals, and the file is whole.
  */
-/* timeout: 300 */
+/* timeout: 600 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
  *
  * POWER_POINTS (default 300) says how many cuts; POWER_SEED which.
  */
-/* timeout: 300 */
+/* timeout: 600 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

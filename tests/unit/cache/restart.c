@@ -4,7 +4,7 @@
  * pages dropped from memory. RESTART_OBJECTS (default 200000) says how many objects; LOOKUPS how many lookups
  * are timed.
  */
-/* timeout: 300 */
+/* timeout: 600 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
