@@ -13,13 +13,17 @@ endif
 ifdef CONFIG_ADMIN
 $(eval $(call program,tarnctl,firmware/ctl/main.c,$(wildcard firmware/ctl/*.c)))
 endif
+ifdef CONFIG_MOUNT
+PKGS += fuse3
+$(eval $(call program,tarn-mount,firmware/mount/main.c,$(wildcard firmware/mount/*.c)))
+endif
 
 PROFILES := $(wildcard firmware/vendors/*.conf)
 
 # Manual pages and completion are made of the tables inside tarnctl.
 MANUALS :=
 ifneq ($(filter %/tarnctl,$(PROGRAMS)),)
-MANUALS := $(addprefix $(BUILD)/man/,tarnctl.1 tarnd.8 tarn-proxy.8 tarn.conf.5 tarn-vendor.5)
+MANUALS := $(addprefix $(BUILD)/man/,tarnctl.1 tarnd.8 tarn-proxy.8 $(if $(CONFIG_MOUNT),tarn-mount.8) tarn.conf.5 tarn-vendor.5)
 COMPLETION := $(BUILD)/man/tarnctl.bash
 EXAMPLE := $(BUILD)/man/tarn.conf
 $(MANUALS): $(BUILD)/man/%: $(BUILD)/bin/tarnctl

@@ -105,6 +105,64 @@ const struct program_doc program_proxy = {
 	.files = proxy_files,
 	.exits = proxy_exits,
 };
+
+static const struct program_option mount_options[] = {
+	{ 'a', "all", NULL, "other users may read it, too: for FTP and SMB servers" },
+	{ 'c', "config", "FILE", "settings, instead of " TARN_CONF_PATH },
+	{ 's', "socket", "PATH", "tarn-proxy's socket, instead of the settings'" },
+	{ 'h', "help", NULL, "show this" },
+	{ 'V', "version", NULL, "show the version" },
+	{ 0 },
+};
+static const struct program_row mount_signals[] = {
+	{ "SIGTERM", "unmount and end" },
+	{ "SIGINT", "the same" },
+	{ 0 },
+};
+static const struct program_row mount_exits[] = {
+	{ "0", "it was unmounted or told to end" },
+	{ "64", "wrong arguments" },
+	{ "71", "the system refused what it needs; it says what" },
+	{ "78", "wrong configuration" },
+	{ 0 },
+};
+static const struct program_row mount_files[] = {
+	{ TARN_CONF_PATH, "the settings, tarn.conf(5); it need not exist" },
+	{ "/run/tarn/proxy.sock", "the socket that it asks: root's and its group's" },
+	{ 0 },
+};
+static const struct program_row mount_attributes[] = {
+	{ "user.tarn.sha256", "of its bytes, hexadecimal" },
+	{ "user.tarn.etag", "the vendor's, if it sent one" },
+	{ "user.tarn.path", "as in a URL" },
+	{ "user.tarn.generation", "its number" },
+	{ 0 },
+};
+static const char *const mount_paragraphs[] = {
+	"tarn-mount shows what tarnctl export would write as a read-only file system, as long as it runs: FOLDER/current/<vendor>/... and FOLDER/previous/<vendor>/..., with the vendor's own folders, sizes and dates. Hosts of a vendor with other content than its update source stand beside it as <vendor>@<host>.",
+	"A vendor stands there only with a whole generation: as soon as one of its objects has left the store, the generation is not shown any more. Bytes are read from the store through tarn-proxy when somebody reads them; nothing is copied beforehand.",
+	"Within a vendor's folder nothing ever changes under a reader's feet: a program that has gone into it (cd, the session of an FTP or SMB client, rsync) keeps that generation until it leaves, and whoever comes by FOLDER/current gets the newest. A copy of one generation is therefore made from inside: cd FOLDER/current/<vendor> && cp -r . TO. An older one can be read as long as the store has its objects; after that, reading fails.",
+	"To share it, mount it with --all and give vsftpd or samba the folder as a read-only share; it asks no more of the store than any reader.",
+	"When tarn-proxy is away, names and dates are still shown and reading fails until it is back. Where a tarn-mount before was killed, a new one takes its place.",
+	NULL,
+};
+static const char *const mount_see[] = { "tarnctl 1", "tarn-proxy 8", "tarn.conf 5", NULL };
+
+const struct program_doc program_mount = {
+	.name = "tarn-mount",
+	.summary = "vendors' update repositories as a read-only file system",
+	.paragraphs = mount_paragraphs,
+	.see_also = mount_see,
+	.operand = "FOLDER",
+	.example = "tarn-mount --all /srv/updates &\n"
+		   "rsync -a /srv/updates/current/kaspersky/ laptop:/updates/\n"
+		   "umount /srv/updates",
+	.options = mount_options,
+	.signals = mount_signals,
+	.files = mount_files,
+	.exits = mount_exits,
+	.attributes = mount_attributes,
+};
 /* clang-format on */
 
 static void print_option(const struct program_option *option, FILE *to)
@@ -120,21 +178,24 @@ static void print_option(const struct program_option *option, FILE *to)
 	fprintf(to, "  %-24s  %s\n", left, option->help);
 }
 
-static void print_rows(const char *title, const struct program_row *rows, FILE *to)
+static void print_rows(const char *title, const struct program_row *rows, int width, FILE *to)
 {
 	fprintf(to, "\n%s\n", title);
 	for (; rows->help; rows++)
-		fprintf(to, "  %-8s %s\n", rows->name, rows->help);
+		fprintf(to, "  %-*s %s\n", width, rows->name, rows->help);
 }
 
 void program_help(const struct program_doc *program, FILE *to)
 {
-	fprintf(to, "Usage: %s [OPTION]...\n%s: %s.\n\n", program->name, program->name,
-		program->summary);
+	fprintf(to, "Usage: %s [OPTION]...%s%s\n%s: %s.\n\n", program->name,
+		program->operand ? " " : "", program->operand ? program->operand : "",
+		program->name, program->summary);
 	for (const struct program_option *option = program->options; option->help; option++)
 		print_option(option, to);
-	print_rows("Signals", program->signals, to);
-	print_rows("Exit status", program->exits, to);
+	print_rows("Signals", program->signals, 8, to);
+	print_rows("Exit status", program->exits, 8, to);
+	if (program->attributes)
+		print_rows("Extended attributes of files", program->attributes, 21, to);
 	if (program->example)
 		fprintf(to, "\nTry it\n    %s\n", program->example);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the two daemons say of themselves: their --help and their manual pages are made of these tables. (tarnctl has
+ * What the daemons say of themselves: their --help and their manual pages are made of these tables. (tarnctl has
  * its own, firmware/ctl/ctl.h.)
  */
 #ifndef FIRMWARE_BASE_PROGRAM_H
@@ -29,10 +29,13 @@ struct program_doc {
 	const char *const *see_also;   /* "tarnctl 1"; NULL-terminated */
 	const char *example;	       /* lines, or NULL */
 	const struct program_option *options;
+	const char *operand; /* behind the options: "FOLDER", or NULL */
 	const struct program_row *signals, *files, *exits;
+	const struct program_row
+		*attributes; /* extended ones of the files that it shows, or NULL */
 };
 
-extern const struct program_doc program_tarnd, program_proxy;
+extern const struct program_doc program_tarnd, program_proxy, program_mount;
 
 void program_help(const struct program_doc *program, FILE *to);
 

@@ -311,6 +311,15 @@ static int head_take(struct repository *r, const json_t *json)
 	return r->source ? 0 : -ENOMEM;
 }
 
+/* What has been evicted since it was published is missing: what is left is no generation. */
+static int end_take(struct listing *l, const json_t *json)
+{
+	l->ended = true;
+	if (l->r->number && json_integer_value(json_object_get(json, "missing")) > 0)
+		l->r->whole = false;
+	return 0;
+}
+
 static int line_take(struct listing *l, struct span line)
 {
 	json_t *json = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
@@ -320,7 +329,7 @@ static int line_take(struct listing *l, struct span line)
 		if (!l->headed)
 			rc = head_take(l->r, json);
 		else if (json_is_integer(json_object_get(json, "end")))
-			rc = 0, l->ended = true;
+			rc = end_take(l, json);
 		else
 			rc = object_take(l->r, json);
 		l->headed = true;

@@ -107,8 +107,8 @@ static void head(const char *name, const char *section, const char *summary, FIL
 /* "tarnctl 1": all but the page itself, by section and name. */
 static void see_also(const char *self, FILE *to)
 {
-	static const char *const pages[] = { "tarnctl 1", "tarn-vendor 5", "tarn.conf 5",
-					     "tarn-proxy 8", "tarnd 8" };
+	static const char *const pages[] = { "tarnctl 1",    "tarn-vendor 5", "tarn.conf 5",
+					     "tarn-mount 8", "tarn-proxy 8",  "tarnd 8" };
 	bool any = false;
 
 	fputs(".Sh SEE ALSO\n", to);
@@ -185,7 +185,7 @@ static void page_tarnctl(FILE *to)
 	see_also("tarnctl", to);
 }
 
-/* ---- tarnd(8), tarn-proxy(8) ---------------------------------------------------------------------- */
+/* ---- tarnd(8), tarn-proxy(8), tarn-mount(8) ---------------------------------------------------------------------- */
 
 static void program_option(const struct program_option *option, FILE *to)
 {
@@ -219,7 +219,10 @@ static void program_rows(const char *title, const struct program_row *rows, FILE
 static void page_program(const struct program_doc *program, FILE *to)
 {
 	head(program->name, "8", program->summary, to);
-	fputs(".Sh SYNOPSIS\n.Nm\n.Op Ar OPTION\n.Sh DESCRIPTION\n", to);
+	fputs(".Sh SYNOPSIS\n.Nm\n.Op Ar OPTION\n", to);
+	if (program->operand)
+		fprintf(to, ".Ar %s\n", program->operand);
+	fputs(".Sh DESCRIPTION\n", to);
 	for (size_t i = 0; program->paragraphs[i]; i++) {
 		if (i)
 			fputs(".Pp\n", to);
@@ -230,6 +233,8 @@ static void page_program(const struct program_doc *program, FILE *to)
 		program_option(option, to);
 	fputs(".El\n", to);
 	program_rows(".Pp\nIt listens to signals:", program->signals, to);
+	if (program->attributes)
+		program_rows(".Pp\nExtended attributes of files:", program->attributes, to);
 	program_rows(".Sh FILES", program->files, to);
 	program_rows(".Sh EXIT STATUS", program->exits, to);
 	if (program->example) {
@@ -332,12 +337,17 @@ static void page_proxy(FILE *to)
 	page_program(&program_proxy, to);
 }
 
+static void page_mount(FILE *to)
+{
+	page_program(&program_mount, to);
+}
+
 static const struct {
 	const char *name;
 	void (*page)(FILE *to);
 } pages[] = {
-	{ "tarnctl", page_tarnctl }, { "tarnd", page_tarnd },	     { "tarn-proxy", page_proxy },
-	{ "tarn.conf", page_conf },  { "tarn-vendor", page_vendor },
+	{ "tarnctl", page_tarnctl },  { "tarnd", page_tarnd },	  { "tarn-proxy", page_proxy },
+	{ "tarn-mount", page_mount }, { "tarn.conf", page_conf }, { "tarn-vendor", page_vendor },
 };
 
 static int man(const struct ctl_options *options, char **args)
@@ -349,8 +359,8 @@ static int man(const struct ctl_options *options, char **args)
 			return CTL_WORKING;
 		}
 	}
-	fputs("tarnctl: no such page; allowed: tarnctl, tarnd, tarn-proxy, tarn.conf, "
-	      "tarn-vendor\n",
+	fputs("tarnctl: no such page; allowed: tarnctl, tarnd, tarn-proxy, tarn-mount, "
+	      "tarn.conf, tarn-vendor\n",
 	      stderr);
 	return CTL_USAGE;
 }
@@ -362,7 +372,7 @@ static const struct ctl_command commands[] = {
 	  1,
 	  man,
 	  "a manual page, as mdoc: tarnctl man tarn.conf | man -l -",
-	  "One of tarnctl, tarnd, tarn-proxy, tarn.conf, tarn-vendor.",
+	  "One of tarnctl, tarnd, tarn-proxy, tarn-mount, tarn.conf, tarn-vendor.",
 	  { NULL } },
 };
 CTL_TABLE(man, commands);

@@ -19,7 +19,7 @@ quiet() {
 	said=$(mandoc -Tlint <"$work/$1" | grep -v 'referenced manual not found')
 	[[ -z $said ]] || { echo "$said"; return 1; }
 }
-for page in tarnctl tarnd tarn-proxy tarn.conf tarn-vendor; do
+for page in tarnctl tarnd tarn-proxy tarn-mount tarn.conf tarn-vendor; do
 	check "$page: mandoc -Tlint is content" quiet "$page"
 done
 # Each row of the tables is there.
@@ -52,7 +52,7 @@ check 'levels' completes 'notice' log level n
 installs() { make --no-print-directory -s BUILD="$BUILD" DESTDIR="$work/root" install; }
 there() { for path; do [[ -f $work/root/$path ]] || { echo "no $path"; return 1; }; done; }
 check 'make install' installs
-check 'manual pages, completion, units' there usr/share/man/man{1/tarnctl.1,5/tarn.conf.5,5/tarn-vendor.5,8/tarnd.8,8/tarn-proxy.8} \
+check 'manual pages, completion, units' there usr/share/man/man{1/tarnctl.1,5/tarn.conf.5,5/tarn-vendor.5,8/tarnd.8,8/tarn-proxy.8,8/tarn-mount.8} \
 	usr/share/bash-completion/completions/tarnctl usr/lib/systemd/system/{tarnd,tarn-proxy}.service \
 	usr/lib/{sysusers,tmpfiles}.d/tarn.conf usr/share/doc/tarn/tarn.conf.example
 check 'the example is a configuration' "$ctl" -c "$work/root/usr/share/doc/tarn/tarn.conf.example" config diff
