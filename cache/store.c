@@ -18,13 +18,11 @@
  *  2. The environment is closed only when OFFLINE was shown, after that every reader was seen outside, and
  *     no lease of its time is left. A reader that goes in later sees OFFLINE.
  *  3. An id is given out once: the counter starts above every id in the file.
- *  4. One process has the file: an flock on `lock` in the directory (leases are in memory).
+ *  4. One process has the file: an flock on `lock` in the directory (leases are in memory; store_lock.c).
  */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -108,14 +106,20 @@ static unsigned ops_of(uint64_t limit)
 	return ops < OPS_MIN ? OPS_MIN : ops > OPS_MAX ? OPS_MAX : (unsigned)ops;
 }
 
-static uint64_t file_size(const struct store *store)
+static int file_stat(const struct store *store, struct stat *ret_st)
 {
 	char path[PATH_MAX];
-	struct stat st;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", store->path, DB_FILE) >= sizeof(path))
-		return 0;
-	return stat(path, &st) < 0 ? 0 : (uint64_t)st.st_size;
+		return -ENAMETOOLONG;
+	return stat(path, ret_st) < 0 ? -errno : 0;
+}
+
+static uint64_t file_size(const struct store *store)
+{
+	struct stat st;
+
+	return file_stat(store, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
 /* What the file may grow to: nine tenths of the partition, and of what is free there now. */
@@ -159,71 +163,6 @@ static int sizes_choose(struct store *store, uint64_t *ret_map)
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
-
-static int lock_take(struct store *store)
-{
-	int dir, fd, rc;
-
-	if (mkdir(store->path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
-	fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	rc = fd < 0 ? -errno : 0;
-	close(dir);
-	if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		close(fd);
-	}
-	if (rc == 0)
-		store->lock_fd = fd;
-	return rc;
-}
-
-/*
- * Two bytes in the lock file, whose descriptor is at hand in a signal handler: an 'x' if the process crashed inside
- * the tree, and how many processes in a row did not come out of opening it. One that was killed just then
- * says nothing about the file, three of them do.
- */
-#define OPENINGS_LOST 3
-
-void store_note_crash(struct store *store)
-{
-	(void)!pwrite(store->lock_fd, "x", 1, 0);
-}
-
-static int opening_begin(struct store *store, struct now now)
-{
-	uint8_t note[2] = { 0 };
-	int rc = 0;
-
-	(void)!pread(store->lock_fd, note, sizeof(note), 0);
-	if (note[0] == 'x' || note[1] >= OPENINGS_LOST) {
-		rc = db_set_aside(store->path, now.wall_ms / 1000);
-		if (rc && rc != -ENOENT)
-			return rc;
-		STORE_FIGURE_ADD(store, set_aside, 1);
-		note[1] = 0;
-	}
-	note[0] = 0;
-	note[1]++;
-	(void)!pwrite(store->lock_fd, note, sizeof(note),
-		      0); /* a full disk is no reason not to open */
-	return 0;
-}
-
-static void opening_end(struct store *store)
-{
-	(void)!ftruncate(store->lock_fd, 0);
-}
-
-static void lock_give(struct store *store)
-{
-	if (store->lock_fd >= 0)
-		close(store->lock_fd);
-	store->lock_fd = -1;
-}
 
 static int verified_new(struct store *store)
 {
@@ -279,11 +218,11 @@ static int env_start(struct store *store, uint64_t map)
 int store_online(struct store *store, struct now now)
 {
 	uint64_t map = 0;
-	int rc = store->lock_fd >= 0 ? 0 : lock_take(store);
+	int rc = store_lock_take(store);
 
 	CHECK(!store->opened);
 	if (rc == 0)
-		rc = opening_begin(store, now);
+		rc = store_opening_begin(store, now);
 	if (rc == 0)
 		rc = sizes_choose(store, &map);
 	if (rc == 0)
@@ -294,13 +233,14 @@ int store_online(struct store *store, struct now now)
 		if (rc == 0)
 			rc = env_start(store, map);
 	}
-	if (store->lock_fd >= 0)
-		opening_end(store);
+	store_opening_end(store);
 	if (rc) {
-		lock_give(store);
-		atomic_store(&store->last_error, rc);
-		LOG(LOG_L_ERROR, "store.open", "path=%s rc=%d", LOG_QUOTE(span_of(store->path)),
-		    rc);
+		/* Tried again and again: told when it is another reason than before. */
+		int before = atomic_exchange(&store->last_error, rc);
+
+		store_lock_give(store);
+		LOG(rc == before ? LOG_L_DEBUG : LOG_L_ERROR, "store.open", "path=%s rc=%d",
+		    LOG_QUOTE(span_of(store->path)), rc);
 		return rc;
 	}
 	store->opened = true;
@@ -390,7 +330,7 @@ void store_close(struct store **store)
 		lease_table_free(&s->leases_old[i]);
 	if (s->opened)
 		env_stop(s);
-	lock_give(s);
+	store_lock_give(s);
 	evict_marks_free(&s->marks);
 	CHECK_OK(pthread_mutex_destroy(&s->lock));
 	free(s->path);
@@ -410,6 +350,28 @@ void store_offline(struct store *store, int error)
 	if (store->leases_old_n < ARRAY_LEN(store->leases_old) && lease_table_new(&fresh) == 0)
 		store->leases_old[store->leases_old_n++] = atomic_exchange(&store->leases, fresh);
 	store_epoch_next(store);
+}
+
+int store_file_check(const struct store *store)
+{
+	struct stat named, open_one;
+	MDB_envinfo info;
+	int rc = file_stat(store, &named);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : 0;
+	if (fstat(store->db.fd, &open_one) < 0)
+		return -errno;
+	if (named.st_ino != open_one.st_ino || named.st_dev != open_one.st_dev)
+		return -ESTALE;
+	/* As at opening: the last pages of a commit may be missing, half is damage. What says how many there are
+	 * to be stands in the first two. */
+	if (open_one.st_size < 2 * DB_PAGE)
+		return -EBADMSG;
+	rc = db_error(mdb_env_info(store->db.env, &info));
+	return rc								    ? rc
+	       : (uint64_t)open_one.st_size < (info.me_last_pgno + 1) / 2 * DB_PAGE ? -EBADMSG
+										    : 0;
 }
 
 bool store_retire(struct store *store)

@@ -122,6 +122,19 @@ bool store_epoch_over(struct store *store, uint64_t epoch);
 MUST_USE int store_record(struct store *store, MDB_txn *txn, const uint8_t *hash,
 			  struct object *ret_object);
 
+/* store_lock.c: 0 (also if it is taken already), -EBUSY (another process has the store), or -errno. */
+MUST_USE int store_lock_take(struct store *store);
+void store_lock_give(struct store *store);
+/* Around opening: sets aside what earlier processes did not survive. 0 or -errno. */
+MUST_USE int store_opening_begin(struct store *store, struct now now);
+void store_opening_end(struct store *store);
+
+/*
+ * Is the file that is open still the one in the directory? 0 (also if that can't be told), -ESTALE (it is removed, or
+ * another), -EBADMSG (somebody cut it short), or -errno.
+ */
+MUST_USE int store_file_check(const struct store *store);
+
 /* Opens the environment; OFFLINE becomes SERVING. 0 or -errno (stays OFFLINE). */
 MUST_USE int store_online(struct store *store, struct now now);
 /* Every lookup is a miss from now on. */

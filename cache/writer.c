@@ -27,7 +27,9 @@
 #define WRITER_FULL_TRIES 3
 #define FULL_LIMIT_MIN	  (4u << 20)
 #define HEAL_MS_MIN	  500
-#define HEAL_MS_MAX	  60000
+#define HEAL_MS_MAX	  10000
+#define FULL_MS		  60000
+#define FILE_CHECK_MS	  1000
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
@@ -82,7 +84,7 @@ static void room_shrink(struct writer *w, int rc, struct now now)
 		live = w->base.soft_limit;
 	live -= rc == -EDQUOT ? live / 32 : live / 8;
 	w->base.soft_limit = live > FULL_LIMIT_MIN ? live : FULL_LIMIT_MIN;
-	w->full_until = now.mono_ms + HEAL_MS_MAX;
+	w->full_until = now.mono_ms + FULL_MS;
 	STORE_FIGURE_SET(store, limit, w->base.soft_limit);
 	STAT_SET(STAT_STORE_LIMIT_BYTES, w->base.soft_limit);
 	LOG(LOG_L_WARN, "store.full", "limit=%llu live=%llu",
@@ -112,7 +114,7 @@ static void writer_failed(struct writer *w, int rc, struct now now)
 	w->set_aside |= rc == -EBADMSG;
 	if (store_state(store) == STORE_OFFLINE)
 		return; /* still */
-	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE || env_dead(store)) {
+	if (rc == -EBADMSG || rc == -ENOTRECOVERABLE || rc == -ESTALE || env_dead(store)) {
 		store_offline(store, rc);
 	} else {
 		store_state_enter(store, STORE_DEGRADED, rc);
@@ -272,12 +274,21 @@ static uint32_t next_turn(struct writer *w, struct now now)
 	return ms;
 }
 
+/* Somebody may remove the file, or cut it short: then there is a new one to begin, and soon. */
+static int file_check(struct writer *w, struct now now)
+{
+	if (now.mono_ms - w->file_checked < FILE_CHECK_MS)
+		return 0;
+	w->file_checked = now.mono_ms;
+	return store_file_check(w->store);
+}
+
 /* All that needs an environment that can be written. */
 static void turn_serving(struct writer *w, struct now now)
 {
 	struct op_list ops = STAILQ_HEAD_INITIALIZER(ops);
 	int suspect = atomic_load(&w->store->suspect);
-	int rc = suspect;
+	int rc = suspect ? suspect : file_check(w, now);
 
 	if (rc == 0 && !w->loaded)
 		rc = base_load(w);

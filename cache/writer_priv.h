@@ -16,7 +16,7 @@ struct writer {
 
 	/* the thread's own */
 	uint64_t since; /* mono_ms when the oldest work was first seen; 0: there was none */
-	uint64_t swept, committed; /* mono_ms */
+	uint64_t swept, committed, file_checked; /* mono_ms */
 	uint64_t heal_at;
 	uint32_t heal_ms;
 	uint64_t full_until; /* mono_ms: how long the soft limit stays */

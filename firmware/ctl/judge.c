@@ -159,7 +159,14 @@ static const char *store_advice(const char *error)
 		       "([keeper] user)";
 	if (strcmp(error, "EIO") == 0)
 		return "The disk fails: see dmesg, and replace it";
-	if (strcmp(error, "EAGAIN") == 0 || strcmp(error, "EWOULDBLOCK") == 0)
+	if (strcmp(error, "EROFS") == 0)
+		return "Its file system is read-only. If it was made so by errors (dmesg), replace "
+		       "the disk, or "
+		       "have it checked, mount it again and restart tarnd";
+	if (strcmp(error, "ENOENT") == 0 || strcmp(error, "ENOTDIR") == 0)
+		return "The folder [cache] path is gone: make it again, or restart tarnd, which "
+		       "does";
+	if (strcmp(error, "EBUSY") == 0)
 		return "Another tarn-proxy uses this store: end it, or give this one a [cache] "
 		       "path of its own";
 	return "See [cache] path (`tarnctl config show cache`) and `tarnctl log`";

@@ -9,6 +9,7 @@
 #include "firmware/keeper/keeper.h"
 
 #include <event2/event.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -496,13 +497,28 @@ static int network_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 	return rc;
 }
 
-/* A folder of the data plane's own, if it is not there. One that is, is the owner's business. */
-static void cache_folder_make(const struct tarnd *k, uid_t uid, gid_t gid)
+/*
+ * Folders of the data plane's own, if they are not there, also when they went while it ran. One that is, is the
+ * owner's business.
+ */
+static void cache_folder_make(void *arg)
 {
-	const char *path = k->config.settings.cache.path;
+	const struct tarnd *k = arg;
+	const char *path = k->config.settings.cache.path, *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+	uid_t uid;
+	gid_t gid;
 
-	if (!mkdir(path, 0750) && chown(path, uid, gid))
-		LOG(LOG_L_WARN, "keeper.cache", "path=%s", LOG_QUOTE(span_of(path)));
+	if (child_identity(k->config.settings.keeper.user, &uid, &gid))
+		return;
+	if (slash && slash != path && (size_t)(slash - path) < sizeof(parent)) {
+		memcpy(parent, path, (size_t)(slash - path));
+		parent[slash - path] = '\0';
+		(void)!mkdir(parent, 0755); /* /var/cache on a machine without it */
+	}
+	if (mkdir(path, 0750) ? errno != EEXIST : chown(path, uid, gid))
+		LOG(LOG_L_WARN, "keeper.cache", "path=%s error=%s", LOG_QUOTE(span_of(path)),
+		    LOG_QUOTE(span_of(strerror(errno))));
 }
 
 static unsigned workers_wanted(const struct tarn_settings *s)
@@ -514,8 +530,8 @@ static unsigned workers_wanted(const struct tarn_settings *s)
 
 static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
-	static const struct plane_calls calls = { review, vendor_in, message_in, on_ended,
-						  mint_in };
+	static const struct plane_calls calls = { review,   vendor_in, message_in,
+						  on_ended, mint_in,   cache_folder_make };
 	static const struct change_calls changes = { change_taken, change_tell };
 	const struct tarn_settings *s = &k->config.settings;
 	struct plane_options o = {
@@ -536,8 +552,6 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 		rc = plane_new(k->base, &o, &calls, k, &k->plane);
 	if (rc)
 		snprintf(why, TARND_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
-	else
-		cache_folder_make(k, o.uid, o.gid);
 	if (!rc && (rc = change_new(k->base, k->config.path, &changes, k, &k->change)))
 		snprintf(why, TARND_WHY_MAX, "settings: %s", strerror(-rc));
 	return rc;

@@ -160,6 +160,7 @@ void plane_start(struct plane *p)
 	int rc;
 
 	memcpy(last_exit, p->state.last_exit, sizeof(last_exit));
+	p->calls.begins(p->arg);
 	rc = life_begin(p);
 	p->state = (struct plane_state){ .starts = starts + 1,
 					 .restarts = restarts + (starts > 0),

@@ -35,6 +35,7 @@ struct plane_calls {
 	void (*message)(const union heritage_message *message, void *arg);
 	void (*ended)(void *arg); /* after plane_stop(): the process is gone */
 	void (*mint)(const struct heritage_mint *ask, void *arg);
+	void (*begins)(void *arg); /* a process is about to be started */
 };
 
 struct plane_state {

@@ -387,6 +387,66 @@ static void a_truncated_file_is_set_aside(void **state)
 	expect_set_aside();
 }
 
+/* Somebody removes the file under the running store, or all files, the lock among them. */
+static void a_file_that_goes_is_begun_anew(void **state)
+{
+	char path[128];
+
+	(void)state;
+	for (int all = 0; all < 2; all++) {
+		put_all();
+		check_all();
+		assert_int_equal(unlink(rig_file(&rig, path, sizeof(path), "store.mdb")), 0);
+		if (all)
+			assert_int_equal(unlink(rig_file(&rig, path, sizeof(path), "lock")), 0);
+		for (int i = 0; i < 4; i++)
+			rig_step(&rig, 1000);
+		assert_int_equal(store_state(rig.store), STORE_SERVING);
+		assert_int_equal(access(rig_file(&rig, path, sizeof(path), "store.mdb"), F_OK), 0);
+		assert_int_equal(access(rig_file(&rig, path, sizeof(path), "lock"), F_OK), 0);
+		assert_int_equal(stat_now().objects, 0);
+		assert_int_equal(stat_now().set_aside, 0);
+		put_all();
+		check_all();
+		rig_close(&rig);
+		rig_open(&rig);
+		check_all();
+	}
+}
+
+/* Half of it is gone, while nobody looks: found before a page that is not there is touched. */
+static void a_file_that_is_cut_is_set_aside(void **state)
+{
+	char path[128];
+
+	(void)state;
+	put_all();
+	assert_int_equal(truncate(rig_file(&rig, path, sizeof(path), "store.mdb"), 5 * 4096), 0);
+	for (int i = 0; i < 4; i++)
+		rig_step(&rig, 1000);
+	assert_int_equal(store_state(rig.store), STORE_SERVING);
+	assert_int_equal(stat_now().set_aside, 1);
+	put_all();
+	check_all();
+}
+
+/* Bytes that are no note of ours say nothing against the store's file. */
+static void a_lock_file_of_nonsense_is_no_note(void **state)
+{
+	static const char *const notes[] = { "xyz", "x\x07", "\x01\x01", "q", "\0\xff" };
+
+	(void)state;
+	put_all();
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
+		rig_close(&rig);
+		file_write("lock", 0, notes[i],
+			   notes[i][1] == '\0' || i == 0 ? strlen(notes[i]) : 2);
+		rig_open(&rig);
+		assert_int_equal(stat_now().set_aside, 0);
+		check_all();
+	}
+}
+
 static void another_process_keeps_it_offline(void **state)
 {
 	struct rig second = rig;
@@ -452,6 +512,9 @@ int main(void)
 		RIGGED(keeps_small_state),
 		RIGGED(a_file_of_nonsense_is_set_aside),
 		RIGGED(a_truncated_file_is_set_aside),
+		RIGGED(a_file_that_goes_is_begun_anew),
+		RIGGED(a_file_that_is_cut_is_set_aside),
+		RIGGED(a_lock_file_of_nonsense_is_no_note),
 		RIGGED(another_process_keeps_it_offline),
 		RIGGED(a_directory_that_comes_later),
 	};
