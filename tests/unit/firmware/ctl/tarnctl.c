@@ -373,7 +373,7 @@ static void what_to_do(void **state)
 	     1, "Because       tarn-proxy keeps dying: signal 11\n");
 	says("{\"armed\":true,\"proxy\":{\"restarts\":9,\"up_ms\":9000000}}", 0, "working\n");
 	keeper(KEEPER_ARMED);
-	proxy(HTTP_OK "{\"state\":\"uncached\",\"cache\":{\"last_error\":\"EAGAIN\"}}");
+	proxy(HTTP_OK "{\"state\":\"uncached\",\"cache\":{\"last_error\":\"EBUSY\"}}");
 	assert_int_equal(run("--json status"), 1);
 	expect(out, "\"Another tarn-proxy uses this store");
 }
