@@ -131,6 +131,18 @@ check 'and the run in the query' grep -q '^GET /p[0-2]/index.lst?run=[0-9a-f]* H
 refuse 'not what has no value' grep -q 'X-Licence' <<<"$sent"
 refuse 'nothing of a device' grep -q '127\.0\.2\.' <<<"$sent"
 
+# As the API's description says, with something to tell.
+described() { # PATH...
+	local path faults
+	jq -s 'reduce .[] as $part ({}; . * $part)' "$here"/../../proxy/admin/openapi/*.json >"$dir/doc"
+	for path; do
+		api "${path#/api/v1/}" >"$dir/answer"
+		faults=$(jq -nr -f "$here/openapi.jq" --slurpfile doc "$dir/doc" --slurpfile value "$dir/answer" --arg path "$path") || return 1
+		[[ -z $faults ]] || { echo "$path: $faults"; return 1; }
+	done
+}
+check 'the answers are as described' described /api/v1/{sync,sync/sent,devices,repository}
+
 # ---- kill -9 in the middle of a run ------------------------------------------------------------------------
 
 fleet stat
