@@ -35,6 +35,7 @@
 	ONE(TLS_RESUMED, COUNTER, "tls.resumed", "... of these, resumed by a ticket") \
 	ONE(TLS_OPEN, GAUGE, "tls.open", "TLS connections with devices that are open now") \
 	ONE(TLS_MISDIRECTED, COUNTER, "tls.misdirected", "requests for another host than the TLS connection's: 421") \
+	ONE(TLS_UPGRADES, COUNTER, "tls.upgrades", "requests inside TLS for another protocol: 421, and that device's next connection is carried through") \
 	ONE(TLS_DISTRUST_UNSAVED, COUNTER, "tls.distrust_unsaved", "times that who trusts us could not be written down") \
 	MANY(TLS_FAILED, 8, COUNTER, "tls.failed", "our handshakes that devices did not accept, by what they did") \
 	ONE(TLS_LEAF_MINTED, COUNTER, "tls.leaf_minted", "certificates that the keeper signed for us") \

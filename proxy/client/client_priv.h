@@ -38,6 +38,7 @@
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
 #include "proxy/tls/decide.h"
+#include "proxy/tls/distrust.h"
 #include "proxy/tls/server.h"
 #include "proxy/upstream/fetch.h"
 
@@ -201,7 +202,8 @@ struct client {
 	struct flood {
 		uint64_t since; /* mono_ms */
 		unsigned used;
-	} floods[256]; /* by device */
+		unsigned open; /* shakes */
+	} floods[256];	       /* by device */
 	/* For heads and keys that are being put together; nothing in it outlives a callback. */
 	char scratch[POLICY_HEAD_MAX + 8192];
 	char text[CACHE_KEY_TEXT_MAX];
@@ -349,6 +351,8 @@ bool shake_runs(const struct conn *conn); /* nothing of HTTP yet: */
 void shake_step(struct conn *conn);	  /* its socket can be read or written */
 void shake_asked(struct conn *conn);	  /* the first request is there */
 void shake_closed(struct conn *conn);	  /* the device has closed it; before conn_cut() */
+/* Inside our TLS this device wants what we do not do: its next connection is carried through. Else nothing. */
+void shake_unfit(struct conn *conn, enum distrust_reason reason);
 void shake_free(struct conn *conn);
 
 /* ---- invalidate.c */

@@ -184,10 +184,12 @@ static void refuse(struct conn *conn, int refusal)
 {
 	http_refusal_count(refusal);
 	LOG(LOG_L_INFO, "conn.refused", "why=%s", http_refusal_info(refusal)->name);
-	if (conn->mode == CONN_INTERCEPTED && !conn->secure)
+	if (conn->mode == CONN_INTERCEPTED && !conn->secure) {
 		relay_splice_raw(conn, SPLICE_REFUSED);
-	else
-		request_refused(conn, refusal);
+		return;
+	}
+	shake_unfit(conn, DISTRUST_REFUSED);
+	request_refused(conn, refusal);
 }
 
 /* A whole head of n bytes. */

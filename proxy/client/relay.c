@@ -267,6 +267,7 @@ static void relay_failed(struct request *req)
 
 	cached_leave(req);
 	if (refusal) {
+		shake_unfit(req->conn, DISTRUST_REFUSED);
 		STAT_INC(STAT_REQUEST_REFUSED);
 		req->keep = false;
 		respond_error(req, (unsigned)http_refusal_info(refusal)->status,

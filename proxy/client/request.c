@@ -238,7 +238,12 @@ static void from_secure(struct request *req)
 	    (req->head.form == HTTP_TARGET_ABSOLUTE &&
 	     !span_ieq(req->head.scheme, SPAN("https")))) {
 		STAT_INC(STAT_TLS_MISDIRECTED);
+		shake_unfit(req->conn, DISTRUST_OTHER_HOST);
 		deny(req, 421, "this connection is for another host");
+	} else if (http_wants_upgrade(&req->head)) {
+		STAT_INC(STAT_TLS_UPGRADES);
+		shake_unfit(req->conn, DISTRUST_REFUSED);
+		deny(req, 421, "on the next connection the vendor answers itself");
 	} else if (is_loop(req)) {
 		deny(req, 508, "the request has been here before");
 	} else {

@@ -2,9 +2,9 @@
 /*
  * An intercepted TLS connection that may be ended here: what has to be known first, then the handshake.
  *
- *	shake_begin: listed? distrusted? a flood? --> VERDICT --> LEAF --> [ ATTEMPT ] --> SHAKING --> ASKING
- *	                                              is the vendor's own  our certi-  written down,   the first
- *	                                              certificate good?    ficate      if it is one    request
+ *	shake_begin: listed? distrusted? a flood? --> VERDICT --> LEAF --> ATTEMPT or TURN --> SHAKING --> ASKING
+ *	                                              is the vendor's own  our certi-  written down,       the first
+ *	                                              certificate good?    ficate      or after others     request
  *
  * Until SHAKING the device has heard nothing of us, and whatever speaks against it, or takes longer than
  * WAIT_MS, has the connection carried through (give_up). From then on it is at stake, and what the device does
@@ -17,20 +17,26 @@
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
 #include "proxy/tls/decide.h"
-#include "proxy/tls/distrust.h"
 #include "proxy/tls/leaves.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/verdict.h"
 
-#define WAIT_MS	    1500 /* for verdict, certificate and store */
-#define SHAKES_MAX  512	 /* of a worker, from their begin to their first request */
-#define FLOOD_BURST 64	 /* handshakes of a device with a worker at once, then ... */
-#define FLOOD_MS    50	 /* one in this time */
+#define WAIT_MS	      1500 /* for verdict, certificate and store */
+#define SHAKES_MAX    512  /* of a worker, from their begin to their first request */
+#define SHAKES_DEVICE 64   /* of these, a device's */
+#define FLOOD_BURST   64   /* handshakes of a device with a worker at once, then ... */
+#define FLOOD_MS      50   /* one in this time */
+#define TURN_MS	      2	   /* how often it is asked whose turn it is */
+#define PROOF_MS                                                                                   \
+	300 /* so long after its handshake who does not trust us has closed; others wait for that */
+#define HASTE_MS                                                                                   \
+	10000 /* so soon after, one that is closed without a request was no spare connection */
 
 enum phase {
 	VERDICT,
 	LEAF,
 	ATTEMPT,
+	TURN,
 	SHAKING,
 	ASKING,
 };
@@ -50,9 +56,13 @@ struct shake {
 	struct leaf_ask *leaf_ask;
 	struct leaf *leaf;
 	struct saving *saving;
-	struct event limit;
+	struct event limit, again;
+	struct flood *flood;
 	uint64_t authority;
-	bool attempt; /* written down, and undecided */
+	uint64_t finished; /* mono_ms */
+	bool attempt;	   /* written down, and undecided */
+	bool was_trusted;  /* then it waits for its turn */
+	bool turn;	   /* it is ours */
 };
 
 static void leaf_come(void *arg, int rc, struct leaf *leaf);
@@ -69,6 +79,13 @@ static int64_t wall_ms(const struct shake *shake)
 	return worker_now(shake->conn->worker)->wall_ms;
 }
 
+static void turn_give(struct shake *shake)
+{
+	if (shake->turn)
+		distrust_turn_give(distrust_of(shake), &shake->conn->device, shake->match.host);
+	shake->turn = false;
+}
+
 /* What is undecided now was not decided by the device; but one whose handshake we cut saw it fail. */
 void shake_free(struct conn *conn)
 {
@@ -82,12 +99,15 @@ void shake_free(struct conn *conn)
 				DISTRUST_INTERRUPTED, wall_ms(shake), 0);
 	else if (shake->attempt)
 		distrust_undecided(distrust_of(shake), &conn->device, shake->match.host);
+	turn_give(shake);
 	if (shake->saving)
 		shake->saving->shake = NULL;
 	verdict_cancel(&shake->verdict_ask);
 	leaf_ask_cancel(conn->worker->proxy->leaves, &shake->leaf_ask);
 	leaf_unref(&shake->leaf);
 	event_del(&shake->limit);
+	event_del(&shake->again);
+	shake->flood->open--;
 	conn->worker->client->shakes_n--;
 	free(shake);
 }
@@ -103,20 +123,38 @@ static void give_up(struct shake *shake, enum tls_reason reason)
 	relay_splice_host(conn, SPLICE_TLS, &match);
 }
 
+static void distrusts(struct conn *conn, const char *host, enum distrust_reason reason, int64_t ms)
+{
+	char device[ADDR_TEXT_MAX];
+
+	distrust_failed(conn->worker->proxy->distrust, &conn->device, host, reason,
+			worker_now(conn->worker)->wall_ms, ms);
+	LOG(LOG_L_NOTICE, "tls.distrust", "device=%s host=%s why=%s",
+	    addr_ip_format(&conn->device, device), host, distrust_reason_name(reason));
+}
+
+static int64_t long_ms(const struct conn *conn)
+{
+	return conn->worker->config->settings.tls.distrust;
+}
+
 static void failed(struct shake *shake, enum distrust_reason reason)
 {
-	const struct tarn_settings *settings = &shake->conn->worker->config->settings;
-	char device[ADDR_TEXT_MAX];
 	/* One that had trusted us and is just gone may have lost its network. */
-	int64_t ms = !shake->attempt && reason == DISTRUST_ENDED ? DISTRUST_SHORT_MS
-								 : settings->tls.distrust;
+	bool brief = !shake->attempt && (reason == DISTRUST_ENDED || reason == DISTRUST_NO_REQUEST);
 
 	shake->attempt = false;
-	distrust_failed(distrust_of(shake), &shake->conn->device, shake->match.host, reason,
-			wall_ms(shake), ms);
-	LOG(LOG_L_NOTICE, "tls.distrust", "device=%s host=%s why=%s",
-	    addr_ip_format(&shake->conn->device, device), shake->match.host,
-	    distrust_reason_name(reason));
+	distrusts(shake->conn, shake->match.host, reason,
+		  brief ? DISTRUST_SHORT_MS : long_ms(shake->conn));
+}
+
+void shake_unfit(struct conn *conn, enum distrust_reason reason)
+{
+	if (conn->mode != CONN_INTERCEPTED || !conn->secure)
+		return;
+	if (conn->shake)
+		conn->shake->attempt = false;
+	distrusts(conn, conn->sni, reason, long_ms(conn));
 }
 
 /* ---- the handshake ----------------------------------------------------------------------------- */
@@ -131,7 +169,11 @@ static void done(struct shake *shake)
 	struct conn *conn = shake->conn;
 
 	shake->phase = ASKING;
-	event_del(&shake->limit);
+	shake->finished = worker_now(conn->worker)->mono_ms;
+	if (shake->turn)
+		limit_set(shake, PROOF_MS);
+	else
+		event_del(&shake->limit);
 	leaf_unref(&shake->leaf);
 	secure_note(TLS_ENDED_HERE, shake->match.host);
 	conn_secured(conn);
@@ -187,11 +229,18 @@ void shake_asked(struct conn *conn)
 	shake_free(conn);
 }
 
+/* Who resumes a session has trusted us before. */
+static bool is_hasty(const struct shake *shake)
+{
+	return worker_now(shake->conn->worker)->mono_ms - shake->finished < HASTE_MS &&
+	       !tls_conn_resumed(shake->conn->tls);
+}
+
 void shake_closed(struct conn *conn)
 {
 	struct shake *shake = conn->shake;
 
-	if (shake && shake->phase == ASKING && shake->attempt)
+	if (shake && shake->phase == ASKING && (shake->attempt || is_hasty(shake)))
 		failed(shake, DISTRUST_NO_REQUEST);
 }
 
@@ -265,20 +314,43 @@ static void attempt(struct shake *shake)
 	shake->phase = ATTEMPT;
 }
 
+/* ---- whose turn is it? ------------------------------------------------------------------------- */
+
+static void turn_ask(struct shake *shake)
+{
+	struct conn *conn = shake->conn;
+	enum distrust_word word =
+		distrust_turn_take(distrust_of(shake), &conn->device, shake->match.host,
+				   shake->authority, wall_ms(shake));
+
+	if (word == DISTRUST_NEW) {
+		attempt(shake);
+	} else if (word == DISTRUST_TRUSTS) {
+		shake->turn = true;
+		start(shake);
+	} else if (word == DISTRUST_TRYING && shake->was_trusted) {
+		shake->phase = TURN;
+		CHECK_OK(event_add(&shake->again, worker_timeout(conn->worker, TURN_MS)));
+	} else {
+		give_up(shake, reason_of_word(word));
+	}
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	turn_ask(arg);
+}
+
 static void ready(struct shake *shake)
 {
 	struct conn *conn = shake->conn;
-	enum distrust_word word;
 
 	shake->authority = leaves_authority(conn->worker->proxy->leaves);
-	word = distrust_look(distrust_of(shake), &conn->device, shake->match.host, shake->authority,
-			     wall_ms(shake));
-	if (word == DISTRUST_NEW)
-		attempt(shake);
-	else if (word == DISTRUST_TRUSTS)
-		start(shake);
-	else
-		give_up(shake, reason_of_word(word));
+	shake->was_trusted = distrust_look(distrust_of(shake), &conn->device, shake->match.host,
+					   shake->authority, wall_ms(shake)) == DISTRUST_TRUSTS;
+	turn_ask(shake);
 }
 
 /* ---- what has to be known ---------------------------------------------------------------------- */
@@ -335,32 +407,41 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 
 		failed(shake, DISTRUST_SLOW);
 		conn_cut(conn, true);
+	} else if (shake->phase == ASKING) {
+		turn_give(shake);
 	} else {
 		give_up(shake, shake->phase == VERDICT ? TLS_UPSTREAM_AWAY
 			       : shake->phase == LEAF  ? TLS_NO_LEAF
+			       : shake->phase == TURN  ? TLS_BEING_TRIED
 						       : TLS_UNSAVED);
 	}
 }
 
-/* A device's handshakes with this worker; devices share a slot where it can't be helped. */
-static bool is_flood(struct conn *conn)
+/* Devices share one where it can't be helped. */
+static struct flood *flood_of(const struct conn *conn)
 {
 	struct client *client = conn->worker->client;
-	uint64_t now = worker_now(conn->worker)->mono_ms, more;
 	uint8_t device[16];
 	unsigned hash = 5381;
-	struct flood *flood;
 
 	asked_device(&conn->device, device);
 	for (size_t i = 0; i < sizeof(device); i++)
 		hash = hash * 33 + device[i];
-	flood = &client->floods[hash % ARRAY_LEN(client->floods)];
+	return &client->floods[hash % ARRAY_LEN(client->floods)];
+}
+
+/* A device's handshakes with this worker. */
+static bool is_flood(struct conn *conn)
+{
+	uint64_t now = worker_now(conn->worker)->mono_ms, more;
+	struct flood *flood = flood_of(conn);
+
 	more = (now - flood->since) / FLOOD_MS;
 	if (more) {
 		flood->used = more < flood->used ? flood->used - (unsigned)more : 0;
 		flood->since = now;
 	}
-	if (flood->used >= FLOOD_BURST)
+	if (flood->used >= FLOOD_BURST || flood->open >= SHAKES_DEVICE)
 		return true;
 	flood->used++;
 	return false;
@@ -402,6 +483,9 @@ static struct shake *shake_new(struct conn *conn, const struct profile_match *ma
 	shake->conn = conn;
 	shake->match = *match;
 	CHECK_OK(evtimer_assign(&shake->limit, conn->worker->base, on_limit, shake));
+	CHECK_OK(evtimer_assign(&shake->again, conn->worker->base, on_again, shake));
+	shake->flood = flood_of(conn);
+	shake->flood->open++;
 	conn->shake = shake;
 	conn->worker->client->shakes_n++;
 	return shake;

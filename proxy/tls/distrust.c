@@ -53,6 +53,7 @@ struct entry {
 	enum state state;
 	enum distrust_reason reason;
 	uint8_t failures;
+	bool turn; /* it trusts, and a connection finds out whether it does still; not kept */
 	int64_t since_ms, until_ms;
 	uint64_t authority;
 	size_t key_n;
@@ -145,16 +146,41 @@ static void entry_drop(struct distrust *d, struct entry *entry)
 	free(entry);
 }
 
-/* Found or made, and the one decided last. NULL without memory. */
-static struct entry *entry_get(struct distrust *d, const struct key *key, size_t n)
+static bool distrusts_now(const struct entry *entry, int64_t wall_ms)
+{
+	return entry->state == DISTRUSTING && wall_ms < entry->until_ms;
+}
+
+/*
+ * A full shard makes room: what trusts can be tried again and loses nothing, but for what distrusts a connection would be
+ * lost again. So that one device can't push out the others, either.
+ */
+static bool make_room(struct distrust *d, struct entry *shard, int64_t wall_ms)
+{
+	struct entry *entry, *next;
+
+	if (HASH_COUNT(shard) < SHARD_MAX)
+		return true;
+	HASH_ITER(hh, shard, entry, next)
+	{
+		if (entry->state == TRYING || entry->turn || distrusts_now(entry, wall_ms))
+			continue;
+		entry_drop(d, entry);
+		return true;
+	}
+	return false;
+}
+
+/* Found or made, and the one decided last. NULL without memory, or room. */
+static struct entry *entry_get(struct distrust *d, const struct key *key, size_t n, int64_t wall_ms)
 {
 	struct entry **shard = &d->shards[shard_of(key)], *entry = find(d, key, n);
 
 	if (entry) {
 		HASH_DEL(*shard, entry);
 	} else {
-		if (HASH_COUNT(*shard) >= SHARD_MAX)
-			entry_drop(d, *shard);
+		if (!make_room(d, *shard, wall_ms))
+			return NULL;
 		entry = calloc(1, sizeof(*entry));
 		if (!entry)
 			return NULL;
@@ -256,7 +282,7 @@ static int entry_read(struct distrust *d, struct cursor *c, int64_t wall_ms)
 		return -EBADMSG;
 	memcpy(key.device, device.p, 16);
 	memcpy(key.host, host.p, host.n);
-	entry = entry_get(d, &key, offsetof(struct key, host) + host.n);
+	entry = entry_get(d, &key, offsetof(struct key, host) + host.n, wall_ms);
 	if (!entry)
 		return -ENOMEM;
 	entry->state = (enum state)state;
@@ -339,11 +365,6 @@ void distrust_free(struct distrust **distrust)
 
 /* ---- words ------------------------------------------------------------------------------------- */
 
-static bool distrusts_now(const struct entry *entry, int64_t wall_ms)
-{
-	return entry->state == DISTRUSTING && wall_ms < entry->until_ms;
-}
-
 struct tally_of {
 	unsigned host_no, host_yes, device_no, device_yes;
 };
@@ -390,7 +411,8 @@ static enum distrust_word look(struct distrust *d, const struct key *key, size_t
 	t = around(d, key, authority, wall_ms);
 	if (t.host_no >= DISTRUST_HOST_AT && !t.host_yes)
 		return DISTRUST_HOST;
-	if (t.device_no >= DISTRUST_DEVICE_AT && !t.device_yes)
+	if ((t.device_no >= DISTRUST_DEVICE_AT && !t.device_yes) ||
+	    t.device_no >= DISTRUST_DEVICE_MAX)
 		return DISTRUST_DEVICE;
 	return DISTRUST_NEW;
 }
@@ -416,7 +438,7 @@ static int try_locked(struct distrust *d, const struct key *key, size_t n, uint6
 
 	if (look(d, key, n, authority, wall_ms) != DISTRUST_NEW)
 		return -EBUSY;
-	entry = entry_get(d, key, n);
+	entry = entry_get(d, key, n, wall_ms);
 	if (!entry)
 		return -ENOMEM;
 	entry->state = TRYING;
@@ -441,6 +463,39 @@ int distrust_try(struct distrust *d, const struct addr *device, const char *host
 	return rc;
 }
 
+enum distrust_word distrust_turn_take(struct distrust *d, const struct addr *device,
+				      const char *host, uint64_t authority, int64_t wall_ms)
+{
+	struct key key;
+	size_t n = key_make(device, host, &key);
+	enum distrust_word word;
+	struct entry *entry;
+
+	pthread_mutex_lock(&d->lock);
+	word = look(d, &key, n, authority, wall_ms);
+	if (word == DISTRUST_TRUSTS) {
+		entry = find(d, &key, n);
+		if (entry->turn)
+			word = DISTRUST_TRYING;
+		entry->turn = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return word;
+}
+
+void distrust_turn_give(struct distrust *d, const struct addr *device, const char *host)
+{
+	struct key key;
+	size_t n = key_make(device, host, &key);
+	struct entry *entry;
+
+	pthread_mutex_lock(&d->lock);
+	entry = find(d, &key, n);
+	if (entry)
+		entry->turn = false;
+	pthread_mutex_unlock(&d->lock);
+}
+
 void distrust_trusts(struct distrust *d, const struct addr *device, const char *host,
 		     uint64_t authority, int64_t wall_ms)
 {
@@ -456,7 +511,7 @@ void distrust_trusts(struct distrust *d, const struct addr *device, const char *
 	if (entry && entry->state == TRUSTING && entry->authority == authority &&
 	    wall_ms - entry->since_ms < RENEW_MS)
 		goto out;
-	entry = entry_get(d, &key, n);
+	entry = entry_get(d, &key, n, wall_ms);
 	if (!entry)
 		goto out;
 	entry->state = TRUSTING;
@@ -494,7 +549,7 @@ void distrust_failed(struct distrust *d, const struct addr *device, const char *
 	}
 	key_widen(&key);
 	if (!entry)
-		entry = entry_get(d, &key, n);
+		entry = entry_get(d, &key, n, wall_ms);
 	if (entry) {
 		entry->state = DISTRUSTING;
 		entry->reason = reason;

@@ -5,7 +5,8 @@
  *
  * The first connection of a device to a host is an attempt. It is written down, durably, before the device hears of us;
  * until it is decided, other connections of that device to that host are carried through. An attempt that our own death
- * left undecided counts as failed. IPv6: devices change the lower half of their addresses at will, so one that
+ * left undecided counts as failed. Trust can be withdrawn, and behind one address may be several devices: so also
+ * where one has trusted us, one connection at a time is at risk, while others wait their turn. IPv6: devices change the lower half of their addresses at will, so one that
  * fails speaks for its /64.
  */
 #ifndef TARN_PROXY_TLS_DISTRUST_H
@@ -15,11 +16,12 @@
 #include "firmware/base/addr.h"
 #include "firmware/base/profile.h"
 
-#define DISTRUST_MAX	   8192 /* pairs; the one decided longest ago makes room */
-#define DISTRUST_SHORT_MS  (86400 * INT64_C(1000)) /* what may have had another cause */
-#define DISTRUST_LONG_MAX  (365 * 86400 * INT64_C(1000))
-#define DISTRUST_HOST_AT   3 /* so many devices distrust a host, and none trusts: all */
-#define DISTRUST_DEVICE_AT 3 /* so many hosts a device distrusts, and trusts none: all */
+#define DISTRUST_MAX	    8192 /* pairs; one that trusts makes room, but none that distrusts */
+#define DISTRUST_SHORT_MS   (86400 * INT64_C(1000)) /* what may have had another cause */
+#define DISTRUST_LONG_MAX   (365 * 86400 * INT64_C(1000))
+#define DISTRUST_HOST_AT    3  /* so many devices distrust a host, and none trusts: all */
+#define DISTRUST_DEVICE_AT  3  /* so many hosts a device distrusts, and trusts none: all */
+#define DISTRUST_DEVICE_MAX 64 /* so many: all others, whatever it trusts */
 
 struct distrust;
 
@@ -30,7 +32,10 @@ struct distrust;
 	X(NO_REQUEST, "no_request", true, "it closed the connection without a request")            \
 	X(SLOW, "slow", false, "it did not finish our handshake in time")                          \
 	X(NO_COMMON, "no_common", true, "it and we have no way of encryption in common")           \
-	X(INTERRUPTED, "interrupted", false, "we died before it was decided")
+	X(INTERRUPTED, "interrupted", false, "we died before it was decided")                      \
+	X(REFUSED, "refused", true,                                                                \
+	  "it wanted what we can't do: no HTTP that we take, or an upgrade")                       \
+	X(OTHER_HOST, "other_host", true, "it asked for another host than that of TLS")
 
 enum distrust_reason {
 #define X(name, text, lasts, help) DISTRUST_##name,
@@ -41,7 +46,7 @@ enum distrust_reason {
 enum distrust_word {
 	DISTRUST_NEW,	 /* not known: may be tried */
 	DISTRUST_TRUSTS, /* took our certificate */
-	DISTRUST_TRYING, /* another connection is finding out */
+	DISTRUST_TRYING, /* another connection is finding out; of one that trusted us: whether it does still */
 	DISTRUST_PAIR,	 /* the device distrusts us for this host */
 	DISTRUST_HOST,	 /* so do all devices that were tried with this host */
 	DISTRUST_DEVICE, /* so does this device for all hosts it was tried with */
@@ -62,6 +67,14 @@ enum distrust_word distrust_look(struct distrust *distrust, const struct addr *d
  */
 MUST_USE int distrust_try(struct distrust *distrust, const struct addr *device, const char *host,
 			  uint64_t authority, int64_t wall_ms, writer_done_f *done, void *arg);
+/*
+ * A pair that trusts puts a connection at risk: TRUSTS: go on, and give the turn back when it is decided; TRYING: it is
+ * another's turn, ask again; else as distrust_look().
+ */
+MUST_USE enum distrust_word distrust_turn_take(struct distrust *distrust, const struct addr *device,
+					       const char *host, uint64_t authority,
+					       int64_t wall_ms);
+void distrust_turn_give(struct distrust *distrust, const struct addr *device, const char *host);
 /* The device has sent a request. */
 void distrust_trusts(struct distrust *distrust, const struct addr *device, const char *host,
 		     uint64_t authority, int64_t wall_ms);

@@ -36,6 +36,7 @@ struct dial {
 	struct stream stream;
 	struct addr peer;
 	struct event event;
+	uint64_t due; /* mono_ms: the handshake must be over, however it drips */
 };
 
 static void dial_free(struct dial *d)
@@ -88,14 +89,15 @@ static void on_ready(evutil_socket_t fd, short what, void *arg);
 
 static void watch(struct dial *d, short events)
 {
-	unsigned limit = (unsigned)d->worker->config->settings.upstream.connect_timeout;
+	uint64_t now = worker_now(d->worker)->mono_ms;
+	unsigned left = d->due > now ? (unsigned)(d->due - now) : 1;
 
-	if (event_initialized(&d->event) && event_pending(&d->event, events, NULL))
-		return; /* its time limit goes on from the last turn */
 	if (event_initialized(&d->event))
 		event_del(&d->event);
-	event_assign(&d->event, d->worker->base, d->stream.fd, events | EV_PERSIST, on_ready, d);
-	CHECK_OK(event_add(&d->event, worker_timeout(d->worker, limit)));
+	event_assign(&d->event, d->worker->base, d->stream.fd, events, on_ready, d);
+	CHECK_OK(event_add(&d->event,
+			   &(struct timeval){ .tv_sec = left / 1000,
+					      .tv_usec = (suseconds_t)(left % 1000) * 1000 }));
 }
 
 static void shake(struct dial *d)
@@ -142,10 +144,13 @@ static void on_connect(void *arg, int err, int fd, const struct addr *peer)
 	context = trust_context(d->config->trust, d->profile);
 	if (!context ||
 	    secure_new(context, fd, d->host, d->port, worker_now(d->worker)->wall_ms / 1000,
-		       !d->fresh, &d->stream.secure) < 0)
+		       !d->fresh, &d->stream.secure) < 0) {
 		lost(d, -ENOMEM);
-	else
-		shake(d);
+		return;
+	}
+	d->due = worker_now(d->worker)->mono_ms +
+		 (uint64_t)d->worker->config->settings.upstream.connect_timeout;
+	shake(d);
 }
 
 int dial(struct worker *worker, const struct dial_to *to, dial_f *f, void *arg,

@@ -11,78 +11,9 @@ set -u
 . "$(dirname "$0")/lib.sh"
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 
-PROXY=$BUILD/bin/tarn-proxy
-HOST=mirror.vendor.example
-topology bridge
-config 'lan = lan0' 'wan = wan0'
-cat >>"$work/tarn.conf" <<END
-[dns]
-servers = 198.51.100.53
-probe_interval = 1s
-timeout = 300ms
-[proxy]
-sniff_wait = 3s
-[upstream]
-ca_file = $work/vendor-ca.crt
-END
-printf '[tls]\nmode = intercept\n' >>"$work/vendors/example.conf"
-head -c 3000000 /dev/urandom >"$work/files/big"
-head -c 3000 /dev/urandom >"$work/files/small"
-touch -d '10 days ago' "$work/files/big" "$work/files/small"
+# shellcheck source=tests/netns/vendor_tls.sh
+. "$(dirname "$0")/vendor_tls.sh"
 
-# The vendor's own PKI.
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=vendor CA' -days 20 \
-	-keyout "$work/vendor-ca.key" -out "$work/vendor-ca.crt" 2>/dev/null
-certificate() { # NAME DAYS SAN
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
-		-keyout "$work/$1.key" -out "$work/$1.csr" 2>/dev/null
-	openssl x509 -req -in "$work/$1.csr" -CA "$work/vendor-ca.crt" -CAkey "$work/vendor-ca.key" \
-		-CAcreateserial -days "$2" -out "$work/$1.crt" \
-		-extfile <(echo "subjectAltName=$3") 2>/dev/null
-}
-certificate vendor 10 "DNS:$HOST,DNS:*.vendor.example,DNS:other.example"
-certificate wrong 10 DNS:elsewhere.example
-# A log of what reaches the vendor over TLS; a host with a wrong certificate; one that asks for the device's.
-sed -i -e "s|listen \(.*443\) |listen \1 ssl |" \
-	-e "s|access_log off;|log_format u '\$remote_addr \$scheme \$host \$uri \$status'; access_log $work/vendor.log u; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key; ssl_protocols TLSv1.2 TLSv1.3;|" \
-	"$work/nginx.conf"
-sed -i '$d' "$work/nginx.conf"
-for s in wrong:wrong asks:vendor; do
-	name=${s%:*} cert=${s#*:}
-	cat >>"$work/nginx.conf" <<-END
-		server {
-			listen 443 ssl;
-			listen [::]:443 ssl;
-			server_name $name.vendor.example;
-			ssl_certificate $work/$cert.crt;
-			ssl_certificate_key $work/$cert.key;
-			$([[ $name == asks ]] && echo "ssl_verify_client optional; ssl_client_certificate $work/vendor-ca.crt;")
-			location / { return 200 "DIRECT \$remote_addr\n"; }
-		}
-	END
-done
-echo '}' >>"$work/nginx.conf"
-sed -i '/^address=.other/i address=/asks.vendor.example/198.51.100.10\naddress=/wrong.vendor.example/198.51.100.10\naddress=/b.vendor.example/198.51.100.10\naddress=/c.vendor.example/198.51.100.10\naddress=/d.vendor.example/198.51.100.10\naddress=/e.vendor.example/198.51.100.10' "$work/dnsmasq.conf"
-for i in 0 1; do
-	kill "${children[$i]}"
-	wait "${children[$i]}" 2>/dev/null
-done
-ip netns exec "$(ns vendor)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
-children+=($!)
-ip netns exec "$(ns vendor)" dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
-children+=($!)
-check 'the vendor speaks TLS' wait_until 10 in_ns vendor curl -sfk -o /dev/null https://198.51.100.10/
-
-api() { curl -sf --max-time 5 --unix-socket "$work/proxy.sock" "http://tarn$1" "${@:2}"; }
-stat() { api /api/v1/stat | jq -r ".counters[] | select(.name == \"$1\").value"; }
-stat_is() { [[ $(stat "$1") == "$2" ]]; }
-ctl() { "$BUILD/bin/tarnctl" --config "$work/tarn.conf" "$@"; }
-# counts REASON COMMAND...: COMMAND succeeds, and one more connection is decided for REASON.
-counts() {
-	local before
-	before=$(stat "tls.decided.$1")
-	"${@:2}" && wait_until 5 stat_is "tls.decided.$1" $((before + 1))
-}
 # ask DEVICE CA HOST FILE [CURL OPTION...]
 ask() {
 	local device=$1 ca=$2 host=$3 file=$4
@@ -96,11 +27,7 @@ distrusting() { ask dev2 "$work/vendor-ca.crt" "$@"; }
 is_big() { cmp - "$work/files/big"; }
 at_vendor() { grep -c " https $1 .*$2 " "$work/vendor.log"; }
 
-tarnd_start
-check 'the bridge is there' wait_until 10 in_ns box ip link show br0
-addr box br0 10.7.0.2/24 2001:db8:7::2/64
-via box 10.7.0.1 2001:db8:7::1
-check 'tarnd arms interception' wait_until 15 armed || { logs_show; status .; }
+box_start
 
 # ---- a device that trusts ------------------------------------------------------------------------
 
@@ -117,7 +44,10 @@ twice() { # two requests on one connection
 }
 check 'two requests on one connection' twice
 check 'a host that differs from the one of TLS: 421' \
-	eval "[[ \$(trusting $HOST small -H 'Host: b.vendor.example' -o /dev/null -w '%{http_code}') == 421 ]]"
+	eval "[[ \$(trusting e.vendor.example small -H 'Host: b.vendor.example' -o /dev/null -w '%{http_code}') == 421 ]]"
+check 'its next connection is the vendor'"'"'s to answer' counts distrusted \
+	trusting e.vendor.example small -H 'Host: b.vendor.example' -o /dev/null
+check 'once forgotten it is tried again' ctl tls distrust --reset 10.7.0.11
 tls() { # OPTION...: openssl s_client, trusting
 	in_ns dev1 timeout 5 openssl s_client -connect 198.51.100.10:443 -servername $HOST \
 		-CAfile "$work/state/ca.crt" -verify_return_error "$@"
@@ -133,6 +63,9 @@ resumes() { # VERSION
 check 'a ticket resumes' resumes -tls1_3
 check 'with TLS 1.2, too' resumes -tls1_2
 check 'there is no renegotiation' eval "(echo R; read -rt 2 <> <(:)) | tls -tls1_2 2>&1 | grep -q 'no renegotiation'"
+# ... which for us is a device that closes without a request:
+check 'that is a closing without a request' wait_until 5 eval "ctl tls distrust | grep -q '^10.7.0.11 .*no_request'"
+check 'which is forgotten' ctl tls distrust --reset 10.7.0.11
 fifty() {
 	local before ended pids=() pid bad=0
 	ended=$(stat tls.decided.intercepted)

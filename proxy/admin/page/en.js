@@ -304,6 +304,8 @@ export default {
 	'distrust.slow': 'did not finish the handshake',
 	'distrust.no_common': 'no encryption in common',
 	'distrust.interrupted': 'the box was restarted meanwhile',
+	'distrust.refused': 'wants what the box can\'t do inside TLS',
+	'distrust.other_host': 'asked for another host than that of TLS',
 	'distrust.none': 'None.',
 	'ca.title': 'Certificate authority',
 	'ca.note': 'Made on this box at its first start. It can speak for the vendors\' hosts below and for nothing else.',

@@ -306,6 +306,8 @@ export default {
 	'distrust.slow': 'ハンドシェイクが時間内に終わりませんでした',
 	'distrust.no_common': '共通の暗号方式がありません',
 	'distrust.interrupted': '途中で本機が再起動しました',
+	'distrust.refused': '本機が扱えない要求を TLS 内で送りました',
+	'distrust.other_host': 'TLS と異なるホストを要求しました',
 	'distrust.none': 'ありません。',
 	'ca.title': '認証局',
 	'ca.note': 'この機器の初回起動時に作成されました。下記の配信元ホスト以外の証明書は発行できません。',

@@ -286,6 +286,74 @@ static void is_bounded(void **state)
 	assert_true(yes <= DISTRUST_MAX && yes > DISTRUST_MAX / 2);
 }
 
+/* What trusts makes room; what distrusts would lose a connection once more. */
+static void what_distrusts_is_kept(void **state)
+{
+	char who[40];
+
+	(void)state;
+	fail_it("10.9.0.1", HOST, DISTRUST_ALERT);
+	assert_int_equal(attempt("10.9.0.2", HOST), 0);
+	for (unsigned i = 0; i < 2 * DISTRUST_MAX; i++) {
+		snprintf(who, sizeof(who), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		trust_it(who, HOST);
+	}
+	assert_int_equal(look("10.9.0.1", HOST), DISTRUST_PAIR);
+	assert_int_equal(look("10.9.0.2", HOST), DISTRUST_TRYING);
+}
+
+/* One device that trusts for one host can't fill the table with hosts for which it does not. */
+static void of_a_device_so_many(void **state)
+{
+	char host[40];
+	unsigned i;
+
+	(void)state;
+	trust_it("10.0.0.1", HOST);
+	for (i = 0; look("10.0.0.1", "new.v.example") == DISTRUST_NEW; i++) {
+		snprintf(host, sizeof(host), "h%u.v.example", i);
+		fail_it("10.0.0.1", host, DISTRUST_ALERT);
+	}
+	assert_int_equal(i, DISTRUST_DEVICE_MAX);
+	assert_int_equal(look("10.0.0.1", HOST), DISTRUST_TRUSTS);
+	assert_int_equal(look("10.0.0.2", "new.v.example"), DISTRUST_NEW);
+}
+
+static enum distrust_word turn(const char *who)
+{
+	struct addr addr = device(who);
+
+	return distrust_turn_take(d, &addr, HOST, CA, now);
+}
+
+/* Trust may have been withdrawn: one connection at a time finds out. */
+static void one_turn_at_a_time(void **state)
+{
+	struct addr addr = device("10.0.0.1"), six = device("2001:db8::1");
+
+	(void)state;
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_NEW);
+	trust_it("10.0.0.1", HOST);
+	trust_it("10.0.0.2", HOST);
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_TRUSTS);
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_TRYING);
+	assert_int_equal(turn("10.0.0.2"), DISTRUST_TRUSTS);
+	trust_it("10.0.0.1", HOST); /* nor is it given back by that */
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_TRYING);
+	distrust_turn_give(d, &addr, HOST);
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_TRUSTS);
+	fail_it("10.0.0.1", HOST, DISTRUST_ALERT);
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_PAIR);
+	distrust_turn_give(d, &addr, HOST);
+	assert_int_equal(turn("10.0.0.1"), DISTRUST_PAIR);
+	/* An entry that is gone by then. */
+	trust_it("2001:db8::1", HOST);
+	assert_int_equal(turn("2001:db8::1"), DISTRUST_TRUSTS);
+	fail_it("2001:db8::1", HOST, DISTRUST_ALERT);
+	distrust_turn_give(d, &six, HOST);
+	assert_int_equal(turn("2001:db8::1"), DISTRUST_PAIR);
+}
+
 /* What the store gives may be anything. */
 static void bad_rows(void **state)
 {
@@ -317,6 +385,9 @@ int main(void)
 		T(a_device_that_trusts_for_nothing),
 		T(is_shown_and_forgotten),
 		T(is_bounded),
+		T(what_distrusts_is_kept),
+		T(of_a_device_so_many),
+		T(one_turn_at_a_time),
 		T(bad_rows),
 	};
 
