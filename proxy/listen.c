@@ -259,17 +259,30 @@ static int own_socket(const struct addr *addr)
 	return fd;
 }
 
-static int own_add(struct worker *worker, const struct addr *addr)
+static int own_add(struct worker *worker, enum listen_mode mode, const struct addr *addr)
 {
 	int fd = own_socket(addr);
 
-	return fd < 0 ? fd : listener_add(worker, LISTEN_EXPLICIT, fd, addr);
+	return fd < 0 ? fd : listener_add(worker, mode, fd, addr);
+}
+
+static int own_add_all(struct worker *worker, enum listen_mode mode, const struct addr_list *addrs)
+{
+	char text[ADDR_TEXT_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; i < addrs->n && rc == 0; i++) {
+		rc = own_add(worker, mode, &addrs->v[i]);
+		if (rc < 0)
+			LOG(LOG_L_ERROR, "listen.failed", "address=%s error=%s",
+			    addr_format(&addrs->v[i], text), strerrorname_np(-rc));
+	}
+	return rc;
 }
 
 int listen_new(struct worker *worker, int intercept_fd, accept_f *accepted)
 {
-	const struct addr_list *addrs = &worker->config->settings.proxy.listen;
-	char text[ADDR_TEXT_MAX];
+	const struct tarn_settings *settings = &worker->config->settings;
 	int rc = 0;
 
 	worker->listen = calloc(1, sizeof(*worker->listen));
@@ -284,12 +297,8 @@ int listen_new(struct worker *worker, int intercept_fd, accept_f *accepted)
 			LOG(LOG_L_ERROR, "listen.inherited", "fd=%d error=%s", intercept_fd,
 			    strerrorname_np(-rc));
 	}
-	for (size_t i = 0; i < addrs->n && rc == 0; i++) {
-		rc = own_add(worker, &addrs->v[i]);
-		if (rc < 0)
-			LOG(LOG_L_ERROR, "listen.failed", "address=%s error=%s",
-			    addr_format(&addrs->v[i], text), strerrorname_np(-rc));
-	}
+	rc = rc ? rc : own_add_all(worker, LISTEN_EXPLICIT, &settings->proxy.listen);
+	rc = rc ? rc : own_add_all(worker, LISTEN_SECURE, &settings->proxy.listen_tls);
 	if (rc < 0)
 		listen_free(worker);
 	return rc;

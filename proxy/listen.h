@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Listeners of one worker: the inherited one for intercepted connections, and one with SO_REUSEPORT for each
- * address of [proxy] listen. Accepts in bounded batches; without file descriptors or over max_connections
+ * address of [proxy] listen and listen_tls. Accepts in bounded batches; without file descriptors or over max_connections
  * it pauses instead of spinning (then lan_in sees a full queue and lets new connections pass).
  */
 #ifndef TARN_PROXY_LISTEN_H
@@ -15,6 +15,7 @@ struct listen;
 enum listen_mode {
 	LISTEN_INTERCEPT, /* `local` is the address that the device meant */
 	LISTEN_EXPLICIT,  /* explicit proxy and update source, by the form of the request target */
+	LISTEN_SECURE,	  /* update source, inside TLS */
 };
 
 /*

@@ -159,7 +159,9 @@ static void accepted(struct worker *worker, int fd, enum listen_mode mode, const
 		     const struct addr *local)
 {
 	struct conn_from from = {
-		.mode = mode == LISTEN_INTERCEPT ? CONN_INTERCEPTED : CONN_PROXY,
+		.mode = mode == LISTEN_INTERCEPT ? CONN_INTERCEPTED
+			: mode == LISTEN_SECURE	 ? CONN_SECURE
+						 : CONN_PROXY,
 		.fd = fd,
 		.device = *peer,
 		.origin = *local,

@@ -34,6 +34,7 @@
 	ONE(TLS_HANDSHAKES, COUNTER, "tls.handshakes", "TLS handshakes with devices that we ended well") \
 	ONE(TLS_RESUMED, COUNTER, "tls.resumed", "... of these, resumed by a ticket") \
 	ONE(TLS_OPEN, GAUGE, "tls.open", "TLS connections with devices that are open now") \
+	ONE(TLS_SOURCE_REFUSED, COUNTER, "tls.source_refused", "connections to listen_tls that were cut: no hello, no name of the box's, a flood, or no certificate") \
 	ONE(TLS_MISDIRECTED, COUNTER, "tls.misdirected", "requests for another host than the TLS connection's: 421") \
 	ONE(TLS_UPGRADES, COUNTER, "tls.upgrades", "requests inside TLS for another protocol: 421, and that device's next connection is carried through") \
 	ONE(TLS_DISTRUST_UNSAVED, COUNTER, "tls.distrust_unsaved", "times that who trusts us could not be written down") \

@@ -30,6 +30,8 @@ static const struct setting rows[] = {
 	  "Event loops, one thread each; 0 takes one a processor core.", 0, 64, NULL },
 	{ "proxy", "listen", SETTING_ADDRS, AT(proxy.listen), "127.0.0.1:3128",
 	  "Where tarn-proxy listens as an explicit proxy and as an update source. Connections that the keeper steers here need no line. Empty: nowhere.", 3128, 0, NULL },
+	{ "proxy", "listen_tls", SETTING_ADDRS, AT(proxy.listen_tls), "",
+	  "Where tarn-proxy listens as an update source over HTTPS (https://tarn.internal/<vendor>/path), with the certificate of the box's CA for those of [admin] names that it may speak for; needs tarnd. Empty: nowhere.", 443, 0, NULL },
 	{ "proxy", "explicit", SETTING_BOOL, AT(proxy.explicit_proxy), "yes",
 	  "Serve as an explicit proxy: absolute-form requests and CONNECT.", 0, 0, NULL },
 	{ "proxy", "reverse", SETTING_BOOL, AT(proxy.reverse), "yes",
@@ -208,12 +210,13 @@ bool tarn_conf_private(const struct setting *row)
 bool tarn_conf_at_start(const struct setting *row)
 {
 	static const char *const names[][2] = {
-		{ "proxy", "workers" }, { "proxy", "listen" },	    { "proxy", "admin_socket" },
-		{ "cache", "path" },	{ "cache", "size" },	    { "cache", "scrub_rate" },
-		{ "steer", "mode" },	{ "steer", "lan" },	    { "steer", "wan" },
-		{ "steer", "bridge" },	{ "keeper", "socket" },	    { "keeper", "user" },
-		{ "keeper", "proxy" },	{ "keeper", "state" },	    { "admin", "listen" },
-		{ "admin", "names" },	{ "keeper", "hang_limit" }, { "keeper", "vendor_max" },
+		{ "proxy", "workers" },	   { "proxy", "listen" },      { "proxy", "admin_socket" },
+		{ "cache", "path" },	   { "cache", "size" },	       { "cache", "scrub_rate" },
+		{ "steer", "mode" },	   { "steer", "lan" },	       { "steer", "wan" },
+		{ "steer", "bridge" },	   { "keeper", "socket" },     { "keeper", "user" },
+		{ "keeper", "proxy" },	   { "keeper", "state" },      { "admin", "listen" },
+		{ "admin", "names" },	   { "keeper", "hang_limit" }, { "keeper", "vendor_max" },
+		{ "proxy", "listen_tls" },
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));
@@ -222,10 +225,8 @@ bool tarn_conf_at_start(const struct setting *row)
 bool tarn_conf_at_proxy_start(const struct setting *row)
 {
 	static const char *const names[][2] = {
-		{ "proxy", "listen" },
-		{ "cache", "size" },
-		{ "admin", "listen" },
-		{ "admin", "names" },
+		{ "proxy", "listen" }, { "proxy", "listen_tls" }, { "cache", "size" },
+		{ "admin", "listen" }, { "admin", "names" },
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));

@@ -30,6 +30,7 @@ struct tarn_settings {
 	struct {
 		int64_t workers; /* 0: one a core */
 		struct addr_list listen;
+		struct addr_list listen_tls;
 		bool explicit_proxy;
 		bool reverse;
 		struct net_list allow;

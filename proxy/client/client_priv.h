@@ -337,6 +337,8 @@ void relay_splice_host(struct conn *conn, enum splice_reason reason,
  * freed. `waited`: no more will come in time.
  */
 bool secure_look(struct conn *conn, bool waited);
+/* The same on a listener of our own for TLS, where only the box's names are served and all else is cut. */
+bool secure_serve(struct conn *conn, bool waited);
 void secure_forget(struct conn *conn);
 /* Counts and logs what became of a TLS connection. Once each. */
 void secure_note(enum tls_reason reason, const char *host);
@@ -347,6 +349,8 @@ void secure_note(enum tls_reason reason, const char *host);
  * carries it through. The connection may be freed.
  */
 void shake_begin(struct conn *conn, const struct profile_match *match);
+/* It asks for `host`, which is the box itself. The same. */
+void shake_serve(struct conn *conn, const char *host);
 bool shake_runs(const struct conn *conn); /* nothing of HTTP yet: */
 void shake_step(struct conn *conn);	  /* its socket can be read or written */
 void shake_asked(struct conn *conn);	  /* the first request is there */

@@ -262,7 +262,11 @@ static bool is_spliced(struct conn *conn, bool waited)
 {
 	uint64_t wait = (uint64_t)conn->worker->config->settings.proxy.sniff_wait;
 	struct span bytes = span_make(conn->in, conn->in_n);
-	enum sniff sniff = waited ? sniff_waited(bytes, wait, wait) : sniff_bytes(bytes);
+	enum sniff sniff;
+
+	if (conn->mode == CONN_SECURE)
+		return secure_serve(conn, waited);
+	sniff = waited ? sniff_waited(bytes, wait, wait) : sniff_bytes(bytes);
 
 	switch (sniff) {
 	case SNIFF_MORE:
@@ -464,7 +468,7 @@ int conn_start(struct worker *worker, const struct conn_from *from)
 	TAILQ_INSERT_TAIL(&worker->client->conns, conn, link);
 	STAT_INC(STAT_CONN_OPEN);
 	worker_hold(worker);
-	conn->sniffed = conn->mode != CONN_INTERCEPTED;
+	conn->sniffed = conn->mode == CONN_PROXY;
 	conn_rest(conn);
 	if (!conn->sniffed)
 		await_first(conn);

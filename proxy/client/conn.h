@@ -13,6 +13,7 @@ struct worker;
 enum conn_mode {
 	CONN_INTERCEPTED, /* steered to us: `origin` is where the device meant to go */
 	CONN_PROXY,	  /* a configured listener: absolute-form, CONNECT, and /<vendor>/<path> */
+	CONN_SECURE,	  /* ... where TLS with the box itself comes first: /<vendor>/<path> */
 };
 
 struct conn_from {

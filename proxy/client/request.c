@@ -344,6 +344,8 @@ void request_begin(struct request *req)
 	req->port = req->head.port ? req->head.port : default_port(req->secure);
 	if (req->conn->mode == CONN_INTERCEPTED)
 		from_intercepted(req);
+	else if (req->conn->mode == CONN_SECURE && req->head.form != HTTP_TARGET_ORIGIN)
+		deny(req, 421, "this is an update source, and no proxy");
 	else if (is_loop(req))
 		deny(req, 508, "the request has been here before");
 	else if (req->head.form == HTTP_TARGET_AUTHORITY)

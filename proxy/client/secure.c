@@ -57,6 +57,34 @@ void secure_note(enum tls_reason reason, const char *host)
 	    "why=%s host=%s", tls_reason_name(reason), host);
 }
 
+/* By its normal form. */
+static bool is_name_of_box(const struct conn *conn, const char *host)
+{
+	const struct string_list *names = &conn->worker->config->settings.admin.names;
+	char name[PROFILE_HOST_MAX];
+
+	for (size_t i = 0; i < names->n; i++)
+		if (host_normalise(span_of(names->v[i]), name) == 0 && !strcmp(name, host))
+			return true;
+	return false;
+}
+
+bool secure_serve(struct conn *conn, bool waited)
+{
+	struct hello hello;
+	int rc = look(conn, &hello);
+
+	if (rc == -EAGAIN && !waited)
+		return false;
+	if (rc == 0 && hello.name == HELLO_NAME_HOST && is_name_of_box(conn, hello.host)) {
+		shake_serve(conn, hello.host);
+		return true;
+	}
+	STAT_INC(STAT_TLS_SOURCE_REFUSED);
+	conn_cut(conn, true);
+	return true;
+}
+
 bool secure_look(struct conn *conn, bool waited)
 {
 	struct tls_verdict verdict;

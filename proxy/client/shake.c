@@ -61,6 +61,7 @@ struct shake {
 	uint64_t authority;
 	uint64_t finished; /* mono_ms */
 	bool attempt;	   /* written down, and undecided */
+	bool own;	   /* the box itself is asked, and nobody stands behind it */
 	bool was_trusted;  /* then it waits for its turn */
 	bool turn;	   /* it is ours */
 };
@@ -117,8 +118,14 @@ static void give_up(struct shake *shake, enum tls_reason reason)
 {
 	struct profile_match match = shake->match;
 	struct conn *conn = shake->conn;
+	bool own = shake->own;
 
 	shake_free(conn);
+	if (own) {
+		STAT_INC(STAT_TLS_SOURCE_REFUSED);
+		conn_cut(conn, true);
+		return;
+	}
 	secure_note(reason, match.host);
 	relay_splice_host(conn, SPLICE_TLS, &match);
 }
@@ -140,6 +147,8 @@ static int64_t long_ms(const struct conn *conn)
 
 static void failed(struct shake *shake, enum distrust_reason reason)
 {
+	if (shake->own)
+		return;
 	/* One that had trusted us and is just gone may have lost its network. */
 	bool brief = !shake->attempt && (reason == DISTRUST_ENDED || reason == DISTRUST_NO_REQUEST);
 
@@ -175,7 +184,8 @@ static void done(struct shake *shake)
 	else
 		event_del(&shake->limit);
 	leaf_unref(&shake->leaf);
-	secure_note(TLS_ENDED_HERE, shake->match.host);
+	if (!shake->own)
+		secure_note(TLS_ENDED_HERE, shake->match.host);
 	conn_secured(conn);
 }
 
@@ -224,8 +234,9 @@ void shake_asked(struct conn *conn)
 	if (!shake)
 		return;
 	shake->attempt = false;
-	distrust_trusts(distrust_of(shake), &conn->device, shake->match.host, shake->authority,
-			wall_ms(shake));
+	if (!shake->own)
+		distrust_trusts(distrust_of(shake), &conn->device, shake->match.host,
+				shake->authority, wall_ms(shake));
 	shake_free(conn);
 }
 
@@ -347,6 +358,10 @@ static void ready(struct shake *shake)
 {
 	struct conn *conn = shake->conn;
 
+	if (shake->own) {
+		start(shake);
+		return;
+	}
 	shake->authority = leaves_authority(conn->worker->proxy->leaves);
 	shake->was_trusted = distrust_look(distrust_of(shake), &conn->device, shake->match.host,
 					   shake->authority, wall_ms(shake)) == DISTRUST_TRUSTS;
@@ -513,4 +528,23 @@ void shake_begin(struct conn *conn, const struct profile_match *match)
 		verdict_come(shake, &verdict);
 	else if (rc != -EINPROGRESS)
 		give_up(shake, TLS_UPSTREAM_AWAY);
+}
+
+void shake_serve(struct conn *conn, const char *host)
+{
+	struct profile_match match = { 0 };
+	struct shake *shake = NULL;
+
+	CHECK_OK(span_copy(span_of(host), match.host, sizeof(match.host)));
+	if (conn->worker->client->shakes_n < SHAKES_MAX && !is_flood(conn))
+		shake = shake_new(conn, &match);
+	if (!shake) {
+		STAT_INC(STAT_TLS_SOURCE_REFUSED);
+		conn_cut(conn, true);
+		return;
+	}
+	shake->own = true;
+	conn_unwatch_read(conn);
+	limit_set(shake, WAIT_MS);
+	leaf_get(shake);
 }

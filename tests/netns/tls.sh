@@ -20,6 +20,8 @@ probe_interval = 1s
 timeout = 300ms
 [admin]
 listen = 127.0.0.1:8443
+[proxy]
+listen_tls = 127.0.0.1:9443
 END
 head -c 3000000 /dev/urandom >"$work/files/big"
 touch -d '10 days ago' "$work/files/big"
@@ -217,6 +219,28 @@ check 'with GnuTLS, too' in_ns box sh -c "gnutls-cli --x509cafile $work/state/ca
 refuse 'not under an address: there it signs itself' page 127.0.0.1:8443
 check 'which still serves who says so' page 127.0.0.1:8443 -k
 refuse 'nor under a name that the CA may not speak for' page tarn.local
+
+# ---- an update source by HTTPS --------------------------------------------------------------------
+
+# source_tls NAME PATH [CURL OPTION]...
+source_tls() {
+	in_ns box curl -sSf --noproxy '*' --max-time 5 --cacert "$work/state/ca.crt" \
+		--connect-to "::127.0.0.1:9443" "${@:3}" "https://$1$2"
+}
+cut() { stat tls.source_refused; }
+check 'an update source by HTTPS, for who trusts the CA' wait_until 10 eval \
+	"source_tls tarn.internal /example/files/big | cmp -s - $work/files/big"
+check 'out of the cache' eval "(($(stat request.hit) < \$(source_tls tarn.internal /example/files/big | cmp - $work/files/big && stat request.hit)))"
+check 'a range of it' eval "source_tls tarn.internal /example/files/big -r 5-99 | cmp - <(head -c 100 $work/files/big | tail -c 95)"
+refuse 'of no other vendor' source_tls tarn.internal /other/files/big
+refuse 'not as a proxy' source_tls tarn.internal / --request-target "http://$HOST/files/big"
+refuse 'not without the CA' in_ns box curl -sS --connect-to "::127.0.0.1:9443" https://tarn.internal/example/files/big
+before=$(cut)
+refuse 'not under a name that is not the box'"'"'s' source_tls $HOST /files/big
+refuse 'not under one that the CA may not speak for' source_tls tarn.local /example/files/big
+refuse 'not under an address' source_tls 127.0.0.1:9443 /example/files/big
+refuse 'not in clear' in_ns box curl -sS --max-time 5 http://127.0.0.1:9443/example/files/big
+check 'each of which is counted' test "$(cut)" -eq $((before + 4))
 
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0

@@ -37,7 +37,7 @@ certificate() { # NAME DAYS SAN
 certificate vendor 10 "DNS:$HOST,DNS:*.vendor.example,DNS:other.example"
 certificate wrong 10 DNS:elsewhere.example
 # A log of what reaches the vendor over TLS; a host with a wrong certificate; one that asks for the device's.
-sed -i -e "s|listen \(.*443\) |listen \1 ssl |" \
+sed -i -e "s|listen \(.*443\) |listen \1 ssl |" -e "s| access_log $work/files.log;||" \
 	-e "s|access_log off;|log_format u '\$remote_addr \$scheme \$host \$uri \$status'; access_log $work/vendor.log u; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key; ssl_protocols TLSv1.2 TLSv1.3;|" \
 	"$work/nginx.conf"
 sed -i '$d' "$work/nginx.conf"
