@@ -51,6 +51,13 @@ struct tarn_bypass {
 	__u32 zero;
 };
 
+/* Where the selftest's frames go: a group that bridges drop (IEEE 802.3, 31B: pause). Such a flow is steered although
+ * nothing is armed, and its answers stay on this machine: they leave by icpt0 to its other end. */
+#define TARN_SELFTEST_MAC                                                                          \
+	{                                                                                          \
+		0x01, 0x80, 0xc2, 0x00, 0x00, 0x01                                                 \
+	}
+
 #define TARN_VENDOR_DNS	  1u /* source: seen in a device's DNS answer */
 #define TARN_VENDOR_PROXY 2u /* source: resolved or remembered by the data plane */
 
@@ -142,7 +149,8 @@ struct tarn_heard {
 	X(DNS_NEVER, "DNS answers for names that are never intercepted")                           \
 	X(DNS_ADDRESS, "addresses put into the vendor set from DNS")                               \
 	X(DNS_REFUSED, "addresses in DNS answers refused (not a public unicast address)")          \
-	X(DNS_RING_FULL, "learned addresses not told to user space: ring buffer full")
+	X(DNS_RING_FULL, "learned addresses not told to user space: ring buffer full")             \
+	X(SELFTEST, "packets of the selftest steered")
 
 enum tarn_stat {
 #define X(name, text) TARN_STAT_##name,

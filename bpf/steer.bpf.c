@@ -125,19 +125,33 @@ static __always_inline enum tarn_stat listener_refusal(__u32 worker)
 
 /* Why a new connection of this client is passed; TARN_STAT_SYN_STEERED if it is to be steered. */
 static __always_inline enum tarn_stat refusal(const struct tarn_addr *client, __be16 port,
-					      __u64 now)
+					      __u64 now, bool selftest)
 {
 	const struct tarn_config *cfg = config_get();
 	__u32 zero = 0, worker, *dying = bpf_map_lookup_elem(&doom, &zero);
 
 	if (!dying || *(volatile __u32 *)dying)
 		return TARN_STAT_PASS_DYING;
-	if (!cfg || !cfg->armed || !cfg->workers || cfg->workers > TARN_WORKERS_MAX)
+	if (!cfg || !(cfg->armed || selftest) || !cfg->workers || cfg->workers > TARN_WORKERS_MAX)
 		return TARN_STAT_PASS_DISARMED;
 	worker = worker_pick(client, port, cfg->workers);
 	if (!beat_fresh(worker, cfg->stale_ms, now))
 		return TARN_STAT_PASS_STALE;
 	return listener_refusal(worker);
+}
+
+static __always_inline bool mac_is_selftest(const __u8 *mac)
+{
+	const __u8 selftest[ETH_ALEN] = TARN_SELFTEST_MAC;
+
+	return bytes_same(mac, selftest, ETH_ALEN);
+}
+
+static __always_inline bool frame_is_selftest(const struct packet *p)
+{
+	const struct ethhdr *eth = p->data;
+
+	return (void *)(eth + 1) <= p->end && mac_is_selftest(eth->h_dest);
 }
 
 /* Remembers how this frame reached us. */
@@ -194,6 +208,7 @@ static __always_inline int syn_in(struct __sk_buff *skb, const struct packet *p,
 {
 	const struct tarn_vendor *vendor = bpf_map_lookup_elem(&vendors, &key->vendor);
 	const struct tarn_bypass *passed;
+	bool selftest = frame_is_selftest(p);
 	struct tarn_flow flow = {};
 	enum tarn_stat why;
 	__u64 now;
@@ -210,7 +225,7 @@ static __always_inline int syn_in(struct __sk_buff *skb, const struct packet *p,
 	passed = bpf_map_lookup_elem(&bypass, key);
 	if (passed && passed->seq == seq && now - passed->syn_ns < SYN_WINDOW_NS)
 		return verdict(TARN_STAT_PASS_RETRANSMIT, TC_ACT_OK);
-	why = refusal(&key->client, key->client_port, now);
+	why = refusal(&key->client, key->client_port, now, selftest);
 	if (why != TARN_STAT_SYN_STEERED)
 		return syn_pass(key, seq, now, why);
 	flow.syn_ns = now;
@@ -218,7 +233,7 @@ static __always_inline int syn_in(struct __sk_buff *skb, const struct packet *p,
 		return syn_pass(key, seq, now, TARN_STAT_PASS_NO_LISTENER);
 	if (passed)
 		bpf_map_delete_elem(&bypass, key);
-	return steer(skb, TARN_STAT_SYN_STEERED);
+	return steer(skb, selftest ? TARN_STAT_SELFTEST : TARN_STAT_SYN_STEERED);
 }
 
 /* Has our stack a connection (not only a listener) for this packet? */
@@ -290,7 +305,8 @@ static __always_inline int later_in(struct __sk_buff *skb, const struct packet *
 		seen.syn_ns = flow ? flow->syn_ns : 0;
 		bpf_map_update_elem(&flows, key, &seen, BPF_ANY);
 	}
-	return steer(skb, TARN_STAT_PKT_STEERED);
+	return steer(skb,
+		     mac_is_selftest(seen.router_mac) ? TARN_STAT_SELFTEST : TARN_STAT_PKT_STEERED);
 }
 
 /* The two words of the TCP header that we look at. */
@@ -354,7 +370,7 @@ static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 		return TC_ACT_OK;
 	packet_addrs(p, &src, &dst);
 	if (!bpf_map_lookup_elem(&vendors, &dst) ||
-	    refusal(&src, p->sport, bpf_ktime_get_ns()) != TARN_STAT_SYN_STEERED)
+	    refusal(&src, p->sport, bpf_ktime_get_ns(), false) != TARN_STAT_SYN_STEERED)
 		return TC_ACT_OK;
 	return verdict(TARN_STAT_QUIC_DROPPED, TC_ACT_SHOT);
 }
@@ -451,6 +467,8 @@ int ic_out(struct __sk_buff *skb)
 	if (flow->tagged && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), flow->vlan_tci))
 		return verdict(TARN_STAT_OUT_ERROR, TC_ACT_SHOT);
 	skb->mark = 0;
+	if (mac_is_selftest(flow->router_mac))
+		return TC_ACT_OK;
 	return verdict(TARN_STAT_OUT_SENT, bpf_redirect(flow->ifindex, 0));
 }
 

@@ -34,6 +34,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "firmware/base/selftest.h"
+
 #define HERITAGE_ENV	      "TARN_HERITAGE" /* "1" */
 #define HERITAGE_ENV_PLAIN    "plain"
 #define HERITAGE_ENV_WORKERS  "TARN_WORKERS" /* decimal, 1..HERITAGE_WORKERS_MAX */
@@ -84,7 +86,9 @@ enum heritage_fd {
 	X(MINTED, heritage_minted, 8, false, "the certificate, or that there is none")             \
 	X(SETTING, heritage_setting, 20, true, "one setting of the change to come")                \
 	X(CHANGE, heritage_change, 21, true, "change the settings, confirm or take back")          \
-	X(CHANGED, heritage_changed, 22, false, "what became of it, and what waits")
+	X(CHANGED, heritage_changed, 22, false, "what became of it, and what waits")               \
+	X(SELFTEST_RUN, heritage_selftest_run, 23, true, "run the selftest now")                   \
+	X(SELFTEST, heritage_selftest, 24, false, "what came of the selftest")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -191,6 +195,28 @@ struct heritage_changed {
 	char text[HERITAGE_TEXT]; /* what was wrong; printable */
 };
 
+/* Answered by one SELFTEST with its id, or never. */
+struct heritage_selftest_run {
+	struct heritage_head head;
+	uint32_t id; /* never 0 */
+	uint32_t zero;
+};
+
+/* firmware/base/selftest.h has the words. */
+struct heritage_selftest {
+	struct heritage_head head;
+	uint32_t id;	/* 0: nobody asked */
+	uint32_t state; /* enum selftest_state */
+	uint32_t fault; /* enum selftest_fault */
+	uint32_t steps; /* 1 << enum selftest_step: those that went well on every way */
+	uint32_t ways;	/* ports and families tried */
+	uint32_t took_us;
+	uint64_t at_ms;		  /* since 1970; 0: never */
+	char text[HERITAGE_TEXT]; /* what is wrong; printable */
+};
+
+_Static_assert(sizeof(struct heritage_selftest_run) == 16, "heritage_selftest_run");
+_Static_assert(sizeof(struct heritage_selftest) == 296, "heritage_selftest");
 _Static_assert(sizeof(struct heritage_setting) == 1104, "heritage_setting");
 _Static_assert(sizeof(struct heritage_change) == 24, "heritage_change");
 _Static_assert(sizeof(struct heritage_changed) == 296, "heritage_changed");
@@ -215,6 +241,8 @@ union heritage_message {
 	struct heritage_setting setting;
 	struct heritage_change change;
 	struct heritage_changed changed;
+	struct heritage_selftest_run selftest_run;
+	struct heritage_selftest selftest;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -303,6 +331,12 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 	case HERITAGE_CHANGED:
 		return m->changed.how <= HERITAGE_CHANGED_EXPIRED && m->changed.restart <= 1 &&
 		       heritage_line_valid(m->changed.text, HERITAGE_TEXT, true);
+	case HERITAGE_SELFTEST_RUN:
+		return m->selftest_run.id != 0;
+	case HERITAGE_SELFTEST:
+		return m->selftest.state < SELFTEST_STATES_N &&
+		       m->selftest.fault < SELFTEST_FAULTS_N &&
+		       heritage_line_valid(m->selftest.text, HERITAGE_TEXT, true);
 	default:
 		return true;
 	}

@@ -165,6 +165,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 	case HERITAGE_CHANGED:
 		keeper->calls.changed(keeper->arg, &message->changed);
 		break;
+	case HERITAGE_SELFTEST:
+		keeper->calls.selftest(keeper->arg, &message->selftest);
+		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
 		break;
@@ -306,6 +309,15 @@ bool keeper_change(struct keeper *keeper, uint32_t id, enum heritage_change_what
 	change.what = what;
 	change.settings = settings;
 	return keeper && keeper_send(keeper, &change, sizeof(change));
+}
+
+bool keeper_selftest(struct keeper *keeper, uint32_t id)
+{
+	struct heritage_selftest_run run =
+		HERITAGE_INIT(HERITAGE_SELFTEST_RUN, heritage_selftest_run);
+
+	run.id = id;
+	return keeper && keeper_send(keeper, &run, sizeof(run));
 }
 
 bool keeper_steers(const struct keeper *keeper)

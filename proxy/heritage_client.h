@@ -40,6 +40,8 @@ struct keeper_calls {
 	void (*minted)(void *arg, const struct heritage_minted *answer);
 	/* What became of a change of the settings; `how` TAKEN, UNDONE, EXPIRED: read them again. */
 	void (*changed)(void *arg, const struct heritage_changed *changed);
+	/* What came of a selftest. */
+	void (*selftest)(void *arg, const struct heritage_selftest *result);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
@@ -61,6 +63,9 @@ MUST_USE int keeper_mint(struct keeper *keeper, uint32_t ticket,
 MUST_USE bool keeper_setting(struct keeper *keeper, const struct heritage_setting *setting);
 MUST_USE bool keeper_change(struct keeper *keeper, uint32_t id, enum heritage_change_what what,
 			    unsigned settings);
+
+/* SELFTEST_RUN. False: the same. */
+MUST_USE bool keeper_selftest(struct keeper *keeper, uint32_t id);
 
 /* Does it steer connections to us? NULL: no. */
 bool keeper_steers(const struct keeper *keeper);

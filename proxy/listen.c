@@ -22,6 +22,7 @@
 #include "firmware/base/stat.h"
 #include "proxy/config.h"
 #include "proxy/loop.h"
+#include "proxy/probe.h"
 
 #define BATCH		64 /* connections taken before others have a turn */
 #define PAUSE_MS	50 /* until a paused listener looks again */
@@ -138,6 +139,10 @@ static void connection_new(struct listener *listener, int fd, const struct socka
 	    addr_from_sockaddr((struct sockaddr *)&local, local_len, &meant) < 0) {
 		STAT_INC(STAT_CONN_ACCEPT_ERRORS);
 		close(fd);
+		return;
+	}
+	if (listener->mode == LISTEN_INTERCEPT && probe_is(&peer, &meant)) {
+		probe_start(worker, fd);
 		return;
 	}
 	STAT_INC(STAT_CONN_ACCEPTED);

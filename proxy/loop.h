@@ -61,6 +61,7 @@ struct worker {
 	struct listen *listen;	     /* proxy/listen.h */
 	struct client *client;	     /* proxy/client/ */
 	struct splices *splices;     /* proxy/splice.h; made by the first splice */
+	struct probe *probe;	     /* proxy/probe.h; while the selftest runs */
 
 	bool draining; /* finish what is running, begin nothing: no keep-alive, no pooling */
 

@@ -42,6 +42,7 @@
 #include "proxy/known.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
+#include "proxy/probe.h"
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
 #include "proxy/sync/intake.h"
@@ -195,6 +196,7 @@ static void worker_drain(struct worker *worker)
 static void worker_teardown(struct worker *worker)
 {
 	listen_free(worker);
+	probe_end(worker);
 	splice_cut_all(worker);
 	if (worker->client)
 		client_free(worker);
@@ -355,6 +357,12 @@ static void keeper_changed(void *arg, const struct heritage_changed *changed)
 	    changed->how == HERITAGE_CHANGED_EXPIRED)
 		reload(program.proxy.control);
 	admin_changed(program.admin, changed);
+}
+
+static void keeper_tested(void *arg, const struct heritage_selftest *result)
+{
+	(void)arg;
+	admin_selftest(program.admin, result);
 }
 
 static void signals_add(struct worker *control)
@@ -529,8 +537,8 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted,
-					    keeper_changed };
+	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted, keeper_changed,
+					    keeper_tested };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 

@@ -175,6 +175,8 @@
 	ONE(KEEPER_DROPPED, COUNTER, "keeper.dropped", "messages to the keeper dropped because its socket was full") \
 	ONE(KEEPER_REFUSED, COUNTER, "keeper.refused", "messages from the keeper that were not valid") \
 	ONE(KEEPER_LEARNED, COUNTER, "keeper.learned", "vendor addresses that the keeper learned from devices' DNS answers") \
+	ONE(SELFTEST_OK, GAUGE, "selftest.ok", "1: the keeper's last selftest came through; 0: it failed, or none has run") \
+	ONE(SELFTEST_FAILED, COUNTER, "selftest.failed", "selftests of the keeper that failed") \
 	ONE(ADMIN_REQUESTS, COUNTER, "admin.requests", "requests to the admin API") \
 	ONE(ADMIN_CONNECTIONS, GAUGE, "admin.connections", "connections to the admin page's HTTPS side that are open now") \
 	ONE(ADMIN_REFUSED, COUNTER, "admin.refused", "requests to that side refused by address, host, origin, CSRF token or coding") \

@@ -160,6 +160,8 @@ static const struct setting rows[] = {
 	  "A tarn-proxy whose loops stand still for this long is killed and started again. New connections pass it by long before.", 200, 600000, NULL },
 	{ "keeper", "vendor_max", SETTING_INT, AT(keeper.vendor_max), "4096",
 	  "Vendor addresses taken from tarn-proxy at once; more are refused. Those from DNS answers that pass come on top, up to 8192 in all.", 16, 8192, NULL },
+	{ "keeper", "selftest", SETTING_DURATION, AT(keeper.selftest), "60s",
+	  "How often tarnd makes a connection as a device would and sees whether it comes through to tarn-proxy and back; nothing of it leaves the box. 0: only when asked (`tarnctl selftest`).", 0, 86400000, NULL },
 
 	{ "admin", "listen", SETTING_ADDRS, AT(admin.listen), "",
 	  "Where the admin page is served by HTTPS. Empty: nowhere. Name addresses of the devices' side; one that is not there yet is waited for.", 8443, 0, NULL },
@@ -216,7 +218,7 @@ bool tarn_conf_at_start(const struct setting *row)
 		{ "steer", "bridge" },	   { "keeper", "socket" },     { "keeper", "user" },
 		{ "keeper", "proxy" },	   { "keeper", "state" },      { "admin", "listen" },
 		{ "admin", "names" },	   { "keeper", "hang_limit" }, { "keeper", "vendor_max" },
-		{ "proxy", "listen_tls" },
+		{ "proxy", "listen_tls" }, { "keeper", "selftest" },
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));

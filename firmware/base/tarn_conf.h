@@ -108,6 +108,7 @@ struct tarn_settings {
 		char *state;
 		int64_t hang_limit;
 		int64_t vendor_max;
+		int64_t selftest; /* ms between two; 0: only when asked */
 	} keeper;
 	struct {
 		struct addr_list listen;

@@ -142,9 +142,10 @@ static int read_all(int fd, uint64_t deadline_ms, char **ret_text, size_t *ret_n
 }
 
 /* Sends `request` (NULL: nothing) and gives all that comes back. */
-static int converse(const char *path, const char *request, char **ret_text, size_t *ret_n)
+static int converse(const char *path, const char *request, unsigned limit_ms, char **ret_text,
+		    size_t *ret_n)
 {
-	uint64_t deadline_ms = clock_read().mono_ms + ASK_LIMIT_MS;
+	uint64_t deadline_ms = clock_read().mono_ms + limit_ms;
 	int fd = -1, rc;
 
 	rc = open_socket(path, deadline_ms, &fd);
@@ -174,7 +175,7 @@ int ask_keeper(const char *socket_path, json_t **ret_document)
 {
 	char *text = NULL;
 	size_t n = 0;
-	int rc = converse(socket_path, NULL, &text, &n);
+	int rc = converse(socket_path, NULL, ASK_LIMIT_MS, &text, &n);
 
 	if (rc < 0)
 		return rc;
@@ -238,7 +239,8 @@ int ask_proxy_do(const char *socket_path, const char *method, const char *target
 	rc = request_make(method, target, body, &request);
 	if (rc < 0)
 		return rc;
-	rc = converse(socket_path, request, &text, &n);
+	rc = converse(socket_path, request, strcmp(method, "GET") ? ASK_DO_MS : ASK_LIMIT_MS, &text,
+		      &n);
 	free(request);
 	if (rc < 0)
 		return rc;

@@ -10,6 +10,7 @@
 #include "firmware/base/check.h"
 
 #define ASK_LIMIT_MS  3000
+#define ASK_DO_MS     25000 /* of all but GET: what it does may take its time */
 #define ASK_BYTES_MAX (16u << 20)
 
 /*

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "firmware/base/selftest.h"
 #include "firmware/ctl/ask.h"
 
 #define RESTARTS_MANY 3
@@ -45,6 +46,9 @@ static const struct {
 			       "vendors.dir` names, then `tarnctl config "
 			       "reload`" },
 	{ "not checked yet", "Wait some seconds" },
+	{ "does not reach our stack", "Run `tarnctl selftest`: it says where it is lost" },
+	{ "stands before ours", "Take it away, or run Tarn without it: `tarnctl selftest` says "
+				"whether anything still comes through" },
 	{ "port", "See [steer] lan, wan and bridge (`tarnctl config show steer`) against the ports "
 		  "of `ip link`" },
 	{ "permission",
@@ -277,6 +281,29 @@ static void judge_restarts(struct status *s)
 			"report of it needs");
 }
 
+static const char *selftest_advice(const char *fault)
+{
+	static const char *const advice[][2] = {
+#define X(name, word, step, todo) { word, todo },
+		SELFTEST_FAULTS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(advice); i++)
+		if (strcmp(advice[i][0], fault) == 0)
+			return advice[i][1];
+	return "";
+}
+
+static void judge_selftest(struct status *s)
+{
+	const json_t *selftest = json_object_get(s->keeper, "selftest");
+
+	if (strcmp(ctl_text(selftest, "state"), "failed") == 0)
+		problem(s, CTL_DEGRADED, "the selftest fails", ctl_text(selftest, "text"),
+			selftest_advice(ctl_text(selftest, "fault")));
+}
+
 static void judge_keeper(struct status *s)
 {
 	const char *why = ctl_text(s->keeper, "why_not_armed");
@@ -286,6 +313,7 @@ static void judge_keeper(struct status *s)
 		problem(s, CTL_DEGRADED,
 			"nothing is intercepted, connections pass straight through", why,
 			advice_for(why));
+	judge_selftest(s);
 	judge_ports(s);
 	judge_reload(s);
 	judge_restarts(s);

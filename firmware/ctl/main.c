@@ -35,6 +35,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(settings) \
 	X(ca) \
 	X(tls) \
+	X(selftest) \
 	X(sync) \
 	X(cache) \
 	X(export) \

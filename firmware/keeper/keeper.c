@@ -25,9 +25,10 @@
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/plan.h"
-#include "firmware/keeper/silence.h"
 #include "firmware/keeper/plane.h"
 #include "firmware/keeper/reload.h"
+#include "firmware/keeper/selftest.h"
+#include "firmware/keeper/silence.h"
 #include "firmware/keeper/status.h"
 #include "firmware/steer/steer.h"
 
@@ -51,6 +52,7 @@ struct tarnd {
 	char why_no_steering[HERITAGE_REASON];
 	char broken[HERITAGE_REASON]; /* what stands in the way of intercepting; empty: nothing */
 	struct silence silence;
+	struct selftest *selftest;
 	struct arm_verdict verdict;
 	uint64_t step_since_ms;
 	uint64_t vendors_refused;
@@ -100,6 +102,9 @@ static void review(void *arg)
 
 	facts_gather(k, &facts);
 	now = arm_decide(&facts);
+	selftest_ready(k->selftest,
+		       now.step == ARM_ARMED || (now.step == ARM_UNHEALTHY && facts.roles_known &&
+						 facts.beat_ms <= HERITAGE_STALE_MS));
 	if (k->steer && steer_armed(k->steer) != (now.step == ARM_ARMED))
 		steer_arm(k->steer, now.step == ARM_ARMED);
 	if (now.step == k->verdict.step && !strcmp(now.why_not, k->verdict.why_not))
@@ -230,7 +235,24 @@ static void way_inspect(struct tarnd *k)
 			 "what is steered does not reach our stack: a firewall, a rule?");
 		rc = -EEXIST;
 	}
+	if (rc == -EEXIST && !k->broken[0])
+		selftest_run(k->selftest, 0);
+	if (!rc && selftest_broken(k->selftest)) {
+		snprintf(why, sizeof(why), "%s", selftest_broken(k->selftest));
+		rc = -EEXIST;
+	}
 	heritage_reason(k->broken, rc ? why : "");
+}
+
+static void selftest_done(const struct heritage_selftest *result, void *arg)
+{
+	union heritage_message m = { .selftest = *result };
+	struct tarnd *k = arg;
+
+	plane_tell(k->plane, &m);
+	if (k->steer)
+		way_inspect(k);
+	review(k);
 }
 
 static void on_roles(evutil_socket_t fd, short what, void *arg)
@@ -287,7 +309,7 @@ static json_t *status_document(void *arg)
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
 	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:o, s:o, s:o}",
+			 "s:i, s:I, s:i, s:I, s:o, s:o, s:o, s:o}",
 			 "state", arm_step_name(k->verdict.step),				/**/
 			 "armed", k->verdict.step == ARM_ARMED,					/**/
 			 "why_not_armed", k->verdict.why_not,					/**/
@@ -309,6 +331,7 @@ static json_t *status_document(void *arg)
 			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
 			 "reload", reload_json(&k->reload),				     /**/
 			 "mint", authority_json(k->authority),				     /**/
+			 "selftest", selftest_json(k->selftest),			     /**/
 			 "counters", status_counters(k));
 }
 
@@ -428,6 +451,8 @@ static void message_in(const union heritage_message *m, void *arg)
 
 	if (m->head.type == HERITAGE_READY)
 		change_greet(k->change);
+	else if (m->head.type == HERITAGE_SELFTEST_RUN)
+		selftest_run(k->selftest, m->selftest_run.id);
 	else if (m->head.type == HERITAGE_SETTING || m->head.type == HERITAGE_CHANGE)
 		change_message(k->change, m, (uint64_t)k->config.settings.admin.confirm);
 }
@@ -612,6 +637,7 @@ static void parts_end(struct tarnd *k)
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		event_drop(events[i]);
 	status_free(&k->status);
+	selftest_free(&k->selftest);
 	plane_free(&k->plane);
 	authority_free(&k->authority);
 	change_free(&k->change);
@@ -642,6 +668,10 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 	rc = authority_new(k->config.settings.keeper.state, &k->authority);
 	if (!rc)
 		rc = network_begin(k, why);
+	if (!rc &&
+	    (rc = selftest_new(base, k->steer, k->net, (uint64_t)k->config.settings.keeper.selftest,
+			       selftest_done, k, &k->selftest)))
+		snprintf(why, TARND_WHY_MAX, "selftest: %s", strerror(-rc));
 	if (!rc)
 		rc = plane_begin(k, why);
 	if (!rc && (rc = status_new(base, socket, status_document, k, &k->status)))

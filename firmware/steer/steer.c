@@ -535,6 +535,13 @@ uint64_t steer_heard(const struct steer *s, int ifindex)
 	return heard.dhcp_reply + heard.router_advert + heard.dns_reply;
 }
 
+void steer_maps(const struct steer *s, struct steer_maps *ret_maps)
+{
+	ret_maps->flows = bpf_map__fd(s->main->maps.flows);
+	ret_maps->bypass = bpf_map__fd(s->main->maps.bypass);
+	ret_maps->vendors = bpf_map__fd(s->main->maps.vendors);
+}
+
 void steer_stats(const struct steer *s, uint64_t ret_stats[TARN_STAT_COUNT])
 {
 	int map = bpf_map__fd(s->main->maps.stats), cpus = libbpf_num_possible_cpus();

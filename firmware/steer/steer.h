@@ -110,6 +110,12 @@ void steer_seen(struct steer *s);
 /* Signs of a router behind a port, since scout_in was put there. */
 uint64_t steer_heard(const struct steer *s, int ifindex);
 
+/* Descriptors of maps, borrowed; for firmware/steer/probe.h. */
+struct steer_maps {
+	int flows, bypass, vendors;
+};
+void steer_maps(const struct steer *s, struct steer_maps *ret_maps);
+
 void steer_stats(const struct steer *s, uint64_t ret_stats[TARN_STAT_COUNT]);
 /* "SYN_STEERED" and the words for people. */
 const char *steer_stat_name(enum tarn_stat stat);

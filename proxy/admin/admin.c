@@ -20,6 +20,7 @@
 
 #include "proxy/admin/access.h"
 #include "proxy/admin/changes.h"
+#include "proxy/admin/selftests.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -39,6 +40,7 @@ struct admin {
 	struct asks *asks;
 	struct access *access;
 	struct changes *changes;
+	struct selftests *selftests;
 	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
 	char *path; /* of the socket file that we made, or NULL */
@@ -68,6 +70,17 @@ void admin_changed(struct admin *admin, const struct heritage_changed *changed)
 {
 	if (admin)
 		changes_told(admin->changes, changed);
+}
+
+struct selftests *admin_selftests(struct admin *admin)
+{
+	return admin->selftests;
+}
+
+void admin_selftest(struct admin *admin, const struct heritage_selftest *result)
+{
+	if (admin)
+		selftests_told(admin->selftests, result);
 }
 
 uint64_t admin_started_ms(const struct admin *admin)
@@ -181,6 +194,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 	rc = asks_new(control, admin, &admin->asks);
 	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
 	rc = rc ? rc : changes_new(control, &admin->changes);
+	rc = rc ? rc : selftests_new(control, &admin->selftests);
 	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
 	if (rc < 0) {
@@ -203,6 +217,7 @@ void admin_free(struct admin **ptr)
 	if (admin->http)
 		evhttp_free(admin->http);
 	web_free(&admin->web);
+	selftests_free(&admin->selftests);
 	changes_free(&admin->changes);
 	access_free(&admin->access);
 	if (admin->path && lstat(admin->path, &st) == 0 && st.st_dev == admin->dev &&

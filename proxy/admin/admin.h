@@ -24,8 +24,15 @@ void admin_free(struct admin **admin);
 struct heritage_changed;
 void admin_changed(struct admin *admin, const struct heritage_changed *changed);
 
+/* ... and what came of its selftest. */
+struct heritage_selftest;
+void admin_selftest(struct admin *admin, const struct heritage_selftest *result);
+
 struct changes;
 struct changes *admin_changes(struct admin *admin);
+
+struct selftests;
+struct selftests *admin_selftests(struct admin *admin);
 
 struct access;
 struct access *admin_access(struct admin *admin);

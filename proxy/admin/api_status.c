@@ -6,12 +6,20 @@
 #include "proxy/admin/question.h"
 #include "proxy/admin/report.h"
 #include "proxy/admin/route.h"
+#include "proxy/admin/selftests.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 static void get_status(struct admin_ask *ask)
 {
-	admin_answer_json(ask, 200, report_status(ask->control, admin_started_ms(ask->admin)));
+	json_t *status = report_status(ask->control, admin_started_ms(ask->admin));
+
+	if (status && json_object_set_new(status, "selftest",
+					  selftests_json(admin_selftests(ask->admin))) < 0) {
+		json_decref(status);
+		status = NULL;
+	}
+	admin_answer_json(ask, 200, status);
 }
 
 static void get_stat(struct admin_ask *ask)

@@ -32,7 +32,8 @@
 	X(import)                                                                                  \
 	X(tls)                                                                                     \
 	X(objects)                                                                                 \
-	X(cache)
+	X(cache)                                                                                   \
+	X(selftest)
 
 #define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)

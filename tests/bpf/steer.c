@@ -437,6 +437,29 @@ static void disarmed_passes(void **state)
 	passed(tcp(DEVICE, 40002, VENDOR, 80, SYN), PASS_DISARMED);
 }
 
+static void selftest_is_steered_though_nothing_is_armed(void **state)
+{
+	static const uint8_t mac[6] = TARN_SELFTEST_MAC;
+	struct frame f = tcp(DEVICE, 40000, VENDOR, 80, SYN);
+	struct tarn_config c = well();
+
+	(void)state;
+	memcpy(f.b, mac, sizeof(mac));
+	steered(f, SELFTEST);
+	c.armed = 0;
+	config_set(c);
+	f = tcp(DEVICE, 40001, VENDOR, 80, SYN);
+	passed(f, PASS_DISARMED);
+	f = tcp(DEVICE, 40002, VENDOR, 80, SYN);
+	memcpy(f.b, mac, sizeof(mac));
+	steered(f, SELFTEST);
+	/* Nor is it steered to a worker that would not answer. */
+	beat_set(0);
+	f = tcp(DEVICE, 40003, VENDOR, 80, SYN);
+	memcpy(f.b, mac, sizeof(mac));
+	passed(f, PASS_STALE);
+}
+
 static void old_heartbeat_passes(void **state)
 {
 	(void)state;
@@ -1194,6 +1217,7 @@ int main(void)
 		SCENE(other_ports_and_addresses_pass),
 		SCENE(expired_vendor_passes),
 		SCENE(disarmed_passes),
+		SCENE(selftest_is_steered_though_nothing_is_armed),
 		SCENE(old_heartbeat_passes),
 		SCENE(no_listener_passes),
 		SCENE(dying_data_plane_passes),

@@ -33,6 +33,8 @@ function faultsOf(s) {
 		add('warn', 'store_error', { error: s.cache.last_error });
 	if (s.intercept?.keeper && !s.intercept.armed && !cut.length)
 		add('bad', 'not_armed', { why: coded('whynot', s.intercept.why_not, s.intercept.why_not) });
+	if (s.selftest?.state === 'failed')
+		add('bad', 'selftest', { text: s.selftest.text, todo: coded('selftest.todo', s.selftest.code, s.selftest.todo) });
 	if (s.intercept?.hang_kills)
 		add('warn', 'hang_kills', { n: s.intercept.hang_kills });
 	for (const p of s.problems ?? [])

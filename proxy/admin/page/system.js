@@ -35,8 +35,14 @@ export default {
 		const draw = () => counters.set(zero ? all : all.filter(c => c.value !== 0));
 
 		function showTest(r) {
-			clear(testBody, h('p', { class: 'tag' }, lamp(r.ok ? 'ok' : 'bad'), h('b', null, t(r.ok ? 'selftest.ok' : 'selftest.bad')), h('span', { class: 'under' }, ago(r.at))),
-				h('ul', null, (r.steps ?? []).map(s => h('li', null, lamp(s.ok ? 'ok' : 'bad'), ' ', coded('selftest', s.name), s.text && h('span', { class: 'under' }, ` ${s.text}`)))));
+			const run = r.state === 'ok' || r.state === 'failed', ok = r.state === 'ok';
+			if (!run) {
+				clear(testBody, h('p', null, r.text || t('selftest.none')));
+				return;
+			}
+			clear(testBody, h('p', { class: 'tag' }, lamp(ok ? 'ok' : 'bad'), h('b', null, t(ok ? 'selftest.ok' : 'selftest.bad')), h('span', { class: 'under' }, ago(r.at))),
+				!ok && h('p', null, `${r.text}. ${coded('selftest.todo', r.code, r.todo)}`),
+				h('ul', null, r.steps.map(s => h('li', null, lamp(s.ok === null ? 'off' : s.ok ? 'ok' : 'bad'), ' ', coded('selftest.step', s.name, s.text)))));
 		}
 		async function test() {
 			clear(testBody, t('selftest.running'));

@@ -66,7 +66,7 @@ static void hold_number(void)
 
 static int begin(void **state)
 {
-	static const struct keeper_calls calls = { on_stop, on_seen, on_minted, NULL };
+	static const struct keeper_calls calls = { on_stop, on_seen, on_minted, NULL, NULL };
 	int pair[2];
 
 	(void)state;

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 90
+#
+# The selftest finds what cuts interception without a word - a filter in front, a firewall's rules, another program - and
+# names it, without any device; and nothing of it is ever on a wire or in the bridge's table.
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+[[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
+command -v nft >/dev/null || skip_all 'nft is not here'
+
+PROXY=$BUILD/bin/tarn-proxy
+unset FAKEPROXY_VENDORS
+topology bridge
+config 'lan = lan0' 'wan = wan0'
+cat >>"$work/tarn.conf" <<-END
+	size = 64M
+	[dns]
+	servers = 198.51.100.53
+	probe_interval = 1s
+END
+sed -i 's/^\[keeper\]/&\nselftest = 1s/' "$work/tarn.conf"
+ip -n "$(ns box)" link add br0 type bridge
+addr box br0 10.7.0.5/24 2001:db8:7::5/64
+ip -n "$(ns box)" link set br0 up
+via box 10.7.0.1 2001:db8:7::1
+
+# Whoever has an address of the selftest, on either cable of the box, is counted.
+for at in switch:uplink router:in0; do
+	in_ns "${at%:*}" nft -f - <<-END
+		table netdev seen {
+			chain in {
+				type filter hook ingress device ${at#*:} priority 0;
+				ip saddr { 192.0.0.8, 192.0.2.1 } counter
+				ip daddr { 192.0.0.8, 192.0.2.1 } counter
+				ip6 saddr 100::/64 counter
+				ip6 daddr 100::/64 counter
+				ether saddr 00:00:00:00:00:00 counter
+				ether daddr 01:80:c2:00:00:01 counter
+			}
+		}
+	END
+done
+seen() { for at in switch router; do in_ns "$at" nft list table netdev seen; done | grep -o 'packets [0-9]*'; }
+unseen() { seen | sort | uniq -c && [[ $(seen | sort -u) == 'packets 0' ]]; }
+learned() { bridge -n "$(ns box)" fdb show br br0 | grep -E '^(00:00:00:00:00:00|01:80:c2:00:00:01) ' | grep -v permanent; }
+
+ctl() { "$BUILD/bin/tarnctl" -s "$work/proxy.sock" -k "$work/keeper.sock" "$@" 2>&1; }
+stat() { ctl stat | awk -v name="$1" '$1 == name {print $2}'; }
+well() { ctl selftest >/dev/null; }
+fault_is() { status_is .selftest.fault "$1"; }
+# found FAULT WHAT: within the time of some selftests; shown by the API, tarnctl and the status.
+found() {
+	check "$2: found, as '$1'" wait_until 10 fault_is "$1" || status .selftest
+	ctl selftest --json >"$work/answer"
+	check '... tarnctl selftest says so' test "$? $(jq -r .code "$work/answer")" = "1 $1"
+	check '... and what to do' jq -e '(.todo | length) > 20 and (.text | length) > 10 and ([.steps[].ok] | index(false))' "$work/answer"
+	ctl selftest | sed 's/^/# /'
+	ctl status >"$work/answer"
+	check '... the status is red' grep -q 'the selftest fails' "$work/answer" || sed 's/^/# /' "$work/answer"
+}
+gone() {
+	check '... taken away: all is well' wait_until 15 well
+	check '... and armed' wait_until 10 armed
+	check '... a connection is intercepted' wait_until 5 intercepted dev1 $url
+}
+url=http://198.51.100.10/
+
+tarnd_start
+check 'it runs by itself, in both families' wait_until 20 status_is '"\(.selftest.state) \(.selftest.ways)"' 'ok 2' || logs_show
+check 'armed' wait_until 10 armed || logs_show
+check 'a connection is intercepted' wait_until 5 intercepted dev1 $url
+steered=$(status .counters.selftest)
+accepted=$(stat conn.accepted)
+ctl selftest >"$work/answer"
+check 'on demand: well' test $? = 0
+sed 's/^/# /' "$work/answer"
+check 'each step is told' test "$(grep -c '^  ok ' "$work/answer")" = 4
+check 'its packets are counted apart' test "$(status .counters.selftest)" -gt "$steered"
+check 'it is none of the connections' test "$(stat conn.accepted)" = "$accepted"
+check 'a metric tells it' test "$(stat selftest.ok)" = 1
+
+# A program in front of ours that drops what it likes.
+clang=$(command -v clang-14 || command -v clang)
+if [[ -n $clang ]]; then
+	cat >"$work/drop.c" <<-END
+		__attribute__((section("xdp"), used)) int drop(void *context) { return 1; }
+		char licence_of[] __attribute__((section("license"), used)) = "GPL";
+	END
+	"$clang" -O2 -g -target bpf -c "$work/drop.c" -o "$work/drop.o"
+	in_ns box ip link set dev lan0 xdpgeneric obj "$work/drop.o" sec xdp
+	found unseen 'an XDP program that drops'
+	check '... it names the port' eval 'status .selftest.text | grep -q "^lan0: "'
+	in_ns box ip link set dev lan0 xdpgeneric off
+	gone
+else
+	skip 'an XDP program that drops' 'clang is not here'
+fi
+
+in_ns box nft -f - <<<'table inet wall { chain in { type filter hook input priority 0; iifname "icpt0" drop; }; }'
+found lost 'a firewall that drops what is steered'
+check '... nothing is intercepted meanwhile' wait_until 5 status_is .armed false
+check '... a device reaches the vendor' direct dev1 $url
+in_ns box nft delete table inet wall
+gone
+
+in_ns box nft -f - <<<'table inet wall { chain out { type filter hook output priority 0; tcp sport 80 drop; }; }'
+found unanswered 'a firewall that drops the answers'
+check '... nothing is intercepted meanwhile' wait_until 5 status_is .armed false
+check '... a device reaches the vendor' direct dev1 $url
+in_ns box nft delete table inet wall
+gone
+
+check 'nothing of it was on a cable' unseen
+check "the bridge's table knows nothing of it" test -z "$(learned)"
+tarnd_stop
+check 'tarnd ends well' test "$tarnd_status" = 0
+done_testing
