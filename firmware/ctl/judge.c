@@ -210,6 +210,12 @@ static void judge_proxy(struct status *s)
 	else if (state[0] && strcmp(state, "ok") != 0 && strcmp(state, "no_upstream") != 0 &&
 		 strcmp(state, "uncached") != 0)
 		problem(s, CTL_DEGRADED, "tarn-proxy", state, "");
+	if (judge_counter(s, "admin.unheard") > 0)
+		note(s,
+		     "The admin page is not on %.0f of the addresses of [admin] listen: another "
+		     "program has them "
+		     "(`tarnctl log`, admin.listen)",
+		     judge_counter(s, "admin.unheard"));
 	if (over > 0)
 		note(s,
 		     "%.0f connections were turned away because [proxy] max_connections were open",

@@ -441,7 +441,8 @@ static int listen_at(const struct addr *addr)
 	return fd;
 }
 
-static int listen_all(struct web *web, const struct addr_list *addresses)
+/* Devices come first: an address that another program has is no reason for the data plane not to start. */
+static void listen_all(struct web *web, const struct addr_list *addresses)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -455,9 +456,8 @@ static int listen_all(struct web *web, const struct addr_list *addresses)
 		LOG(fd < 0 ? LOG_L_ERROR : LOG_L_NOTICE, "admin.listen", "at=%s error=%s",
 		    addr_format(&addresses->v[i], text), fd < 0 ? strerrorname_np(-fd) : "none");
 		if (fd < 0)
-			return fd;
+			STAT_INC(STAT_ADMIN_UNHEARD);
 	}
-	return 0;
 }
 
 static int http_make(struct web *web)
@@ -497,11 +497,11 @@ int web_new(struct worker *control, struct asks *asks, struct access *access, st
 	CHECK_OK(evtimer_assign(&web->sweep, control->base, on_sweep, web));
 	rc = cert_new(control, &settings->admin.names, &settings->admin.listen, &web->cert);
 	rc = rc ? rc : http_make(web);
-	rc = rc ? rc : listen_all(web, &settings->admin.listen);
 	if (rc < 0) {
 		web_free(&web);
 		return rc;
 	}
+	listen_all(web, &settings->admin.listen);
 	on_sweep(-1, 0, web);
 	*ret_web = web;
 	return 0;

@@ -16,7 +16,10 @@ struct asks;
 struct access;
 struct web;
 
-/* Listens where the settings say; nowhere gives 0 and NULL. 0 or -errno (logged). Before the process is confined. */
+/*
+ * Listens where the settings say; nowhere gives 0 and NULL. An address that can't be had is counted and logged. 0 or
+ * -errno. Before the process is confined.
+ */
 MUST_USE int web_new(struct worker *control, struct asks *asks, struct access *access,
 		     struct web **ret_web);
 /* asks_free() before: nothing may be under way. */

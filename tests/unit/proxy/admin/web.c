@@ -97,12 +97,40 @@ static void test_both_families_one_port(void **state)
 	rig_end(&rig);
 }
 
+/* Somebody else has the port: the data plane starts all the same, as devices come first. */
+static void test_a_port_that_is_taken(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int64_t before = stat_read(STAT_ADMIN_UNHEARD);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t n = sizeof(at);
+	struct web *web = NULL;
+	struct asks *asks;
+	struct rig rig;
+	char listening[64];
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	snprintf(listening, sizeof(listening), "admin.listen=127.0.0.1:%u", ntohs(at.sin_port));
+	rig_make(&rig, NULL, (const char *const[]){ listening, NULL });
+	assert_int_equal(asks_new(rig.worker, NULL, &asks), 0);
+	assert_int_equal(web_new(rig.worker, asks, NULL, &web), 0);
+	assert_int_equal(stat_read(STAT_ADMIN_UNHEARD), before + 1);
+	asks_free(&asks);
+	web_free(&web);
+	rig_end(&rig);
+	close(fd);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_end_with_guests),
 		cmocka_unit_test(test_no_address_no_web),
 		cmocka_unit_test(test_both_families_one_port),
+		cmocka_unit_test(test_a_port_that_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
