@@ -262,6 +262,48 @@ static void a_disk_that_fails_at_the_start(void **state)
 	}
 }
 
+/* One start with the fault. Gives whether it happened. */
+static bool start(enum fault_kind kind, long at, bool forever)
+{
+	fault_disarm();
+	rig_new(&rig, RIG_LIMIT);
+	memset(keys, 0, sizeof(keys));
+	for (unsigned i = 0; i < KEYS; i++)
+		put(i, i + 1, 2 * RIG_CHUNK + i);
+	assert_int_equal(rig_commit(&rig), 0);
+	rig_close(&rig);
+
+	fault_arm(kind, at, forever);
+	rig_open(&rig);
+	check_keys(true);
+	for (int i = 0; i < 3; i++)
+		rig_step(&rig, 1000);
+	check_keys(true);
+	fault_disarm();
+	heal();
+	check_keys(false);
+	assert_int_equal(rig_files(&rig, "store.mdb.broken-"), 0);
+	rig_free(&rig);
+	return fault.fired;
+}
+
+/* Opening without descriptors or memory: offline, then well, and nothing is set aside for it. */
+static void a_start_without_means(void **state)
+{
+	(void)state;
+	may_evict = false;
+	for (enum fault_kind kind = FAULT_OPEN; kind <= FAULT_MMAP; kind++) {
+		for (int forever = 0; forever < 2; forever++) {
+			long at = 1;
+
+			while (start(kind, at, forever))
+				at++;
+			print_message("# kind %d: %ld runs\n", kind, at);
+			assert_true(at > 2);
+		}
+	}
+}
+
 /*
  * Really no room: the file may grow no further (a limit of the process, as a full partition would be), although
  * the store's own limit is far. It goes on storing in the room it has.
@@ -314,6 +356,7 @@ int main(void)
 		cmocka_unit_test(a_disk_error_for_a_while),
 		cmocka_unit_test(a_short_write),
 		cmocka_unit_test(a_disk_that_fails_at_the_start),
+		cmocka_unit_test(a_start_without_means),
 		cmocka_unit_test(lives_in_the_room_there_is),
 	};
 
