@@ -16,11 +16,15 @@ $(BUILD)/boot/tarn-first: $(call objects,$(boot_first))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $(filter %.o,$^)
 
-.PHONY: image image-lock flash boot-programs
+.PHONY: image image-lock image-test image-test-all flash boot-programs
 boot-programs: $(BOOT_PROGRAMS)
 ##@ Appliance
 image: all boot-programs deps-image ## the appliance's image for amd64 (build/tarn-*.img.zst and .update)
 	@BUILD=$(BUILD) image/build
+image-test: tests ## [tests/image/qemu/boot.sh] boot it in QEMU between a branch office and its vendor (as root; minutes)
+	@BUILD=$(BUILD) tests/reach tests/run image/qemu/boot.sh
+image-test-all: tests ## [tests/image/qemu] every scenario in QEMU
+	@BUILD=$(BUILD) IMAGE_ALL=1 tests/reach tests/run $(patsubst tests/%,%,$(filter-out %/lib.sh,$(wildcard tests/image/qemu/*.sh)))
 flash: ## [image/flash] write the newest image to a disk: DISK=/dev/sdX; it shows which that is, and asks
 	@BUILD=$(BUILD) image/flash "$(DISK)"
 image-lock: ## take down the newest packages of ARCH that the image is made of

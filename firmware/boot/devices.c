@@ -2,7 +2,8 @@
 /*
  * What a device needs is its MODALIAS (Documentation/driver-api/driver-model/platform.rst and the uevent messages of
  * lib/kobject_uevent.c: "add@/devices/...", then NUL-terminated KEY=value). Aliases collect while a modprobe runs,
- * and go to the next one together; one that was asked for is not asked for again.
+ * and go to the next one together; one that was asked for is not asked for again. What the bridge and its ports need
+ * goes before all else: the office waits for it.
  *
  *	devices_new ──► walk of /sys/devices ──┐
  *	uevent ──────► alias_add ──────────────┴─► pending ──► modprobe_next ──► (SIGCHLD) devices_ended ──┐
@@ -27,7 +28,7 @@
 #define MODPROBE   "/sbin/modprobe"
 #define ALIAS_MAX  400
 #define SEEN_MAX   4096
-#define BATCH_MAX  512
+#define BATCH_MAX  48 /* few, so that a port found meanwhile does not wait long */
 #define UEVENT_BUF (2 << 20)
 
 /* What no alias asks for early enough, or at all. */
@@ -43,7 +44,8 @@ struct devices {
 	struct event *readable;
 	pid_t modprobe;
 	char *seen[SEEN_MAX]; /* every alias, in the order they came */
-	size_t seen_n, asked_n;
+	bool asked[SEEN_MAX];
+	size_t seen_n, left;
 };
 
 static struct devices *walked; /* nftw(3) takes no argument */
@@ -56,8 +58,30 @@ static void alias_add(struct devices *d, const char *alias)
 		if (!strcmp(d->seen[i], alias))
 			return;
 	d->seen[d->seen_n] = strdup(alias);
-	if (d->seen[d->seen_n])
-		d->seen_n++;
+	if (!d->seen[d->seen_n])
+		return;
+	d->seen_n++;
+	d->left++;
+}
+
+/* Network cards (PCI class 02), and virtio, where they are behind another bus. */
+static bool is_urgent(const char *alias)
+{
+	return !strcmp(alias, "bridge") || !strncmp(alias, "virtio:d00000001", 16) ||
+	       !strncmp(alias, "pci:v00001AF4", 13) ||
+	       (!strncmp(alias, "pci:", 4) && strstr(alias, "bc02sc"));
+}
+
+static size_t batch_take(struct devices *d, bool urgent, const char **argv, size_t n)
+{
+	for (size_t i = 0; i < d->seen_n && n < BATCH_MAX; i++) {
+		if (d->asked[i] || (urgent && !is_urgent(d->seen[i])))
+			continue;
+		d->asked[i] = true;
+		d->left--;
+		argv[n++] = d->seen[i];
+	}
+	return n;
 }
 
 static void modprobe_next(struct devices *d)
@@ -65,10 +89,12 @@ static void modprobe_next(struct devices *d)
 	const char *argv[BATCH_MAX + 3] = { MODPROBE, "-abq" };
 	size_t n = 2;
 
-	if (d->modprobe > 0 || d->asked_n == d->seen_n)
+	if (d->modprobe > 0 || !d->left)
 		return;
-	while (d->asked_n < d->seen_n && n < BATCH_MAX)
-		argv[n++] = d->seen[d->asked_n++];
+	n = batch_take(d, true, argv, n);
+	if (n == 2)
+		n = batch_take(d, false, argv, n);
+	argv[n] = NULL;
 	d->modprobe = run_start(argv, -1, NULL);
 	if (d->modprobe < 0)
 		LOG(LOG_L_ERROR, "devices.modprobe", "error=%d", (int)d->modprobe);
@@ -76,7 +102,7 @@ static void modprobe_next(struct devices *d)
 
 bool devices_busy(const struct devices *d)
 {
-	return d->modprobe > 0 || d->asked_n < d->seen_n;
+	return d->modprobe > 0 || d->left;
 }
 
 bool devices_ended(struct devices *d, pid_t pid)

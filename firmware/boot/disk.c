@@ -215,7 +215,8 @@ int disk_labelled(const char *label, const struct disk *boot_disk, char ret_path
 	int rc = -ENOENT;
 
 	while (dir && rc && (e = readdir(dir))) {
-		if (!is_disk(e) || !strncmp(e->d_name, boot_disk->name, strlen(boot_disk->name)))
+		if (!is_disk(e) ||
+		    (boot_disk && !strncmp(e->d_name, boot_disk->name, strlen(boot_disk->name))))
 			continue;
 		(void)snprintf(path, sizeof(path), "/dev/%.40s", e->d_name);
 		if (fat_labelled(path, label)) {

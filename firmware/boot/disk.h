@@ -37,7 +37,7 @@ MUST_USE int disk_find(struct disk *ret_disk);
  */
 MUST_USE int disk_grow(const struct disk *disk, bool *ret_grown);
 
-/* Is there a device with this file system label (vfat), as a stick's? Its node into `ret_path`. -ENOENT. */
+/* Is there a device with this file system label (vfat), as a stick's? Its node into `ret_path`. -ENOENT. `boot_disk` (NULL: none) is left out. */
 MUST_USE int disk_labelled(const char *label, const struct disk *boot_disk, char ret_path[48]);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,12 +18,16 @@
 #include "firmware/base/check.h"
 #include "firmware/base/log.h"
 #include "firmware/base/span.h"
+#include "firmware/boot/run.h"
 
 #define ID_PATH	      "/state/id"
 #define ID_BYTES      16
+#define SSH_KEY	      "/state/ssh/hostkey"
 #define VENDORS	      "/run/tarn/vendors"
 #define VENDORS_BUILT "/usr/share/tarn/vendors"
 #define VENDORS_OWN   "/state/vendors"
+#define CONF	      "/state/etc/tarn.conf"
+#define CONF_FIRST    "/usr/share/tarn/first.conf"
 
 static const struct {
 	const char *path, *value;
@@ -43,6 +48,8 @@ static const struct {
 	{ "/proc/sys/user/max_user_namespaces", "0" },
 	{ "/proc/sys/vm/mmap_min_addr", "65536" },
 	{ "/proc/sys/net/core/bpf_jit_harden", "1" },
+	/* The admin page's port is for tarn-proxy, which has no capability. */
+	{ "/proc/sys/net/ipv4/ip_unprivileged_port_start", "443" },
 	{ "/proc/sys/net/ipv4/ip_forward", "0" },
 	{ "/proc/sys/net/ipv6/conf/all/forwarding", "0" },
 	{ "/proc/sys/net/ipv4/conf/all/accept_redirects", "0" },
@@ -156,47 +163,96 @@ void host_identity(void)
 	LOG(LOG_L_NOTICE, "host.id", "id=%.6s", id);
 }
 
-/* Each profile of a folder as a link in the one that tarnd reads; a later folder's wins by its name. */
-static void vendors_link(const char *folder)
+/* A copy, not a link: tarn-proxy is confined to the folder that it reads. */
+static int file_copy(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1, rc = 0;
+	ssize_t n = -1;
+
+	if (in < 0)
+		return -errno;
+	(void)unlink(to);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	while (out >= 0 && (n = sendfile(out, in, NULL, 1 << 20)) > 0)
+		;
+	if (out < 0 || n < 0)
+		rc = -errno;
+	if (out >= 0)
+		close(out);
+	close(in);
+	return rc;
+}
+
+/* Each profile of a folder into the one that tarnd reads; a later folder's wins by its name. */
+static void vendors_take(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *e;
 	char from[300], to[300];
+	int rc;
 
 	while (dir && (e = readdir(dir))) {
 		if (e->d_name[0] == '.')
 			continue;
 		(void)snprintf(from, sizeof(from), "%s/%s", folder, e->d_name);
 		(void)snprintf(to, sizeof(to), VENDORS "/%s", e->d_name);
-		(void)unlink(to);
-		if (symlink(from, to))
-			LOG(LOG_L_WARN, "host.vendors", "error=%d", errno);
+		rc = file_copy(from, to);
+		if (rc)
+			LOG(LOG_L_WARN, "host.vendors", "file=%.200s error=%d", from, rc);
 	}
 	if (dir)
 		closedir(dir);
 }
 
-void host_config(const struct disk *disk)
+void host_vendors(void)
 {
-	static const char *const folders[] = { "/run/tarn",   VENDORS,	      "/state/etc",
-					       "/state/lib",  VENDORS_OWN,    "/state/log",
-					       "/state/boot", "/run/openntpd" };
+	vendors_take(VENDORS_BUILT);
+	vendors_take(VENDORS_OWN);
+}
 
-	(void)disk;
+/* tarn-proxy is confined to what is there when it starts; DHCP may come after it. */
+static void resolver_make(void)
+{
+	int fd = open("/run/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != EEXIST)
+		LOG(LOG_L_WARN, "host.resolver", "error=%d", errno);
+}
+
+void host_config(void)
+{
+	static const char *const folders[] = { "/run/tarn",	   VENDORS,
+					       "/state/etc",	   "/state/lib",
+					       VENDORS_OWN,	   "/state/log",
+					       "/state/boot",	   "/state/ssh",
+					       "/run/openntpd",	   "/run/openntpd/db",
+					       "/run/openntpd/run" };
+
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		if (mkdir(folders[i], 0755) && errno != EEXIST)
 			LOG(LOG_L_WARN, "host.folder", "path=%s error=%d", folders[i], errno);
+	resolver_make();
 	(void)chmod("/state/lib", 0700);
-	vendors_link(VENDORS_BUILT);
-	vendors_link(VENDORS_OWN);
+	(void)chmod("/state/ssh", 0700);
+	host_vendors();
 	(void)unlink("/state/etc/vendors");
 	if (symlink(VENDORS, "/state/etc/vendors"))
 		LOG(LOG_L_WARN, "host.vendors", "error=%d", errno);
+	if (access(CONF, F_OK) && file_copy(CONF_FIRST, CONF))
+		LOG(LOG_L_WARN, "host.conf", "error=%d", errno);
 }
 
 bool host_wants_ssh(void)
 {
-	return !access("/state/ssh/authorized_keys", R_OK);
+	static const char *const argv[] = {
+		"/usr/bin/dropbearkey", "-t", "ed25519", "-f", SSH_KEY, NULL
+	};
+
+	if (access("/state/ssh/authorized_keys", R_OK))
+		return false;
+	return !access(SSH_KEY, R_OK) || !run_tool(argv, NULL, 60);
 }
 
 static uint64_t meminfo(const char *key)

@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct disk;
-
 /* From the kernel's command line, which is part of what is signed. */
 struct host_flags {
 	bool debug;	     /* tarn.debug: a shell on debug_tty */
@@ -25,8 +23,11 @@ void host_hardening(void);
 /* /state/id: made at the first boot. Sets the host's name by it. */
 void host_identity(void);
 
-/* /etc/tarn and what stands in it, before tarnd reads it. */
-void host_config(const struct disk *disk);
+/* /etc/tarn and what stands in it, before tarnd reads it. At the first boot that is first.conf. */
+void host_config(void);
+
+/* The built-in profiles and the own ones, together in one folder. */
+void host_vendors(void);
 
 /* Keys were given for it. */
 bool host_wants_ssh(void);

@@ -4,7 +4,7 @@
  *
  *	machine_new     bridge without ports, devices begin to load
  *	  on uevent       each Ethernet port joins the bridge at once: devices pass from here on
- *	  on tick         disk_look: is the boot disk there? after DISK_WAIT_MS we go on without
+ *	  on tick         disk_look: is the boot disk there? after DISK_WAIT_MS without news we go on without
  *	    └► disk_take    grow, check, mount; identity; assessment of the slot
  *	         └► services_begin   DHCP, time, tarnd as soon as the ports are known
  *	  on tick         health_see_to: tarnd well? then the slot is good, or in the end it is not
@@ -41,22 +41,29 @@
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
 #include "firmware/boot/screen.h"
+#include "firmware/boot/seed.h"
 #include "firmware/boot/service.h"
 #include "firmware/boot/volumes.h"
 #include "firmware/boot/watchdog.h"
 #include "firmware/net/kernel.h"
 
-#define TICK_MS	       100
-#define SLOW_TICK_MS   1000
-#define DISK_WAIT_MS   30000
-#define PORTS_WAIT_MS  3000
-#define PORTS_MOVED_MS 2000
-#define HEALTHY_S      120 /* a slot on trial has so long */
-#define WELL_MS	       5000
-#define DEAF_LIMIT     20 /* questions that tarnd leaves unanswered in a row, one a second */
-#define CONFIG_WRONG   78 /* EX_CONFIG */
-#define KEEPER_SOCKET  "/run/tarn/keeper.sock"
-#define TARN_UID       800
+#define TICK_MS		  100
+#define SLOW_TICK_MS	  1000
+#define DISK_WAIT_MS	  30000 /* after the last device was seen to */
+#define DISK_LIMIT_MS	  180000
+#define PORTS_WAIT_MS	  3000
+#define PORTS_MOVED_MS	  2000
+#define HEALTHY_S	  120 /* a slot on trial has so long */
+#define WELL_MS		  5000
+#define DEAF_LIMIT	  20  /* questions that tarnd leaves unanswered in a row, one a second */
+#define DEAF_FIRST	  180 /* while it starts: its BPF programs take a slow machine long */
+#define CONFIG_WRONG	  78  /* EX_CONFIG */
+#define KEEPER_SOCKET	  "/run/tarn/keeper.sock"
+#define TARN_UID	  800
+
+#define PASSWORD_NOTE	  "/state/boot/password-unseen"
+#define PASSWORD_THERE	  3 /* tarnctl's status: somebody has one */
+#define PASSWORD_AGAIN_MS 10000
 
 enum {
 	S_TARND,
@@ -102,16 +109,20 @@ struct machine {
 	struct event *tick, *slow, *sigchld, *sigterm, *sigint, *sigusr2;
 	struct disk disk;
 	bool disk_known, disk_over; /* found; or not looked for any more */
-	bool services;
+	bool services, sticks;	    /* begun; a disk came */
 	enum volume_fate state, cache;
 	uint64_t cache_bytes;
-	uint64_t begun_ms, ports_at_ms, well_since_ms, ready_ms;
+	uint64_t begun_ms, busy_ms, ports_at_ms, well_since_ms, ready_ms;
 	unsigned ports_moved; /* since tarnd was started */
 	unsigned deaf;
+	bool heard; /* tarnd has answered since its start */
 	struct host_flags flags;
 	struct assess assess;
 	struct health health;
 	struct service service[SERVICES];
+	bool password_done;
+	uint64_t password_ms; /* not before */
+	char password[64];    /* that was made at this start; shown, kept nowhere */
 	int how;
 };
 
@@ -153,19 +164,25 @@ static void ports_follow(struct machine *m, uint64_t now)
 
 static void on_block(const char *name, bool there, void *arg)
 {
-	(void)name, (void)there, (void)arg; /* the tick looks */
+	struct machine *m = arg;
+
+	(void)name;
+	m->sticks = m->sticks || there; /* the tick looks */
 }
 
 static void disk_take(struct machine *m)
 {
 	const struct disk *disk = m->disk_known ? &m->disk : NULL;
-	struct now now;
+	struct now now = clock_read();
+	char by[32] = "";
 	bool grown = false;
 	int rc = 0;
 
 	if (disk)
 		rc = disk_grow(disk, &grown);
 	m->state = volumes_state(disk);
+	if (disk && reset_wanted(by))
+		volumes_reset(disk);
 	if (say_log_to("/state/log"))
 		say("log", "where=memory");
 	m->cache = volumes_cache(disk, TARN_UID, TARN_UID, &m->cache_bytes);
@@ -173,8 +190,11 @@ static void disk_take(struct machine *m)
 	    disk ? disk->name : "none", volume_fate_name(m->state), volume_fate_name(m->cache),
 	    (unsigned long long)(m->cache_bytes >> 20), grown, rc);
 	host_identity();
-	host_config(disk);
-	now = clock_read();
+	host_config();
+	if (*by)
+		reset_done(by, now.wall_ms);
+	if (disk)
+		(void)seed_esp(disk, now.wall_ms);
 	assess_begin(&m->assess, disk, now.mono_ms + m->flags.deadline_s * 1000ULL, now);
 }
 
@@ -183,7 +203,9 @@ static void disk_look(struct machine *m, uint64_t now)
 	if (m->disk_over)
 		return;
 	m->disk_known = !disk_find(&m->disk);
-	if (!m->disk_known && now - m->begun_ms < DISK_WAIT_MS)
+	if (devices_busy(m->devices))
+		m->busy_ms = now;
+	if (!m->disk_known && now - m->busy_ms < DISK_WAIT_MS && now - m->begun_ms < DISK_LIMIT_MS)
 		return;
 	m->disk_over = true;
 	disk_take(m);
@@ -231,9 +253,32 @@ static void services_begin(struct machine *m, uint64_t now)
 		m->service[S_SHELL].tty = m->flags.debug_tty;
 		service_want(&m->service[S_SHELL], now);
 	}
+	m->sticks = true; /* one that was in from the start */
 	if (host_wants_ssh())
 		service_want(&m->service[S_SSH], now);
 	assess_stage(&m->assess, "services");
+}
+
+/* A disk came: is it a stick for us? */
+static void sticks_look(struct machine *m, uint64_t now)
+{
+	if (!m->sticks || !m->services)
+		return;
+	m->sticks = false;
+	switch (seed_stick(m->disk_known ? &m->disk : NULL, m->assess.version, m->assess.factory,
+			   clock_read().wall_ms)) {
+	case SEED_NOTHING:
+		return;
+	case SEED_RELOAD:
+		host_vendors();
+		service_signal(&m->service[S_TARND], SIGHUP);
+		if (host_wants_ssh())
+			service_want(&m->service[S_SSH], now);
+		return;
+	case SEED_RESTART:
+	case SEED_RESET:
+		event_base_loopbreak(m->base);
+	}
 }
 
 /* tarnd comes when the ports are there, or will not be. */
@@ -255,7 +300,7 @@ static void services_see_to(struct machine *m, uint64_t now)
 		return;
 	tarnd_begin(m, now);
 	ports_follow(m, now);
-	if (!m->service[S_TARND].pid)
+	if (m->service[S_TARND].wanted && !m->service[S_TARND].pid)
 		tarnd_choose(m);
 	for (int i = 0; i < SERVICES; i++)
 		service_see_to(&m->service[i], now);
@@ -279,6 +324,31 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 }
 
 /* ---- health ----------------------------------------------------------------------------------- */
+
+/*
+ * Nobody has one yet: made, and shown to who stands before the machine. The note says that tarn-proxy was asked and its
+ * answer not shown: it may have made one that nobody has seen, then another takes its place. True: not to be tried again.
+ */
+static bool password_first(struct machine *m)
+{
+	bool again = !access(PASSWORD_NOTE, F_OK);
+	const char *const argv[] = { "/usr/bin/tarnctl", "admin", "password",
+				     again ? NULL : "--first", NULL };
+	int fd = open(PASSWORD_NOTE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = run_capture(argv, m->password, sizeof(m->password), 30);
+
+	if (fd >= 0)
+		close(fd);
+	m->password[strcspn(m->password, "\n")] = '\0';
+	if (rc)
+		m->password[0] = '\0';
+	if (*m->password)
+		say_once("password", "role=operate value=%s", m->password);
+	else if (rc != PASSWORD_THERE)
+		return false;
+	(void)unlink(PASSWORD_NOTE);
+	return true;
+}
 
 static void on_well(struct machine *m, struct now now)
 {
@@ -307,13 +377,15 @@ static void trial_end(struct machine *m)
 static void tarnd_deaf(struct machine *m)
 {
 	if (m->health.answers || !m->service[S_TARND].pid) {
+		m->heard = m->health.answers;
 		m->deaf = 0;
 		return;
 	}
-	if (++m->deaf < DEAF_LIMIT)
+	if (++m->deaf < (m->heard ? DEAF_LIMIT : DEAF_FIRST))
 		return;
-	say("tarnd", "deaf_s=%d action=kill", DEAF_LIMIT);
+	say("tarnd", "deaf_s=%u action=kill", m->deaf);
 	m->deaf = 0;
+	m->heard = false;
 	service_signal(&m->service[S_TARND], SIGKILL);
 }
 
@@ -333,6 +405,10 @@ static void health_see_to(struct machine *m, struct now now)
 		m->well_since_ms = now.mono_ms;
 	if (!m->ready_ms)
 		on_well(m, now);
+	if (!m->password_done && now.mono_ms >= m->password_ms) {
+		m->password_done = password_first(m);
+		m->password_ms = clock_read().mono_ms + PASSWORD_AGAIN_MS;
+	}
 	if (!m->assess.good && now.mono_ms - m->well_since_ms >= WELL_MS)
 		assess_good(&m->assess, m->disk_known ? &m->disk : NULL, now);
 }
@@ -353,6 +429,7 @@ static void picture_show(struct machine *m, struct now now)
 		.restarts = m->service[S_TARND].starts ? m->service[S_TARND].starts - 1 : 0,
 		.settings_wrong = m->service[S_TARND].argv == tarnd_safe_argv,
 		.ready_ms = m->ready_ms,
+		.password = m->password,
 		.now = now,
 	};
 
@@ -373,6 +450,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (m->disk_over && !m->services)
 		services_begin(m, now);
 	services_see_to(m, now);
+	sticks_look(m, now);
 }
 
 static void on_slow(evutil_socket_t fd, short what, void *arg)
@@ -433,7 +511,7 @@ int machine_new(struct machine **ret_machine)
 
 	if (!m)
 		return -ENOMEM;
-	m->begun_ms = m->ports_at_ms = clock_read().mono_ms;
+	m->begun_ms = m->busy_ms = m->ports_at_ms = clock_read().mono_ms;
 	m->how = RB_AUTOBOOT;
 	host_flags_read(&m->flags, HEALTHY_S);
 	say("init", "up_ms=%llu", (unsigned long long)m->begun_ms);

@@ -37,27 +37,30 @@ static void signals_reset(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void child_fds(int input_fd, const char *tty)
+/* `output_fd` -1: the log. */
+static void child_fds(int input_fd, int output_fd, const char *tty)
 {
-	int out = say_log_fd(), fd;
+	int error = say_log_fd(), out = output_fd < 0 ? error : output_fd, fd;
 
 	(void)setsid();
 	if (tty) {
 		fd = open(tty, O_RDWR);
-		input_fd = out = fd;
+		input_fd = out = error = fd;
 		(void)ioctl(fd, TIOCSCTTY, 1);
 	}
 	if (input_fd < 0)
 		input_fd = open("/dev/null", O_RDWR);
 	if (out < 0)
 		out = open("/dev/null", O_RDWR);
+	if (error < 0)
+		error = out;
 	(void)dup2(input_fd, STDIN_FILENO);
 	(void)dup2(out, STDOUT_FILENO);
-	(void)dup2(out, STDERR_FILENO);
+	(void)dup2(error, STDERR_FILENO);
 	(void)syscall(SYS_close_range, 3, ~0u, 0);
 }
 
-pid_t run_start(const char *const argv[], int input_fd, const char *tty)
+static pid_t start(const char *const argv[], int input_fd, int output_fd, const char *tty)
 {
 	pid_t pid = fork();
 
@@ -65,11 +68,16 @@ pid_t run_start(const char *const argv[], int input_fd, const char *tty)
 		return -errno;
 	if (!pid) {
 		signals_reset();
-		child_fds(input_fd, tty);
+		child_fds(input_fd, output_fd, tty);
 		execv(argv[0], (char *const *)argv);
 		_exit(127);
 	}
 	return pid;
+}
+
+pid_t run_start(const char *const argv[], int input_fd, const char *tty)
+{
+	return start(argv, input_fd, -1, tty);
 }
 
 /* Waits at most until `until_ms`; then kills. */
@@ -126,4 +134,23 @@ int run_tool(const char *const argv[], const char *input, unsigned limit_s)
 	if (pid < 0)
 		return pid;
 	return wait_until(pid, clock_read().mono_ms + limit_s * 1000ULL);
+}
+
+int run_capture(const char *const argv[], char *buf, size_t size, unsigned limit_s)
+{
+	int ends[2], rc;
+	ssize_t n;
+	pid_t pid;
+
+	*buf = '\0';
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	pid = start(argv, -1, ends[1], NULL);
+	close(ends[1]);
+	rc = pid < 0 ? pid : wait_until(pid, clock_read().mono_ms + limit_s * 1000ULL);
+	/* A pipe's buffer holds what we ask for; what is more is not wanted. */
+	n = rc < 0 ? -1 : read(ends[0], buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	return rc;
 }

@@ -19,6 +19,9 @@ void run_tick_set(run_tick_f *f, void *arg);
  */
 MUST_USE int run_tool(const char *const argv[], const char *input, unsigned limit_s);
 
+/* As run_tool, but what it prints goes into `buf`, NUL-terminated, cut at `size`. For what no log may hold. */
+MUST_USE int run_capture(const char *const argv[], char *buf, size_t size, unsigned limit_s);
+
 /* Only starts it. Its pid, or -errno. Fds above 2 are closed in it. `tty` (may be NULL) becomes 0, 1, 2. */
 MUST_USE pid_t run_start(const char *const argv[], int input_fd, const char *tty);
 

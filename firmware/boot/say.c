@@ -40,15 +40,12 @@ int say_log_fd(void)
 	return log_fd;
 }
 
-void say(const char *stage, const char *format, ...)
+/* `text` is made printable. */
+static void console_put(const char *stage, char *text)
 {
-	char text[480], line[520];
-	va_list args;
+	char line[520];
 	int n;
 
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
@@ -57,7 +54,29 @@ void say(const char *stage, const char *format, ...)
 	if (console_fd >= 0 && write(console_fd, line, (size_t)n) < 0) {
 		/* nobody to tell */
 	}
+}
+
+void say(const char *stage, const char *format, ...)
+{
+	char text[480];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	console_put(stage, text);
 	log_event(NULL, LOG_L_NOTICE, stage, " %s", text);
+}
+
+void say_once(const char *stage, const char *format, ...)
+{
+	char text[480];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	console_put(stage, text);
 }
 
 static int copy_all(int from, int to)

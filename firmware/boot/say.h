@@ -18,6 +18,9 @@ void say_open(void);
 
 __attribute__((format(printf, 2, 3))) void say(const char *stage, const char *format, ...);
 
+/* The same on the console only: no log keeps it. */
+__attribute__((format(printf, 2, 3))) void say_once(const char *stage, const char *format, ...);
+
 /* From now on the log is in `folder`; what was in memory is taken over. 0 or -errno: it stays where it was. */
 MUST_USE int say_log_to(const char *folder);
 

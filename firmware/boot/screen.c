@@ -149,6 +149,10 @@ static void paint(const struct picture *p, const json_t *doc)
 	(void)snprintf(value, sizeof(value), "%s; state %s, cache %s, %llu MiB", p->disk, p->state,
 		       p->cache, (unsigned long long)(p->cache_bytes >> 20));
 	line(text, "Disk", value);
+	if (*p->password) {
+		line(text, "Password", p->password);
+		line(text, "", "made at this first start, and shown until the next");
+	}
 	if (p->settings_wrong)
 		line(text, "Settings", "tarn.conf is wrong: running with the defaults");
 	fd = open(SCREEN, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -24,9 +24,10 @@ struct picture {
 	const char *disk, *state, *cache;
 	uint64_t cache_bytes;
 	bool watchdog;
-	bool settings_wrong; /* the own ones were refused */
-	unsigned restarts;   /* of tarnd */
-	uint64_t ready_ms;   /* 0: not yet */
+	bool settings_wrong;  /* the own ones were refused */
+	unsigned restarts;    /* of tarnd */
+	uint64_t ready_ms;    /* 0: not yet */
+	const char *password; /* made at this start; "": none was */
 	struct now now;
 };
 

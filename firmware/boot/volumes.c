@@ -107,6 +107,15 @@ enum volume_fate volumes_state(const struct disk *disk)
 	return ext_bring(disk->part[DISK_STATE], STATE_PATH, "tarn-state");
 }
 
+void volumes_reset(const struct disk *disk)
+{
+	(void)umount2(STATE_PATH, UMOUNT_NOFOLLOW);
+	/* State last: cut in between, the note is still there, and it begins again. */
+	(void)ext_make(disk->part[DISK_CACHE], CACHE_PATH, "tarn-cache");
+	(void)umount2(CACHE_PATH, UMOUNT_NOFOLLOW);
+	(void)ext_make(disk->part[DISK_STATE], STATE_PATH, "tarn-state");
+}
+
 /* The file system as large as its partition: after growth, also one that was cut short by the power. */
 static void ext_grow(const char *device)
 {

@@ -25,6 +25,9 @@ const char *volume_fate_name(enum volume_fate fate);
 /* /proc, /sys, /run and the like. What fails is logged: little works without them, all the same we go on. */
 void volumes_kernel(void);
 
+/* State and cache as the factory made them, empty; state is mounted before and afterwards, the cache neither. */
+void volumes_reset(const struct disk *disk);
+
 /* The state partition on /state; `disk` NULL: in memory. */
 enum volume_fate volumes_state(const struct disk *disk);
 

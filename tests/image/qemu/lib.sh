@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The image in a virtual machine; source it. The branch office is that of tests/netns/lib.sh, with the machine in the
+# box's place: its two network cards are wires into lan0 and wan0. Emulated in software (TCG): /dev/kvm may be there
+# and not work, and nothing here may depend on it.
+#
+#	router: 10.7.0.1, DHCP and router advertisements for the box; DNS by the vendor's server
+#	the machine's first serial port is $work/console, its second the debug image's shell
+
+here_image=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/netns/lib.sh
+. "$here_image/../../netns/lib.sh"
+top=$(realpath "$here_image/../../..")
+qemu=''
+
+# As that of tests/tap.sh, but seldom: it waits for minutes, and the machine waited for needs the time.
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.4
+	done
+}
+
+# What several tests boot is built once, by the first; IMAGE_OUT keeps it apart from `make image`'s.
+images=${IMAGES:-$BUILD/tests/image}
+image=$images/tarn.img.zst
+mkdir -p "$images"
+# On a busy machine the emulated timer's interrupts come late, the kernel takes the timer for broken, and hangs while
+# it tries others ("MP-BIOS bug: 8254 timer not connected"). Real machines keep that check.
+emulated=no_timer_check
+
+# needs: what is not here and can not be had is a visible skip.
+needs() {
+	"$top/tests/deps" build image image-test >"$work/deps.log" 2>&1 ||
+		skip_all 'packages for building and running the image can not be installed (tests/deps.txt)'
+	[[ $(dpkg --print-architecture) == amd64 ]] || skip_all 'builds and boots amd64 images only'
+	[[ -x $BUILD/boot/tarn-init ]] || skip_all "no $BUILD/boot/tarn-init (make boot-programs)"
+	exec {images_lock}>"$images/.lock"
+	flock "$images_lock"
+	"$top/image/fetch" >"$work/fetch.log" 2>&1 ||
+		skip_all "the packages of image/lock.amd64 can not be fetched: $(tail -n 1 "$work/fetch.log")"
+	flock -u "$images_lock"
+}
+
+# image_fresh STAMP: nothing that goes into an image is newer.
+image_fresh() {
+	[[ -f $1 ]] && ! find "$BUILD"/bin "$BUILD"/boot "$top"/image "$top"/firmware/vendors -type f -newer "$1" | grep -q .
+}
+
+# image_have: $image is a debug image of what is built. Its log is $images/log.
+image_have() {
+	local status=0
+	flock "$images_lock"
+	if ! image_fresh "$images/stamp"; then
+		touch "$images/stamp.new"
+		env IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_CMDLINE="$emulated" "$top/image/build" \
+			>"$images/log" 2>&1
+		status=$?
+		if ((status == 0)); then
+			ln -f "$images"/tarn-*-debug.img.zst "$image"
+			ln -f "$images"/tarn-*-debug.update "${image%.img.zst}.update"
+			mv "$images/stamp.new" "$images/stamp"
+		fi
+	fi
+	flock -u "$images_lock"
+	((status == 0)) || tail -n 20 "$images/log"
+	return "$status"
+}
+
+# image_variant VERSION [COMMAND-LINE]: $images/VERSION.update, the same root tree under another version.
+image_variant() {
+	local status=0 file=$images/$1.update
+	flock "$images_lock"
+	if ! [[ $file -nt $images/stamp && -f $file.cmdline && $(<"$file.cmdline") == "${2:-}" ]]; then
+		env IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_REUSE=1 IMAGE_VERSION="$1" \
+			IMAGE_CMDLINE="$emulated ${2:-}" "$top/image/build" >>"$images/log" 2>&1 &&
+			mv "$images/tarn-$1-amd64-debug.update" "$file" && echo "${2:-}" >"$file.cmdline"
+		status=$?
+	fi
+	flock -u "$images_lock"
+	((status == 0)) || tail -n 20 "$images/log"
+	return "$status"
+}
+
+# seed DISK FILE NAME: into the folder tarn of the ESP, which begins at 1 MiB.
+seed() { mcopy -o -i "$1@@1M" "$2" "::/tarn/$3"; }
+
+# The box's cards are taps, each in a bridge with the wire.
+vm_network() {
+	local port tap
+	for port in lan wan; do
+		tap=t$port
+		ip -n "$(ns box)" tuntap add "$tap" mode tap
+		ip -n "$(ns box)" link add "b$port" type bridge
+		ip -n "$(ns box)" link set "$tap" master "b$port"
+		ip -n "$(ns box)" link set "${port}0" master "b$port"
+		in_ns box sysctl -qw "net.ipv6.conf.b$port.disable_ipv6=1" "net.ipv6.conf.$tap.disable_ipv6=1" \
+			"net.ipv6.conf.${port}0.disable_ipv6=1"
+		ip -n "$(ns box)" link set "$tap" up
+		ip -n "$(ns box)" link set "b$port" up
+	done
+}
+
+dhcp_start() {
+	cat >"$work/dhcp.conf" <<-END
+		port=0
+		no-daemon
+		user=root
+		pid-file=
+		bind-interfaces
+		interface=in0
+		dhcp-leasefile=$work/leases
+		dhcp-range=10.7.0.100,10.7.0.120,255.255.255.0,1h
+		dhcp-option=option:router,10.7.0.1
+		dhcp-option=option:dns-server,198.51.100.53
+		enable-ra
+		dhcp-range=2001:db8:7::,ra-only
+	END
+	ip netns exec "$(ns router)" dnsmasq -C "$work/dhcp.conf" 2>"$work/dhcp.log" &
+	dhcp=$!
+	children+=("$dhcp")
+}
+
+# vm_start DISK [QEMU OPTION...]
+vm_start() {
+	local disk=$1
+	shift
+	rm -f "$work"/{shell,mon}.{in,out}
+	mkfifo "$work"/{shell,mon}.{in,out}
+	[[ -f $work/vars.fd ]] || cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars.fd"
+	: >"$work/console"
+	ip netns exec "$(ns box)" qemu-system-x86_64 -machine q35,accel=tcg -cpu Westmere,+rdrand \
+		-smp 2 -m "${MEM:-512}" -nodefaults -no-user-config -display none \
+		-global driver=cfi.pflash01,property=secure,value=off \
+		-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+		-drive if=pflash,format=raw,unit=1,file="$work/vars.fd" \
+		-drive if=none,id=disk,format="${FORMAT:-raw}",file="$disk",cache=writeback,discard=unmap \
+		-device virtio-blk-pci,drive=disk,bootindex=1 \
+		-netdev tap,id=lan,ifname=tlan,script=no,downscript=no \
+		-device virtio-net-pci,netdev=lan,mac=52:54:00:07:00:01,romfile= \
+		-netdev tap,id=wan,ifname=twan,script=no,downscript=no \
+		-device virtio-net-pci,netdev=wan,mac=52:54:00:07:00:02,romfile= \
+		-device i6300esb,id=dog -action watchdog=reset \
+		-device qemu-xhci,id=usb -rtc base="${RTC:-utc}" \
+		-chardev file,id=console,path="$work/console" -serial chardev:console \
+		-chardev pipe,id=shell,path="$work/shell" -serial chardev:shell \
+		-chardev pipe,id=mon,path="$work/mon" -mon chardev=mon,mode=control "$@" 2>"$work/qemu.log" &
+	qemu=$!
+	children+=("$qemu")
+	vm_begun=${EPOCHREALTIME/./}
+	: >"$work/shell.log"
+	cat "$work/shell.out" >"$work/shell.log" &
+	children+=($!)
+	exec {shell_in}<>"$work/shell.in" {mon_in}<>"$work/mon.in" {mon_out}<>"$work/mon.out"
+}
+
+# Milliseconds since vm_start.
+vm_ms() { echo $(((${EPOCHREALTIME/./} - vm_begun) / 1000)); }
+
+# The power goes.
+vm_kill() {
+	kill -KILL "$qemu" 2>/dev/null
+	wait "$qemu" 2>/dev/null
+	exec {shell_in}>&- {mon_in}>&- {mon_out}>&-
+	cat "$work/console" >>"$work/consoles"
+	qemu=''
+}
+
+# says PATTERN: the console has a line `TARN PATTERN`.
+says() { grep -qE "^TARN $1" "$work/console"; }
+# times PATTERN: how often.
+times() { grep -cE "^TARN $1" "$work/console"; }
+# word PATTERN KEY: the last such line's value of KEY.
+word() { grep -E "^TARN $1" "$work/console" | tail -n 1 | tr -d '\r' | grep -oE "(^| )$2=[^ ]*" | tail -n 1 | cut -d = -f 2; }
+
+# vm COMMAND: in the debug image's shell; prints what it prints, gives its status. 60 s at most.
+vm() {
+	local mark status
+	mark="__${BASHPID}_${EPOCHREALTIME/./}__"
+	# The mark is in two parts, so that an echo of the command is not taken for it.
+	printf '%s\n' "stty -echo 2>/dev/null; printf '\n%s%s begin\n' '${mark:0:4}' '${mark:4}'; { $1
+} </dev/null 2>&1; printf '\n%s%s %s.\n' '${mark:0:4}' '${mark:4}' \$?" >&"$shell_in"
+	wait_until "${VM_LIMIT:-60}" grep -qE "^$mark [0-9]+\." "$work/shell.log"
+	status=$(sed -nE "s/^$mark ([0-9]+)\..*/\1/p" "$work/shell.log")
+	# Without the empty line that is put before the mark.
+	sed -n "/^$mark begin/,/^$mark [0-9]/p" "$work/shell.log" | tr -d '\r' | sed -e 1d -e "/^$mark /d" | sed '${/^$/d}'
+	return "${status:-124}"
+}
+
+# A disk of SIZE with the image on it.
+disk_make() { # IMAGE.zst DISK SIZE
+	zstd -q -d -c --sparse "$1" >"$2.full" || return 1
+	cp --sparse=always "$2.full" "$2"
+	rm -f "$2.full"
+	truncate -s "$3" "$2"
+}
+
+qmp() { # JSON COMMAND...: each is executed; answers are not read
+	local c
+	for c in '{"execute":"qmp_capabilities"}' "$@"; do echo "$c"; done >&"$mon_in"
+}
+
+console_show() {
+	tail -n 25 "$work/console" | tr -d '\r' | sed 's/^/# /'
+}
