@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CA: made once and kept; and what a thief of its key can't do. Forged certificates are shown to OpenSSL's and
- * GnuTLS's own programs.
+ * The CA: made once and kept; and what a thief of its key can't do. Forged certificates are shown to OpenSSL's,
+ * GnuTLS's and NSS's own programs.
  */
 #include "tests/unit/firmware/mint/rig.h"
 
@@ -360,6 +360,21 @@ static void thief_against_gnutls(void **state)
 	assert_true(refuses(GNUTLS "--infile chain.crt" QUIET, "violates the signer"));
 }
 
+/* NSS, by its own verifier, and by its PKIX library (which refuses the same, with a reason that says nothing). */
+#define NSS(option) "cd %s && vfychain -d sql:nss " option "-u 1 -a leaf.crt"
+
+static void thief_against_nss(void **state)
+{
+	(void)state;
+	if (system("command -v vfychain >/dev/null && command -v certutil >/dev/null") != 0)
+		skip();
+	mint_command("cd %s && mkdir nss && certutil -N -d sql:nss --empty-password && "
+		     "certutil -A -d sql:nss -n tarn -t C,, -a -i ca.crt",
+		     rig.state);
+	thief_against(NSS(""), "not permitted to issue");
+	thief_against(NSS("-pp "), "Chain is bad");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -368,6 +383,7 @@ int main(void)
 		T(is_made_once),	T(is_never_replaced),	  T(must_fit),
 		T(waits_for_the_clock), T(needs_a_name),	  T(no_folder),
 		T(says_what_it_is),	F(thief_against_openssl), F(thief_against_gnutls),
+		F(thief_against_nss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
