@@ -50,7 +50,7 @@ echo "# $rule"
 pref=${rule%%:*}
 in_ns box ip rule del pref "$pref"
 tries() { # until it is named
-	direct dev1 "$url"
+	direct dev1 "$url" --max-time 5
 	why_is 'does not reach our stack'
 }
 check 'what is steered and does not arrive is named' wait_until 20 tries
