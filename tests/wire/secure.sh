@@ -25,6 +25,7 @@ twelve=$((27000 + (BASHPID + RANDOM) % 1000))
 clear=$((28000 + (BASHPID + RANDOM) % 1000))
 dns=$((29000 + (BASHPID + RANDOM) % 2000))
 cut=$((31000 + (BASHPID + RANDOM) % 1700))
+drip=$((18000 + (BASHPID + RANDOM) % 2000))
 pids=()
 
 finish() {
@@ -170,6 +171,7 @@ profile old "$old"
 profile twelve "$twelve"
 profile plain "$clear"
 profile cut "$cut"
+profile drip "$drip"
 profile own "$tls" '[tls]' "ca_file = $dir/vendors/own.pem"
 
 wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$clear/small.bin" || { cat "$dir/error.log"; exit 1; }
@@ -294,5 +296,33 @@ check 'a vendor that is cut off in the middle' cut_once
 check 'is noticed' test "$(counter upstream.tls_cut)" -ge 1
 "$wire" idle "$dir"
 check 'and not stored' test "$(get /cut/small.bin)" == 502
+
+# ---- what drips -----------------------------------------------------------------------------------
+
+# A vendor whose handshake goes on, a byte at a time: connect_timeout is for all of it.
+dripping() {
+	wait_until 5 eval "ss -ltn | grep -q '127.0.0.9:$drip '" || return 1
+	[[ $(get /drip/small.bin --max-time 40) == 50[24] ]] && (($(counter upstream.tls_refused.timeout) > 0))
+}
+if command -v python3 >/dev/null; then
+	python3 - "$drip" >"$dir/drip.log" 2>&1 <<-'END' &
+		import socket, sys, threading, time
+		def serve(c):
+		    try:
+		        c.recv(65536)
+		        c.sendall(b'\x16\3\3\x3e\x80')  # a record of 16000 bytes
+		        while c.send(b'\2'):
+		            time.sleep(0.1)
+		    except OSError:
+		        pass
+		s = socket.create_server(('127.0.0.9', int(sys.argv[1])))
+		while True:
+		    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+	END
+	pids+=($!)
+	check 'a vendor that drips its handshake is given up in time' dripping
+else
+	skip 'a vendor that drips its handshake' 'no python3'
+fi
 
 done_testing
