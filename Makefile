@@ -101,7 +101,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint
-.PHONY: churn restart-bench rfc-table asan test-asan fuzz fuzz-run bench compare-http
+.PHONY: churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/reach tests/demo/run
@@ -141,6 +141,10 @@ churn: $(BUILD)/tests/tools/churn ## [tests/tools/churn.c] a store of CHURN_MIB 
 
 restart-bench: all tools ## [tests/crash/restart.sh] RESTART_OBJECTS (1000000) in the store: first answer after restart and kill -9
 	@BUILD=$(BUILD) RESTART_OBJECTS=$(or $(RESTART_OBJECTS),1000000) RESTART_MS=$(or $(RESTART_MS),50) tests/crash/restart.sh
+
+eviction: $(BUILD)/tests/bench/eviction ## [tests/bench/eviction.c] what a full store still answers, against LRU and one that knows the future
+	@mkdir -p $(BUILD)/bench
+	@$< $(BUILD)/bench/eviction.svg
 
 # ---- how it is built ---------------------------------------------------------------------------
 

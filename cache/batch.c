@@ -13,7 +13,10 @@ int batch_begin(struct batch *b, struct batch_base *base)
 {
 	int rc;
 
-	*b = (struct batch){ .base = base, .store = base->store, .hand_before = base->hand };
+	*b = (struct batch){ .base = base,
+			     .store = base->store,
+			     .hand_before = base->hand,
+			     .passed_before = base->passed };
 	base->inside = true;
 	rc = db_pages_pending(&base->store->db, &b->pending_pages);
 	if (rc == 0)
@@ -31,6 +34,7 @@ void batch_abort(struct batch *b)
 	b->touched = NULL;
 	b->base->inside = false;
 	b->base->hand = b->hand_before;
+	b->base->passed = b->passed_before;
 	doom_aborted(&b->base->doom);
 }
 
@@ -189,7 +193,7 @@ int batch_load(struct batch_base *base)
 	if (rc)
 		return rc;
 	base->inside = true;
-	base->hand = 0;
+	base->hand = base->passed = 0;
 	base->soft_limit = UINT64_MAX;
 	if (mdb_get(txn, store->db.dbi[DB_META], &key, &value) == 0)
 		(void)!db_read_id(&value, &base->hand); /* a wrong hand is only another beginning */

@@ -49,6 +49,7 @@ struct batch_base {
 	struct store *store;
 	struct doom_set doom;
 	uint64_t hand;	      /* id at which eviction goes on */
+	uint64_t passed;      /* objects that it has passed over in this round */
 	uint64_t soft_limit;  /* bytes; below the store's limit when the disk is full */
 	volatile bool inside; /* a transaction is open: read by a crash report */
 };

@@ -11,7 +11,7 @@ struct batch {
 	struct batch_base *base;
 	struct store *store;
 	MDB_txn *txn;
-	uint64_t hand_before;
+	uint64_t hand_before, passed_before;
 	uint64_t *touched; /* ids whose record gets a new map at the end */
 	size_t touched_n, touched_size;
 	uint64_t held_pages;	/* doomed ones that won't come free in time: room.c */

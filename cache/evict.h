@@ -3,6 +3,10 @@
  * What goes when the store is full: SIEVE (Zhang et al., NSDI 2024) over the objects in the order in which they
  * came, oldest first. A hit marks an object; the hand passes over marked ones and clears the mark, and
  * takes the first that has none. Marks are in memory (a restart forgets them), the hand is in the store.
+ *
+ * Unlike SIEVE's, the hand turns back before the newest quarter of the objects, unless all the others are in use: each
+ * generation of updates is asked for a while and then no more, and a hand that passes all that was asked for
+ * once would come to what is new, and take that (`make eviction`: up to a tenth of the bytes came again for it).
  */
 #ifndef CACHE_EVICT_H
 #define CACHE_EVICT_H

@@ -92,8 +92,10 @@ static int hand_next(struct batch *b, MDB_cursor *cursor, uint64_t *ret_id, uint
 
 	db_id_key(b->base->hand, bytes);
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	if (rc == MDB_NOTFOUND)
+	if (rc == MDB_NOTFOUND) {
+		b->base->passed = 0;
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	}
 	if (rc)
 		return db_error(rc);
 	if (db_read_id(&key, ret_id) < 0 || value.mv_size != CACHE_KEY_HASH_BYTES)
@@ -101,6 +103,15 @@ static int hand_next(struct batch *b, MDB_cursor *cursor, uint64_t *ret_id, uint
 	memcpy(ret_hash, value.mv_data, CACHE_KEY_HASH_BYTES);
 	b->base->hand = *ret_id + 1;
 	return 0;
+}
+
+/* Passed over one of `n`: at the newest quarter the hand turns back. */
+static void hand_passes(struct batch *b, uint64_t n)
+{
+	if (++b->base->passed < n - n / 4)
+		return;
+	b->base->passed = 0;
+	b->base->hand = 0;
 }
 
 static int objects_count(struct batch *b, uint64_t *ret_n)
@@ -120,17 +131,17 @@ static int objects_count(struct batch *b, uint64_t *ret_n)
 static int room_evict(struct batch *b, uint64_t need)
 {
 	uint8_t hash[CACHE_KEY_HASH_BYTES];
-	uint64_t id, looks = 0;
+	uint64_t id, n = 0, looks;
 	MDB_cursor *cursor;
 	struct room room;
-	int rc = objects_count(b, &looks);
+	int rc = objects_count(b, &n);
 
 	if (rc == 0)
 		rc = db_error(mdb_cursor_open(b->txn, b->store->db.dbi[DB_IDS], &cursor));
 	if (rc)
 		return rc;
 	rc = room_measure(b, &room);
-	for (looks *= 2; rc == 0 && looks && b->evicted < b->store->commit_ops; looks--) {
+	for (looks = 2 * n; rc == 0 && looks && b->evicted < b->store->commit_ops; looks--) {
 		bool taken;
 
 		if (room.live + need <= room.target + room.doomed)
@@ -140,6 +151,8 @@ static int room_evict(struct batch *b, uint64_t need)
 			rc = evict_try(b, id, hash, &taken);
 		if (rc == 0 && taken)
 			rc = room_measure(b, &room);
+		else if (looks > n) /* after that what is newest has to go, too */
+			hand_passes(b, n - b->evicted);
 	}
 	mdb_cursor_close(cursor);
 	return rc == -ENOENT ? 0 : rc;

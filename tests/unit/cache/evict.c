@@ -102,6 +102,37 @@ static void a_scan_does_not_push_out_what_is_used(void **state)
 	assert_false(has("scan", 10, MIB));
 }
 
+/* Is it there? Without using it. */
+static bool is_there(const char *prefix, unsigned i)
+{
+	struct stored *stored;
+	struct cache_key k;
+	char key[32];
+
+	(void)snprintf(key, sizeof(key), "%s %u", prefix, i);
+	k = key_of(span_of(key));
+	if (store_peek(rig.reader, &k, &stored) < 0)
+		return false;
+	stored_free(&stored);
+	return true;
+}
+
+/* What was asked for once, and is not any more, goes before what has just come. */
+static void what_is_new_outlives_what_was_used(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 44; i++)
+		put("used", i, MIB);
+	for (unsigned i = 0; i < 44; i++)
+		assert_true(has("used", i, MIB));
+	for (unsigned i = 0; i < 40; i++) {
+		put("new", i, MIB);
+		for (unsigned back = 0; i % 4 == 3 && back < 8 && back <= i; back++)
+			assert_true(is_there("new", i - back));
+	}
+	assert_false(is_there("used", 0));
+}
+
 static void what_is_in_use_is_not_evicted(void **state)
 {
 	struct cache_key key = key_of(SPAN("held 3"));
@@ -245,6 +276,7 @@ int main(void)
 		cmocka_unit_test(marks_are_cleared_once),
 		RIGGED(the_oldest_unused_goes_first),
 		RIGGED(a_scan_does_not_push_out_what_is_used),
+		RIGGED(what_is_new_outlives_what_was_used),
 		RIGGED(what_is_in_use_is_not_evicted),
 		RIGGED(a_store_full_of_leases_refuses),
 		RIGGED(a_large_sweep_evicts_nothing),
