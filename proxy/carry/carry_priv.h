@@ -4,6 +4,7 @@
 #define TARN_PROXY_CARRY_CARRY_PRIV_H
 
 #include <openssl/evp.h>
+#include <sys/queue.h>
 
 #include "cache/manifest.h"
 #include "proxy/carry/import.h"
@@ -67,6 +68,8 @@ struct imports {
 	struct mail memory;
 	struct event tick;
 	struct import *import; /* or NULL */
+	LIST_HEAD(, import_job)
+	jobs; /* that the writer owes an answer to, or whose mail is on its way */
 	uint64_t numbers;
 	bool stopping;
 };
@@ -74,6 +77,7 @@ struct imports {
 /* What the writer answers to; freed on the control loop, or by imports_free(). */
 struct import_job {
 	struct mail mail;
+	LIST_ENTRY(import_job) link;
 	struct imports *all;
 	struct import *import; /* NULL: it is over */
 	void (*next)(struct import *import, int rc);

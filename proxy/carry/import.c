@@ -84,6 +84,7 @@ static void on_job(struct worker *control, struct mail *mail)
 	struct import *import = job->import;
 
 	(void)control;
+	LIST_REMOVE(job, link);
 	if (import) {
 		import->job = NULL;
 		job->next(import, job->rc);
@@ -110,12 +111,15 @@ static struct import_job *job_new(struct import *import, void (*next)(struct imp
 	job->all = import->all;
 	job->import = import;
 	job->next = next;
+	LIST_INSERT_HEAD(&import->all->jobs, job, link);
 	import->job = job;
 	return job;
 }
 
 static void job_drop(struct import *import)
 {
+	if (import->job)
+		LIST_REMOVE(import->job, link);
 	free(import->job);
 	import->job = NULL;
 }
@@ -521,6 +525,7 @@ int imports_new(struct worker *control, struct imports **ret_imports)
 	if (rc < 0)
 		return rc;
 	all->control = control;
+	LIST_INIT(&all->jobs);
 	all->waiter.ready = memory_ready;
 	mail_init(&all->memory, on_memory);
 	CHECK_OK(evtimer_assign(&all->tick, control->base, on_tick, all));
@@ -547,18 +552,20 @@ void imports_stop(struct imports *all)
 void imports_free(struct imports **imports)
 {
 	struct imports *all = *imports;
+	struct import_job *job;
 
 	*imports = NULL;
 	if (!all)
 		return;
 	event_del(&all->tick);
 	if (all->import) {
-		struct import_job *job = all->import->job;
-
-		if (job)
-			mail_cancel(all->control, &job->mail);
 		all->import->done = NULL;
 		import_free(all->import);
+	}
+	/* The writer has ended: what it has answered has not been read any more, the rest never comes. */
+	while ((job = LIST_FIRST(&all->jobs))) {
+		LIST_REMOVE(job, link);
+		mail_cancel(all->control, &job->mail);
 		free(job);
 	}
 	mail_cancel(all->control, &all->memory);

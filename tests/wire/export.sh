@@ -97,22 +97,41 @@ ln -s "$dir/victim" "$dir/evil/acme"
 refuse 'a symbolic link in the target is not followed' tarnctl export "$dir/evil"
 check '... nothing was written through it' test -z "$(ls -A "$dir/victim")"
 
-# Killed in the middle, at many moments: the next run completes it, and what was whole is not fetched again.
-mkdir "$dir/killed"
-for i in {1..10}; do
+# Killed in the middle of its N-th question (tests/tools/cut), or the proxy is: the next run completes it, and what was
+# whole is not fetched again. An export of this asks 24 times at least. TARN_KILLS=50 for more of it.
+cut_export() { # N client|server
 	rm -rf "$dir/killed"
-	"$build/bin/tarnctl" -c "$dir/tarn.conf" export "$dir/killed" >/dev/null 2>&1 &
-	victim=$!
-	wait_until 5 test -e "$dir/killed/TARN/acme.journal"
-	read -rt 0.0$((RANDOM % 10))1 <> <(:) # any moment will do
-	kill -9 "$victim" 2>/dev/null
-	wait "$victim" 2>/dev/null
+	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
+	pids[2]=$!
+	wait_until 10 grep -q ready "$dir/cut" || return 1
+	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$dir/killed" >"$dir/cut.out" 2>&1 &
+	wait $! 2>/dev/null
+	killed=$?
+	wait "${pids[2]}" || { echo "# question $1: it was done before"; return 1; }
+}
+is_completed() {
+	local there out
 	there=$(grep -sc size "$dir/killed/TARN/acme.journal")
 	out=$(tarnctl --json export "$dir/killed")
-	is "$dir/killed" >/dev/null || { echo "# round $i: not the vendor's tree"; break; }
-	(($(number kept "$out") >= there)) || { echo "# round $i: $there were there, $out"; break; }
+	is "$dir/killed" >/dev/null || { echo "# not the vendor's tree"; return 1; }
+	(($(number kept "$out") >= ${there:-0})) || { echo "# $there were there, $out"; return 1; }
+}
+kills=${TARN_KILLS:-10}
+for ((i = 0; i < kills; i++)); do
+	cut_export $((2 + i * 2 % 22)) client || break
+	((killed == 137)) || break
+	is_completed || break
 done
-check 'killed 10 times, completed each time without writing again what was whole' test "$i" == 10
+check "killed $kills times, completed each time without writing again what was whole" test "$i" == "$kills"
+kills=$(((kills + 4) / 5))
+for ((i = 0; i < kills; i++)); do
+	cut_export $((4 + i * 9 % 20)) server || break
+	((killed != 0 && killed != 137)) || break
+	wait "${pids[1]}" 2>/dev/null
+	proxy
+	is_completed || break
+done
+check "the proxy killed in the middle of it, $kills times: the same" test "$i" == "$kills" || cat "$dir/cut.out"
 
 # The proxy goes in the middle.
 kill "${pids[1]}"
@@ -133,11 +152,20 @@ if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; 
 	# It fills up under our feet.
 	head -c 2M /dev/zero >"$small/foreign"
 	mount -o remount,size=20M "$small"
-	tarnctl export "$small" >"$dir/full" 2>&1 &
+	mkfifo "$dir/go"
+	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
+	pids[2]=$!
+	exec 6>"$dir/go"
+	wait_until 10 grep -q ready "$dir/cut"
+	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$small" >"$dir/full" 2>&1 6>&- &
 	victim=$!
-	wait_until 5 test -e "$small/acme"
+	wait_until 20 grep -q held "$dir/cut"
 	head -c 30M /dev/zero >"$small/foreign" 2>/dev/null
+	exec 6>&-
 	wait "$victim"
+	full=$?
+	check 'one that fills up: export fails' test "$full" != 0
+	check '... saying why' grep -qi 'no space\|full' "$dir/full" || cat "$dir/full"
 	rm "$small/foreign"
 	check 'one that fills up: the next run completes it' tarnctl export "$small"
 	check '... right' is "$small"

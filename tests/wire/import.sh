@@ -313,23 +313,41 @@ carried() {
 		[[ $(diff -rq "$www/acme" "$dir/a2/acme") == "Only in $dir/a2/acme/bases/av: large-1.dat" ]]
 }
 wait_until 20 carried || echo '# the second generation is not exported whole'
-# Killed in the middle, at later and later moments: B is as it was, and goes on with what had come. So one of them may
-# come to its end before.
-killed=0 wrong=0 done=''
-for i in {0..7}; do
-	"$build/bin/tarnctl" -c "$dir/b/tarn.conf" --json import -p acme "$dir/a2" >"$dir/import.out" 2>/dev/null &
-	victim=$!
-	printf -v pause '0.%03d' $((i * 5 + RANDOM % 5))
-	read -rt "$pause" <> <(:)
-	kill -9 "$victim" 2>/dev/null
-	wait "$victim" 2>/dev/null && { echo "# round $i: it was done before"; done=yes; break; }
-	killed=$((killed + 1))
-	got=$("${alone[@]}" curl -sSf "http://127.0.0.1:$port/acme/index.lst" | sha256sum)
-	[[ $got == "$(sha256sum <"$dir/got-b/index.lst")" ]] || { echo "# round $i: another index"; wrong=$((wrong + 1)); }
+# Killed in the middle of its N-th question (tests/tools/cut): B is as it was, and goes on with what had come. An import
+# asks 16 times at least, the last of them to publish. TARN_KILLS=50 for more of it.
+kills=${TARN_KILLS:-10}
+cut_import() { # N client|server
+	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/b/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
+	pids[cut]=$!
+	wait_until 10 grep -q ready "$dir/cut" || return 1
+	"$build/bin/tarnctl" -c "$dir/b/tarn.conf" -s "$dir/cut.sock" import -p acme "$dir/a2" >"$dir/cut.out" 2>&1 &
+	wait $! 2>/dev/null
+	killed=$?
+	wait "${pids[cut]}" || { echo "# question $1: it was done before"; return 1; }
+	unset "pids[cut]"
+}
+is_as_before() {
+	local got
+	got=$("${alone[@]}" curl -sSf --max-time 10 "http://127.0.0.1:$port/acme/index.lst" | sha256sum)
+	[[ $got == "$(sha256sum <"$dir/got-b/index.lst")" ]] || { echo '# another index'; return 1; }
+}
+for ((i = 0; i < kills; i++)); do
+	cut_import $((2 + i % 14)) client || break
+	((killed == 137)) || break
+	is_as_before || break
 done
-check 'killed in the middle: the generation before is served' test "$killed-$wrong" == "$killed-0" -a "$killed" -gt 0
-[[ -n $done ]] || ctl b --json import -p acme "$dir/a2" >"$dir/import.out" 2>&1
-out=$(<"$dir/import.out")
+check "import killed in the middle, $kills times: the generation before is served" test "$i" == "$kills"
+kills=$(((kills + 4) / 5))
+for ((i = 0; i < kills; i++)); do
+	cut_import $((4 + i * 5 % 12)) server || break
+	((killed != 0 && killed != 137)) || break
+	{ wait "${pids[b]}"; } 2>/dev/null
+	unset "pids[b]"
+	box b || break
+	is_as_before || break
+done
+check "the proxy killed in the middle of it, $kills times: the same" test "$i" == "$kills"
+out=$(ctl b --json import -p acme "$dir/a2")
 check 'the next one: imported' test "$(number imported "$out")" == true
 check '... only what is new has been read' test "$(number had "$out")" -ge 11
 check 'devices get it' update b acme "$dir/got-e"
