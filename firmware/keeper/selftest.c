@@ -274,6 +274,16 @@ static void flow_make(struct selftest *s, struct tarn_flow_key *ret_flow)
 	s->next_port = (uint16_t)((s->next_port + 1) % PORTS);
 }
 
+/* It is no fault of interception that nobody can look at it. */
+static void cannot(struct selftest *s, int rc)
+{
+	s->result = (struct heritage_selftest)HERITAGE_INIT(HERITAGE_SELFTEST, heritage_selftest);
+	s->result.state = SELFTEST_IS_OFF;
+	(void)snprintf(s->result.text, sizeof(s->result.text),
+		       "this kernel can't make the probe (Linux 5.18 can): %s", strerror(-rc));
+	LOG(LOG_L_WARN, "keeper.selftest", "state=off why=%s", LOG_QUOTE(span_of(s->result.text)));
+}
+
 static void way_begin(struct selftest *s)
 {
 	struct tarn_flow_key flow;
@@ -295,11 +305,13 @@ static void way_begin(struct selftest *s)
 	rc = probe_begin(s->probe, &flow);
 	rc = rc ? rc : probe_send(s->probe, port_of(s, s->way)->ifindex, &syn);
 	s->seq++;
-	if (rc == 0 && probe_fate(s->probe) != PROBE_STEERED)
+	if (rc == 0 && probe_fate(s->probe) != PROBE_STEERED) {
 		way_lost(s);
-	else if (rc)
-		way_end(s, SELFTEST_FAULT_UNSEEN, "%s: the probe can't be sent: %s",
-			port_of(s, s->way)->name, strerror(-rc));
+	} else if (rc) {
+		rest(s);
+		cannot(s, rc);
+		said(s);
+	}
 }
 
 static void on_syn_ack(struct selftest *s, const struct frame_tcp *tcp)
@@ -445,12 +457,13 @@ int selftest_new(struct event_base *base, struct steer *steer, const struct netw
 	rc = s->timer ? 0 : -ENOMEM;
 	if (!rc && steer)
 		rc = open_probe(s);
-	if (rc == -EOPNOTSUPP || (!rc && !steer)) {
-		s->result.state = SELFTEST_IS_OFF;
-		heritage_text(s->result.text, sizeof(s->result.text),
-			      steer ? "this kernel can't make the probe (Linux 5.18 can)"
-				    : "nothing is steered");
+	if (rc && s->timer) {
+		probe_free(&s->probe);
+		cannot(s, rc);
 		rc = 0;
+	} else if (!steer) {
+		s->result.state = SELFTEST_IS_OFF;
+		heritage_text(s->result.text, sizeof(s->result.text), "nothing is steered");
 	}
 	if (rc) {
 		selftest_free(&s);
