@@ -160,11 +160,11 @@ static int repository_put(struct tree *tree, struct node *top, struct repository
 {
 	struct repository **grown =
 		realloc(tree->repositories, (tree->n + 1) * sizeof(struct repository *));
-	int rc = grown ? 0 : -ENOMEM;
+	int rc = 0;
 
-	if (rc < 0) {
+	if (!grown) {
 		repository_free(&r);
-		return rc;
+		return -ENOMEM;
 	}
 	tree->repositories = grown;
 	grown[tree->n++] = r;
