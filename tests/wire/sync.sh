@@ -61,7 +61,7 @@ stop() {
 	wait "$proxy" 2>/dev/null
 	proxy=
 }
-api() { curl -sS --max-time 5 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
+api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 now() { api sync -H "Content-Type: application/json" -d "{\"action\": \"${1:-now}\"}"; }
 runs() { api sync | jq '.history | length'; }
 is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
@@ -203,10 +203,15 @@ for WIRE_PROFILE in fleet fleet-blind; do
 	start || exit 1
 	fleet update 0 12
 	sync_now
-	fleet storm 6
-	check "$WIRE_PROFILE: no device ever sees two generations mixed" test "$(of .mixed)" == 0
+	mixed=0 failed=0
+	for _ in {1..5}; do # once, unless the machine is so busy that hardly a generation comes through
+		fleet storm 6
+		mixed=$((mixed + $(of .mixed))) failed=$((failed + $(of .failed)))
+		is_at_most 3 "$(counter generation.new)" && break
+	done
+	check "$WIRE_PROFILE: no device ever sees two generations mixed" test "$mixed" == 0
 	# Without knowing what took an object's place that can't be fetched ahead, and the vendor may have dropped it again.
-	[[ $WIRE_PROFILE == fleet-blind ]] || check "$WIRE_PROFILE: and none misses anything" test "$(of .failed)" == 0
+	[[ $WIRE_PROFILE == fleet-blind ]] || check "$WIRE_PROFILE: and none misses anything" test "$failed" == 0
 	check "$WIRE_PROFILE: and they do get on" is_at_most 3 "$(counter generation.new)"
 	echo "# $WIRE_PROFILE: $(of .switches) switches, $(of .hits) hits, $(of .misses) misses; held $(counter generation.held), on the one before $(counter generation.pinned)"
 	stop
