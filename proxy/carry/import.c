@@ -534,6 +534,7 @@ int imports_new(struct worker *control, struct imports **ret_imports)
 		rc = store_reader_new(control->proxy->store, &all->reader);
 	if (rc < 0) {
 		imports_free(&all);
+		/* cppcheck-suppress memleak ; imports_free() has freed it */
 		return rc;
 	}
 	CHECK_OK(event_add(&all->tick, worker_timeout(control, 0)));
