@@ -520,10 +520,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 int imports_new(struct worker *control, struct imports **ret_imports)
 {
 	struct imports *all = calloc(1, sizeof(*all));
-	int rc = all ? 0 : -ENOMEM;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (!all)
+		return -ENOMEM;
 	all->control = control;
 	LIST_INIT(&all->jobs);
 	all->waiter.ready = memory_ready;
@@ -534,7 +534,6 @@ int imports_new(struct worker *control, struct imports **ret_imports)
 		rc = store_reader_new(control->proxy->store, &all->reader);
 	if (rc < 0) {
 		imports_free(&all);
-		/* cppcheck-suppress memleak ; imports_free() has freed it */
 		return rc;
 	}
 	CHECK_OK(event_add(&all->tick, worker_timeout(control, 0)));
