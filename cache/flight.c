@@ -237,7 +237,10 @@ static bool flight_covers(const struct flight *f, struct flight_want want)
 	/* A confirmed object is no bytes: it is for those who ask whether theirs holds, not for a part. */
 	if (f->state != FLIGHT_NEW && f->verdict == FLIGHT_REFRESHED && want.to != UINT64_MAX)
 		return false;
-	if (want.from < f->want.from || want.to > f->want.to || want.from < f->floor)
+	if (want.from < f->want.from || want.from < f->floor || want.from >= f->want.to)
+		return false;
+	if (want.partly ? f->state == FLIGHT_DONE && want.from >= f->published
+			: want.to > f->want.to)
 		return false;
 	return f->state == FLIGHT_DONE || want.from <= f->published + f->all->limits.reach;
 }
@@ -262,6 +265,25 @@ static struct flight *shard_find(struct shard *shard, const struct cache_key *ke
 			return f;
 	}
 	return NULL;
+}
+
+/* A new flight of `want` leaves to another what that one fetches. With the shard's lock. */
+static uint64_t shard_gap(struct shard *shard, const struct cache_key *key, struct flight_want want)
+{
+	uint64_t to = want.to;
+	struct flight *f;
+
+	LIST_FOREACH(f, &shard->buckets[bucket_of(key->hash)], link)
+	{
+		if (memcmp(f->hash, key->hash, sizeof(f->hash)) || f->want.from <= want.from ||
+		    f->want.from >= to)
+			continue;
+		pthread_mutex_lock(&f->lock);
+		if (f->state == FLIGHT_NEW || f->state == FLIGHT_BODY)
+			to = f->want.from;
+		pthread_mutex_unlock(&f->lock);
+	}
+	return to;
 }
 
 /* With the shard's lock; the table's own reference is the one flight_make() gave. */
@@ -306,6 +328,8 @@ int flight_join(struct flights *all, const struct cache_key *key, struct flight_
 		*ret_role = FLIGHT_ROLE_FOLLOWER;
 		goto unlock;
 	}
+	if (want.partly)
+		want.to = shard_gap(shard, key, want);
 	f = flight_make(all, key, want);
 	if (!f) {
 		rc = -ENOMEM;
@@ -334,6 +358,55 @@ bool flight_follow(struct flights *all, const struct cache_key *key, struct flig
 	found = shard_find(shard, key, want, reader) != NULL;
 	pthread_mutex_unlock(&shard->lock);
 	return found;
+}
+
+/* Is it of a part, of an object that the store does not know yet? With its lock. */
+static bool awaits_record(const struct flight *f)
+{
+	return f->want.from > 0 &&
+	       (f->state == FLIGHT_NEW || (f->state == FLIGHT_BODY && f->awaited));
+}
+
+bool flight_follow_part(struct flights *all, const struct cache_key *key,
+			struct flight_reader *reader)
+{
+	struct shard *shard = shard_of(all, key->hash);
+	bool found = false;
+	struct flight *f;
+
+	pthread_mutex_lock(&shard->lock);
+	LIST_FOREACH(f, &shard->buckets[bucket_of(key->hash)], link)
+	{
+		if (found || memcmp(f->hash, key->hash, sizeof(f->hash)))
+			continue;
+		pthread_mutex_lock(&f->lock);
+		found = awaits_record(f);
+		if (found)
+			seat_take(f, reader, f->want, false);
+		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return found;
+}
+
+bool flight_part_there(struct flight_reader *reader)
+{
+	struct flight *f = reader->flight;
+
+	pthread_mutex_lock(&f->lock);
+	reader->waiting = awaits_record(f);
+	pthread_mutex_unlock(&f->lock);
+	return !reader->waiting;
+}
+
+struct flight_want flight_range(const struct flight *f)
+{
+	return f->want;
+}
+
+uint64_t flight_first(const struct flight_reader *reader)
+{
+	return reader->flight->first;
 }
 
 /* Has it all that its head promised? With its lock. */
@@ -460,6 +533,8 @@ int flight_begin(struct flights *all, const struct cache_key *key, struct flight
 	if (shard_find(shard, key, want, NULL) || is_marked_alone(shard, key->hash, now))
 		goto unlock;
 	rc = -ENOMEM;
+	if (want.partly)
+		want.to = shard_gap(shard, key, want);
 	f = flight_make(all, key, want);
 	if (!f)
 		goto unlock;

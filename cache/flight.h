@@ -96,6 +96,7 @@ struct flight_want {
 	uint64_t from;
 	uint64_t to;
 	bool anew; /* not of what has a head already: that has to be validated, or is to be replaced */
+	bool partly; /* from a flight that has the first of them at least; a new one ends where another begins */
 };
 
 /*
@@ -110,6 +111,20 @@ MUST_USE int flight_join(struct flights *flights, const struct cache_key *key,
 /* Takes a seat in the flight of `key` that covers `want`, if there is one. */
 MUST_USE bool flight_follow(struct flights *flights, const struct cache_key *key,
 			    struct flight_want want, struct flight_reader *reader);
+
+/*
+ * For who wants a part of what is not stored: takes a seat in the flight of another part, if that one is about to put
+ * the record that all parts belong to. flight_part_there() says when to look the store up again.
+ */
+MUST_USE bool flight_follow_part(struct flights *flights, const struct cache_key *key,
+				 struct flight_reader *reader);
+/* Has the store that record, or will it not come? Else the reader is woken. */
+MUST_USE bool flight_part_there(struct flight_reader *reader);
+
+/* What this flight fetches: of a `partly` want its beginning. */
+struct flight_want flight_range(const struct flight *flight);
+/* Where what it brings begins, now that it has a head: 0 if the whole came though a part was asked for. */
+uint64_t flight_first(const struct flight_reader *reader);
 
 /*
  * Takes a seat in the flight whose response of `key` is newer than what the store shows: it is whole, or

@@ -33,6 +33,32 @@ static void settle(struct flight *f)
 
 /* ---- the start ----------------------------------------------------------------------------------- */
 
+static void part_done(void *arg, int rc)
+{
+	struct flight *f = arg;
+
+	(void)rc; /* who waits for it looks the store up */
+	pthread_mutex_lock(&f->lock);
+	f->awaited = false;
+	flight_wake_readers(f);
+	pthread_mutex_unlock(&f->lock);
+	flight_unref(&f);
+}
+
+/* Only a part of an object that is new: others may fill the rest, so they must find it. */
+static void keep_part(struct flight *f)
+{
+	f->merging = f->awaited = true;
+	flight_ref(f);
+	if (writer_put_object(f->all->writer, f->object, part_done, f) == 0) {
+		writer_hurry(f->all->writer);
+		return;
+	}
+	f->awaited = false;
+	lease_unref(&f->lease);
+	flight_unref(&(struct flight *){ f });
+}
+
 /* No reader or writer knows of the lease and the id yet: the state is still NEW. */
 void flight_keep_begin(struct flight *f, uint64_t store_id)
 {
@@ -40,12 +66,8 @@ void flight_keep_begin(struct flight *f, uint64_t store_id)
 	f->id = store_id ? store_id : store_id_new(f->all->store);
 	f->lease = lease_new(f->all->store, f->id);
 	f->object->id = f->id;
-	if (!f->lease || f->merging || f->first == 0)
-		return;
-	/* Only a part of an object that is new: others may fill the rest, so they must find it. */
-	f->merging = true;
-	if (writer_put_object(f->all->writer, f->object, NULL, NULL) < 0)
-		lease_unref(&f->lease);
+	if (f->lease && !f->merging && f->first > 0)
+		keep_part(f);
 }
 
 /* ---- chunks -------------------------------------------------------------------------------------- */

@@ -84,6 +84,7 @@ struct flight {
 	/* flight_keep.c */
 	bool keeping;	     /* chunks go to the store */
 	bool merging;	     /* ... to an object that was there before */
+	bool awaited;	     /* the record that others' parts belong to is with the writer */
 	uint64_t id;	     /* of the stored object */
 	struct lease *lease; /* on it; fixed once state is not NEW */
 	bool dropped;	     /* it shall not be stored: set with the shard's lock, too */

@@ -58,7 +58,7 @@ static void look_again(struct request *req)
 {
 	cached_leave(req);
 	object_free(&req->pending);
-	req->filling = req->joined_new = req->collapsed = req->stored_now = false;
+	req->filling = req->joined_new = req->collapsed = req->stored_now = req->awaits = false;
 	if (++req->redos > REQUEST_REDOS)
 		relay_begin(req, POLICY_COND_DEVICE);
 	else
@@ -175,6 +175,8 @@ void cached_join(struct request *req, struct flight_want want)
 	req->step = REQUEST_FLIGHT;
 	req->joined_new = flight_look(&req->seat) == FLIGHT_NEW;
 	req->collapsed = role == FLIGHT_ROLE_FOLLOWER;
+	if (role != FLIGHT_ROLE_FOLLOWER)
+		want = flight_range(flight_of(&req->seat));
 	if (role == FLIGHT_ROLE_LEADER && came_meanwhile(req, want.from)) {
 		flight_abandon(flight_of(&req->seat));
 		again(req);
@@ -183,6 +185,28 @@ void cached_join(struct request *req, struct flight_want want)
 	if (role != FLIGHT_ROLE_FOLLOWER && !lead(req, want))
 		return;
 	cached_progress(req);
+}
+
+/*
+ * A part of what is not stored, while another part of it is on its way: when that one's head has said what they are
+ * parts of, this one asks for what the other does not bring.
+ */
+static bool await_part(struct request *req, struct flight_want want)
+{
+	struct cache_key key = request_flight_key(req);
+
+	if (want.from == 0 || req->stored || req->redos)
+		return false;
+	if (flight_follow(flights_of(req), &key, want, &req->seat)) {
+		cached_leave(req);
+		return false;
+	}
+	if (!flight_follow_part(flights_of(req), &key, &req->seat))
+		return false;
+	req->step = REQUEST_FLIGHT;
+	req->awaits = true;
+	cached_progress(req);
+	return true;
 }
 
 static uint64_t chunk_up(uint64_t at)
@@ -291,6 +315,7 @@ static void seen(struct request *req)
 static void lookup(struct request *req)
 {
 	struct policy_env env = env_of(req);
+	struct flight_want want;
 	bool variants = false;
 	int rc;
 
@@ -320,7 +345,9 @@ static void lookup(struct request *req)
 		cached_join(req, (struct flight_want){ .to = UINT64_MAX });
 		break;
 	case POLICY_USE_FETCH:
-		cached_join(req, want_of(req));
+		want = want_of(req);
+		if (!await_part(req, want))
+			cached_join(req, want);
 		break;
 	case POLICY_USE_RELAY:
 		if (req->head.method != HTTP_METHOD_HEAD || !follow(req))
@@ -473,6 +500,8 @@ static void headed(struct request *req)
 		refreshed(req, object);
 	} else if (req->filling && object->id == stored_object(req->stored)->id) {
 		respond_stored(req, stored_object(req->stored));
+	} else if (req->filling && flight_first(&req->seat) > 0) {
+		again(req); /* a part of another object: what was found is not the one any more */
 	} else {
 		req->filling = false;
 		stored_free(&req->stored);
@@ -519,6 +548,11 @@ void cached_progress(struct request *req)
 		return;
 	if (req->step == REQUEST_SETTLE) {
 		settle(req);
+		return;
+	}
+	if (req->awaits) {
+		if (flight_part_there(&req->seat))
+			again(req);
 		return;
 	}
 	switch (flight_look(&req->seat)) {

@@ -162,6 +162,7 @@ struct request {
 	bool filling;	 /* the seat fills a hole of `stored` */
 	uint64_t bad_id; /* this object has a damaged chunk, to be fetched again; 0: none has */
 	uint32_t bad_index;
+	bool awaits; /* the seat is in a flight of another part, for the record that both belong to */
 	unsigned redos;
 	unsigned fwd_status;
 	const char *detail;

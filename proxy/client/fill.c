@@ -97,7 +97,7 @@ uint64_t fill_hole(struct request *req)
 /* From the hole to the next chunk that is stored, but not further than is wanted. */
 static struct flight_want hole_want(const struct object *object, uint64_t hole, uint64_t end)
 {
-	struct flight_want want = { .from = fill_chunk(hole) };
+	struct flight_want want = { .from = fill_chunk(hole), .partly = true };
 	uint64_t length = (uint64_t)object->length;
 	uint64_t to = want.from + CONFIG_CHUNK_BYTES;
 
@@ -134,6 +134,15 @@ void fill_first(struct request *req, uint64_t hole)
 	}
 	req->verdict.fwd = CACHE_FWD_PARTIAL;
 	cached_join(req, hole_want(object, hole, wanted_end(req, object, hole)));
+}
+
+static void ask_hole(struct request *req, struct flight_want want, struct fetch_ask *ask)
+{
+	cached_ask(req, ask);
+	ask->cond = POLICY_COND_NONE;
+	ask->stored = stored_object(req->stored);
+	ask->has_range = true;
+	ask->range = (struct byte_range){ want.from, want.to - 1 };
 }
 
 /* The same for a response that has begun: goes on with the record that has the byte now. */
@@ -178,11 +187,8 @@ int fill_next_hole(struct request *req)
 		cached_leave(req);
 		return -EALREADY;
 	}
-	cached_ask(req, &ask);
-	ask.cond = POLICY_COND_NONE;
-	ask.stored = object;
-	ask.has_range = true;
-	ask.range = (struct byte_range){ want.from, want.to - 1 };
+	want = flight_range(flight_of(&req->seat));
+	ask_hole(req, want, &ask);
 	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, NULL);
 	if (rc < 0) {
 		flight_abandon(flight_of(&req->seat));

@@ -29,7 +29,7 @@ file=$dir/www/a
 mib=$((1 << 20))
 head -c $((40 * mib + 12345)) /dev/urandom >"$file"
 size=$(stat -c %s "$file")
-for i in {1..9} b c d e f; do ln "$file" "$dir/www/$i"; done
+for i in {1..9} b c d e f g; do ln "$file" "$dir/www/$i"; done
 
 # start_origin ADDRESS OPTION...: sets `started`.
 start_origin() {
@@ -95,6 +95,29 @@ check 'parts asked for at once are all right' cmp <(cat "$dir"/part[0-7]) \
 	<(tail -c +$((10 * mib + 1)) "$file" | head -c $((8 * mib)))
 idle
 check 'and the whole of that object' get b
+
+# Parts that overlap, of an object that nobody has: each byte comes once.
+stop_origins
+start_origin 127.0.0.9 -r $((20 * mib))
+first=$started
+pids=()
+for i in {0..3}; do
+	curl -sS --max-time 30 -r $(((12 + 2 * i) * mib))-$(((17 + 2 * i) * mib - 1)) -o "$dir/part$i" \
+		"http://127.0.0.1:$port/acme/g" &
+	pids+=($!)
+done
+wait "${pids[@]}"
+right=0
+for i in {0..3}; do
+	cmp "$dir/part$i" <(tail -c +$(((12 + 2 * i) * mib + 1)) "$file" | head -c $((5 * mib))) || right=1
+done
+check 'parts that overlap are all right' test $right == 0
+asked=$(($(sed -n 's/^GET \/g .*bytes=\([0-9]*\)-\([0-9]*\)$/\2 - \1 + 1/p' "$dir/requests" | paste -sd+)))
+check "... and come once: $((asked / 1024)) KiB for 11 MiB" test "$asked" -le $((11 * mib + 1048576))
+idle
+check 'a part far behind them' get g $((30 * mib)) $((38 * mib))
+idle
+check 'the whole of it' get g
 
 # ---- origins that do not do what they should ------------------------------------------------------------
 stop_origins

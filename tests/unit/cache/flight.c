@@ -332,6 +332,46 @@ static void covers_what_is_in_reach(void **state)
 	flights_free(&all);
 }
 
+static struct flight_want part(uint64_t from, uint64_t to, bool partly)
+{
+	return (struct flight_want){ .from = from * RIG_CHUNK,
+				     .to = to * RIG_CHUNK,
+				     .partly = partly };
+}
+
+/* Parts of one object share what they have in common: each follows as far as a flight goes, and begins before the next. */
+static void shares_parts(void **state)
+{
+	enum {
+		C = CONFIG_CHUNK_BYTES
+	};
+	struct flights *all = table();
+	struct reader a = READER, b = READER, c = READER, d = READER;
+	struct cache_key key = key_of(SPAN("k"));
+	struct flight *flights[3];
+
+	(void)state;
+	assert_int_equal(join(all, "k", part(8, 12, true), &a), FLIGHT_ROLE_LEADER);
+	assert_int_equal(join(all, "k", part(10, 20, true), &b), FLIGHT_ROLE_FOLLOWER);
+	assert_int_equal(join(all, "k", part(4, 12, true), &c), FLIGHT_ROLE_LEADER);
+	assert_int_equal(flight_range(flight_of(&c.seat)).from, 4 * RIG_CHUNK);
+	assert_int_equal(flight_range(flight_of(&c.seat)).to, 8 * RIG_CHUNK);
+	/* Without `partly` all of it, or nothing. */
+	assert_int_equal(join(all, "k", part(10, 20, false), &d), FLIGHT_ROLE_LEADER);
+	assert_int_equal(flight_range(flight_of(&d.seat)).to, 20 * RIG_CHUNK);
+	flights[0] = flight_of(&a.seat);
+	flights[1] = flight_of(&c.seat);
+	flights[2] = flight_of(&d.seat);
+	for (unsigned i = 0; i < ARRAY_LEN(flights); i++)
+		flight_abandon(flights[i]);
+	flight_leave(&a.seat);
+	flight_leave(&b.seat);
+	flight_leave(&c.seat);
+	flight_leave(&d.seat);
+	assert_false(flight_follow_part(all, &key, &a.seat));
+	flights_free(&all);
+}
+
 static void waits_for_chunks_of_others(void **state)
 {
 	struct flight_limits tight = small;
@@ -825,6 +865,7 @@ int main(void)
 		cmocka_unit_test(cuts_a_laggard),
 		cmocka_unit_test(gives_up_when_all_have_left),
 		cmocka_unit_test(covers_what_is_in_reach),
+		cmocka_unit_test(shares_parts),
 		cmocka_unit_test(waits_for_chunks_of_others),
 		cmocka_unit_test(stores_what_flies),
 		cmocka_unit_test(shows_what_is_not_committed_yet),
