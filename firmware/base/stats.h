@@ -86,6 +86,7 @@
 	ONE(FLIGHT_FAILED, COUNTER, "flight.failed", "fetches that failed for good") \
 	ONE(FLIGHT_ABANDONED, COUNTER, "flight.abandoned", "fetches stopped because nobody waited any more") \
 	ONE(FLIGHT_RESUMED, COUNTER, "flight.resumed", "fetches taken up again in the middle by a range request") \
+	ONE(FLIGHT_COMPLETED, COUNTER, "flight.completed", "stored parts that became the whole by a fetch of what was missing") \
 	ONE(FLIGHT_LEADER_LEFT, COUNTER, "flight.leader_left", "fetches that went on after the request that started them was gone") \
 	ONE(FLIGHT_SLOW_READER, COUNTER, "flight.slow_reader", "readers that fell out of a flight's window") \
 	ONE(FLIGHT_BYTES, GAUGE, "flight.bytes", "memory held by flights' windows, bytes") \

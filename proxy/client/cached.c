@@ -58,7 +58,9 @@ static void look_again(struct request *req)
 {
 	cached_leave(req);
 	object_free(&req->pending);
+	stored_free(&req->part);
 	req->filling = req->joined_new = req->collapsed = req->stored_now = req->awaits = false;
+	req->alone = req->has_part = false;
 	if (++req->redos > REQUEST_REDOS)
 		relay_begin(req, POLICY_COND_DEVICE);
 	else
@@ -97,9 +99,13 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 static bool lead(struct request *req, struct flight_want want)
 {
 	struct fetch_ask ask;
+	struct object whole;
 	int rc;
 
 	cached_ask(req, &ask);
+	ask.as_asked = req->alone;
+	if (req->part)
+		part_ask(req, &whole, &ask);
 	if (want.from > 0 || want.to != UINT64_MAX) {
 		if (req->filling)
 			ask.stored = stored_object(req->stored);
@@ -138,8 +144,8 @@ static bool came_meanwhile(struct request *req, uint64_t hole)
 }
 
 /*
- * A seat for who has a condition of its own, and there is nothing stored: with those that have the same one, for a
- * 304 is for them alone. Unless it is being fetched anyway.
+ * A seat for who has a condition of its own, or wants just a range, and there is nothing stored: with those that
+ * have the same one, for a 304 or that part is for them alone. Unless it is being fetched anyway.
  */
 static int join_with_condition(struct request *req, struct flight_want want,
 			       enum flight_role *ret_role)
@@ -158,7 +164,8 @@ static int join(struct request *req, struct flight_want want, enum flight_role *
 {
 	struct cache_key key = request_flight_key(req);
 
-	if (req->verdict.cond == POLICY_COND_DEVICE && want.from == 0 && want.to == UINT64_MAX)
+	if ((req->verdict.cond == POLICY_COND_DEVICE || req->alone) && want.from == 0 &&
+	    want.to == UINT64_MAX)
 		return join_with_condition(req, want, ret_role);
 	return flight_join(flights_of(req), &key, want, request_now(req), &req->seat, ret_role);
 }
@@ -312,10 +319,21 @@ static void seen(struct request *req)
 		respond_flight(req, flight_object(&req->seat));
 }
 
+/* Nothing is stored that answers it. */
+static void fetch(struct request *req)
+{
+	struct flight_want want = want_of(req);
+
+	req->alone = part_alone(req);
+	if (!req->alone && part_begins(req) == -EINPROGRESS)
+		settle(req);
+	else if (!await_part(req, want))
+		cached_join(req, want);
+}
+
 static void lookup(struct request *req)
 {
 	struct policy_env env = env_of(req);
-	struct flight_want want;
 	bool variants = false;
 	int rc;
 
@@ -327,6 +345,8 @@ static void lookup(struct request *req)
 	}
 	if (rc < 0)
 		req->stored = NULL;
+	if (!req->stored && part_answers(req, &env))
+		return;
 	hold_look(req);
 	policy_lookup(&req->policy, req->stored ? stored_object(req->stored) : NULL, variants, &env,
 		      &req->verdict, NULL);
@@ -345,9 +365,7 @@ static void lookup(struct request *req)
 		cached_join(req, (struct flight_want){ .to = UINT64_MAX });
 		break;
 	case POLICY_USE_FETCH:
-		want = want_of(req);
-		if (!await_part(req, want))
-			cached_join(req, want);
+		fetch(req);
 		break;
 	case POLICY_USE_RELAY:
 		if (req->head.method != HTTP_METHOD_HEAD || !follow(req))

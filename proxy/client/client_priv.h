@@ -162,6 +162,10 @@ struct request {
 	bool filling;	 /* the seat fills a hole of `stored` */
 	uint64_t bad_id; /* this object has a damaged chunk, to be fetched again; 0: none has */
 	uint32_t bad_index;
+	uint64_t marker;     /* id of the marker of variants that the store has; 0: none */
+	struct stored *part; /* the beginning of it, stored by itself: only the rest is fetched */
+	bool has_part;	     /* a part is stored by itself, but not this one */
+	bool alone;	     /* just the range is asked for, as the device asked */
 	bool awaits; /* the seat is in a flight of another part, for the record that both belong to */
 	unsigned redos;
 	unsigned fwd_status;
@@ -282,7 +286,7 @@ void request_timed_out(struct conn *conn);	      /* its head did not come in tim
 MUST_USE int request_key_make(struct request *req); /* -errno: it can't have one */
 /* The key under which this request's flights are; borrows from the request. */
 struct cache_key request_flight_key(const struct request *req);
-/* The same for those that ask the origin with the same conditions. -ENOSPC: too long. */
+/* The same for those that ask the origin with the same conditions, or for the same range. -ENOSPC: too long. */
 MUST_USE int request_cond_key(struct request *req, struct cache_key *ret_key);
 /* What is stored for this request: 0 or -errno; *ret_variants: there is something for others. */
 MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool *ret_variants);
@@ -291,6 +295,8 @@ MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool 
  * one that this request selects.
  */
 MUST_USE int request_look_all(struct request *req, struct stored **ret_stored, bool *ret_variants);
+/* A seat in the flight under `key` that has newer than the store; of another's variant it only learns what selects. */
+MUST_USE bool request_see(struct request *req, const struct cache_key *key);
 /* The variant's key of this request, from that of another's response. 0 or -errno. */
 MUST_USE int request_learn(struct request *req, const struct object *object);
 /* Does this request select the response that another's fetch brought? */
@@ -307,6 +313,19 @@ uint64_t fill_hole(struct request *req);
 void fill_first(struct request *req, uint64_t hole); /* nothing was said yet */
 /* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
 MUST_USE int fill_next_hole(struct request *req);
+
+/* ---- part.c */
+/* Is what it wants inside a part that is stored by itself? Then it is answered. */
+bool part_answers(struct request *req, const struct policy_env *env);
+/* Is the range to be asked for, and stored, by itself? */
+bool part_alone(struct request *req);
+/*
+ * Is there a stored beginning to add the rest to? 0: req->part is it; -EINPROGRESS: it is just being stored, the
+ * seat is taken; -ENOENT, -errno.
+ */
+MUST_USE int part_begins(struct request *req);
+/* To ask for the rest of req->part; *whole is the record for ask->stored and borrows from the scratch buffer. */
+void part_ask(struct request *req, struct object *whole, struct fetch_ask *ask);
 
 /* ---- cached.c */
 void cached_ask(struct request *req, struct fetch_ask *ask);
@@ -376,6 +395,13 @@ void respond_flight(struct request *req, const struct object *fields);
 void respond_relayed(struct request *req);
 void respond_error(struct request *req, unsigned status, const char *text);
 void respond_here(struct request *req);
+/* From a part that is stored by itself: these bytes of the object. */
+void respond_part(struct request *req, const struct object *fields, const struct byte_range *range,
+		  const struct content_range *part);
+/* A field of a stored block, p NULL if it is not there; and the block without one, in buf. */
+struct span respond_block_value(struct span block, enum http_field_id id);
+struct span respond_block_without(struct span block, enum http_field_id drop, char *buf,
+				  size_t size);
 /* The head of a part of a multipart body, or for part == n its end. */
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size);
 

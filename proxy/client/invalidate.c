@@ -69,6 +69,31 @@ static struct span vendor_path(const struct request *req, struct span path)
 	return path;
 }
 
+static void remove_key(struct request *req, struct removal *r, const struct cache_key *key,
+		       uint64_t id)
+{
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	r->left++;
+	pthread_mutex_unlock(&lock);
+	rc = writer_remove(req->conn->worker->proxy->writer, key, id, count_down, r);
+	if (rc < 0)
+		count_down(r, rc);
+}
+
+/* What is stored of it by itself (part.c); `key` may stand in client->text. */
+static void remove_part(struct request *req, struct removal *r, struct span key, size_t primary)
+{
+	struct client *client = req->conn->worker->client;
+	struct cache_key part;
+
+	if (fetch_part_key(key, primary, client->text, sizeof(client->text), &part) < 0)
+		return;
+	flights_forget(req->conn->worker->proxy->flights, &part);
+	remove_key(req, r, &part, 0);
+}
+
 static void remove_one(struct request *req, struct removal *r, const struct policy_uri *uri)
 {
 	struct client *client = req->conn->worker->client;
@@ -82,17 +107,12 @@ static void remove_one(struct request *req, struct removal *r, const struct poli
 		.query = uri->query,
 	};
 	struct cache_key key;
-	int rc;
 
 	if (policy_key(&target, client->text, sizeof(client->text), &key) < 0)
 		return;
-	pthread_mutex_lock(&lock);
-	r->left++;
-	pthread_mutex_unlock(&lock);
 	flights_forget(req->conn->worker->proxy->flights, &key);
-	rc = writer_remove(req->conn->worker->proxy->writer, &key, 0, count_down, r);
-	if (rc < 0)
-		count_down(r, rc);
+	remove_key(req, r, &key, 0);
+	remove_part(req, r, key.text, key.text.n);
 }
 
 static struct removal *removal_new(struct request *req)
@@ -160,16 +180,11 @@ void outdated_begin(struct request *req, const struct object *object)
 {
 	struct cache_key key = key_of(object->key);
 	struct removal *r = removal_new(req);
-	int rc;
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&lock);
-	r->left++;
-	pthread_mutex_unlock(&lock);
-	rc = writer_remove(req->conn->worker->proxy->writer, &key, object->id, count_down, r);
-	if (rc < 0)
-		count_down(r, rc);
+	remove_key(req, r, &key, object->id);
+	remove_part(req, r, object->key, req->key_n);
 	removal_begun(req, r);
 }
 

@@ -57,12 +57,18 @@ int request_cond_key(struct request *req, struct cache_key *ret_key)
 	for (unsigned i = 0; i < req->head.nfields; i++) {
 		const struct http_field *f = &req->head.fields[i];
 
-		if (f->id != HTTP_FIELD_IF_NONE_MATCH && f->id != HTTP_FIELD_IF_MODIFIED_SINCE)
+		if (req->alone ? f->id != HTTP_FIELD_RANGE
+			       : f->id != HTTP_FIELD_IF_NONE_MATCH &&
+					 f->id != HTTP_FIELD_IF_MODIFIED_SINCE)
 			continue;
 		if (sizeof(client->scratch) - n < f->value.n + 3)
 			return -ENOSPC;
 		/* '?' begins no field's name and no word of cache/manifest.h: the device writes what follows. */
-		memcpy(client->scratch + n, f->id == HTTP_FIELD_IF_NONE_MATCH ? "\n?n" : "\n?s", 3);
+		memcpy(client->scratch + n,
+		       req->alone			   ? "\n?r"
+		       : f->id == HTTP_FIELD_IF_NONE_MATCH ? "\n?n"
+							   : "\n?s",
+		       3);
 		memcpy(client->scratch + n + 3, f->value.p, f->value.n);
 		n += 3 + f->value.n;
 	}
@@ -92,20 +98,30 @@ static int names_of(struct span lines, char *buf, size_t size, struct span *ret_
 	return 0;
 }
 
+/* The lines behind the primary key, of a part's as of a whole's. */
+static struct span lines_of(const struct request *req, struct span key)
+{
+	struct span lines = span_drop(key, req->key_n);
+
+	return span_starts(lines, FETCH_PART_KEY) ? span_drop(lines, FETCH_PART_KEY.n) : lines;
+}
+
 /* Does this request select the response that another's fetch brought? */
 bool request_selects(struct request *req, const struct object *object)
 {
 	struct span primary = span_make(req->key, req->key_n);
+	struct span lines;
 	char names_buf[POLICY_VARY_MAX + POLICY_VARY_FIELDS_MAX];
 	struct span names;
 	struct cache_key key;
 
-	if (span_eq(object->key, primary))
+	if (!span_starts(object->key, primary))
+		return false;
+	lines = lines_of(req, object->key);
+	if (!lines.n)
 		return true;
-	return span_starts(object->key, primary) &&
-	       names_of(span_drop(object->key, primary.n), names_buf, sizeof(names_buf), &names) ==
-		       0 &&
-	       variant_key(req, names, &key) == 0 && span_eq(key.text, object->key);
+	return names_of(lines, names_buf, sizeof(names_buf), &names) == 0 &&
+	       variant_key(req, names, &key) == 0 && span_eq(span_drop(key.text, primary.n), lines);
 }
 
 /* ---- looking up ---------------------------------------------------------------------------------- */
@@ -124,7 +140,7 @@ int request_learn(struct request *req, const struct object *object)
 
 	if (!span_starts(object->key, span_make(req->key, req->key_n)))
 		return -EINVAL;
-	rc = names_of(span_drop(object->key, req->key_n), names_buf, sizeof(names_buf), &names);
+	rc = names_of(lines_of(req, object->key), names_buf, sizeof(names_buf), &names);
 	if (rc == 0)
 		rc = variant_key(req, names, &key);
 	if (rc == 0)
@@ -135,7 +151,7 @@ int request_learn(struct request *req, const struct object *object)
 }
 
 /* A seat in the flight that has newer than the store, if it is for this request. */
-static bool see(struct request *req, const struct cache_key *key)
+bool request_see(struct request *req, const struct cache_key *key)
 {
 	if (LIKELY(!flight_see(worker_of(req)->proxy->flights, key, &req->seat)))
 		return false;
@@ -164,7 +180,7 @@ static int look_variant(struct request *req, bool and_flights, const struct obje
 		rc = text_set(&req->variant, &req->variant_n, key.text);
 	if (rc == 0 && and_flights) {
 		key.text = span_make(req->variant, req->variant_n);
-		if (see(req, &key))
+		if (request_see(req, &key))
 			return -EINPROGRESS;
 	}
 	if (rc == 0)
@@ -181,7 +197,7 @@ static int look_learnt(struct request *req)
 {
 	struct cache_key key = key_of(span_make(req->variant, req->variant_n));
 
-	return see(req, &key) ? -EINPROGRESS : -ENOENT;
+	return request_see(req, &key) ? -EINPROGRESS : -ENOENT;
 }
 
 static int look(struct request *req, bool and_flights, struct stored **ret_stored,
@@ -192,7 +208,8 @@ static int look(struct request *req, bool and_flights, struct stored **ret_store
 	int rc;
 
 	*ret_variants = req->learnt;
-	if (and_flights && see(req, &key))
+	req->marker = 0;
+	if (and_flights && request_see(req, &key))
 		return -EINPROGRESS;
 	if (and_flights && req->learnt) {
 		*ret_variants = true;
@@ -205,6 +222,7 @@ static int look(struct request *req, bool and_flights, struct stored **ret_store
 		struct stored *marker = stored;
 
 		*ret_variants = true;
+		req->marker = stored_object(marker)->id;
 		rc = look_variant(req, and_flights, stored_object(marker), &stored);
 		stored_free(&marker);
 	}

@@ -89,6 +89,7 @@ void request_free(struct request **request)
 	mail_cancel(req->conn->worker, &req->mail);
 	deliver_end(&req->out);
 	stored_free(&req->stored);
+	stored_free(&req->part);
 	object_free(&req->pending);
 	config_unref(&req->config);
 	free(req->key);

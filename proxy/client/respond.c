@@ -113,7 +113,16 @@ static void put_block_without(struct head_out *o, struct span block, enum http_f
 	}
 }
 
-static struct span block_value(struct span block, enum http_field_id id)
+struct span respond_block_without(struct span block, enum http_field_id drop, char *buf,
+				  size_t size)
+{
+	struct head_out o = head_out_init(buf, size);
+
+	put_block_without(&o, block, drop);
+	return o.overflow ? block : span_make(buf, o.len);
+}
+
+struct span respond_block_value(struct span block, enum http_field_id id)
 {
 	struct span line;
 
@@ -130,7 +139,7 @@ static struct span block_value(struct span block, enum http_field_id id)
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size)
 {
 	const struct byte_range *range = &req->answer.ranges.range[part];
-	struct span type = block_value(req->out.part_fields, HTTP_FIELD_CONTENT_TYPE);
+	struct span type = respond_block_value(req->out.part_fields, HTTP_FIELD_CONTENT_TYPE);
 	const char *lead = part ? "\r\n" : "";
 	int n;
 
@@ -232,6 +241,27 @@ static void send_range(struct request *req, const struct object *fields, int64_t
 	put_framing(req, &o, 206, (int64_t)(range.last - range.first + 1));
 	req->out.pos = range.first;
 	req->out.end = range.last + 1;
+	head_send(req, &o);
+}
+
+void respond_part(struct request *req, const struct object *fields, const struct byte_range *range,
+		  const struct content_range *part)
+{
+	struct head_out o = head_begin(req, 206);
+	struct content_range cr = { .range = *range, .complete = part->complete };
+
+	STAT_INC(STAT_REQUEST_HIT);
+	STAT_INC(STAT_REQUEST_RANGE);
+	put_block_without(&o, fields->fields, HTTP_FIELD_CONTENT_RANGE);
+	head_out_content_range(&o, &cr);
+	put_age(req, &o, fields);
+	put_ours(req, &o);
+	put_framing(req, &o, 206, (int64_t)(range->last - range->first + 1));
+	/* Bytes of the stored thing, which begins with the part's first; what is damaged is not to be had elsewhere. */
+	req->out.object = req->stored ? stored_object(req->stored) : NULL;
+	req->out.gave_up = true;
+	req->out.pos = range->first - part->range.first;
+	req->out.end = range->last - part->range.first + 1;
 	head_send(req, &o);
 }
 

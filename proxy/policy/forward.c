@@ -24,7 +24,8 @@ static struct http_field_set drops(const struct policy_forward *w)
 	http_field_set_add(&drop, HTTP_FIELD_MAX_FORWARDS);
 	if (w->relay)
 		return drop;
-	http_field_set_add(&drop, HTTP_FIELD_RANGE);
+	if (!w->as_asked)
+		http_field_set_add(&drop, HTTP_FIELD_RANGE);
 	http_field_set_add(&drop, HTTP_FIELD_IF_RANGE);
 	http_field_set_add(&drop, HTTP_FIELD_IF_MATCH);
 	http_field_set_add(&drop, HTTP_FIELD_IF_UNMODIFIED_SINCE);

@@ -60,6 +60,7 @@ struct policy_req {
 	bool authorized;  /* Authorization is there */
 	bool conditional; /* If-None-Match or If-Modified-Since is there */
 	bool ranged;	  /* Range is there, in bytes, and can be read */
+	bool part; /* a 206 is stored by itself, as the part that it is: for the caller to set */
 	bool invalidates; /* unsafe: policy_invalidate() when its response is there */
 	struct fresh_want want;
 };
@@ -180,6 +181,7 @@ struct policy_forward {
 	bool relay;			 /* all of the device's fields: also Range and conditions */
 	enum policy_cond cond;
 	const struct object *stored; /* for OURS, and for If-Range of `has_range` */
+	bool as_asked;		     /* the device's own Range */
 	bool has_range;		     /* bytes first..last (RANGE_UNKNOWN: to the end) */
 	struct byte_range range;
 };
@@ -222,7 +224,8 @@ struct policy_stored {
 	/* Field lines for the device alone that asked: no-cache="..." and private="..." name them. */
 	struct span private_fields;
 	struct span vary; /* names for a marker; empty: none */
-	bool partial;	  /* a 206; object.status is 200, and these bytes are what comes: */
+	/* A 206. These bytes are what comes; object is of the whole, with status 200, or with policy_req.part of this part alone. */
+	bool partial;
 	struct byte_range range;
 };
 
@@ -267,6 +270,15 @@ MUST_USE int policy_validated(const struct policy_req *req, const struct object 
 			      const struct policy_env *env, char *buf, size_t cap,
 			      enum policy_outcome *ret_outcome, struct object *ret_object,
 			      struct policy_trace *trace);
+
+/*
+ * A 206 that brings the rest of a stored part (RFC 9111 3.4): the record of the whole. @stored: the part's, without
+ * its Content-Range, status 200 and of the complete length. Borrows as above; 0 or -EMSGSIZE.
+ */
+MUST_USE int policy_combined(const struct policy_req *req, const struct object *stored,
+			     const struct http_head *resp, const struct policy_times *times,
+			     const struct policy_env *env, char *buf, size_t cap,
+			     struct object *ret_object);
 
 /*
  * A response to HEAD, with what is stored for its GET: true if the stored record changes to

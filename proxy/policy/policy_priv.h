@@ -23,13 +23,16 @@ bool status_is_heuristic(unsigned status);
  */
 bool block_next(struct span *block, struct span *ret_name, struct span *ret_value);
 
-/*
- * The record of a response: fields and numbers, into buf. @store: for the store (what no-cache="..." and
- * private="..." name goes to private_fields), else for passing on. 0 or -EMSGSIZE.
- */
+enum record_for {
+	RECORD_PASSED, /* as a proxy passes it on */
+	RECORD_STORED, /* what no-cache="..." and private="..." name goes to private_fields; no Content-Range of a 206 */
+	RECORD_PART, /* the same for a part that is stored by itself: with its Content-Range */
+};
+
+/* The record of a response: fields and numbers, into buf. 0 or -EMSGSIZE. */
 MUST_USE int record_build(const struct http_head *resp, const struct profile_class *class,
 			  const struct policy_times *times, const struct policy_env *env,
-			  bool store, char *buf, size_t cap, struct policy_stored *ret,
+			  enum record_for use, char *buf, size_t cap, struct policy_stored *ret,
 			  struct policy_trace *trace);
 
 #endif

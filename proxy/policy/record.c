@@ -43,7 +43,7 @@ static bool named(const struct cachectl *cc, enum cachectl_directive d, struct s
 }
 
 static enum share share_of(const struct http_head *resp, const struct http_field *f,
-			   const struct cachectl *cc, bool store)
+			   const struct cachectl *cc, enum record_for use)
 {
 	if (http_hop_by_hop(resp, f))
 		return SHARE_NONE;
@@ -51,22 +51,22 @@ static enum share share_of(const struct http_head *resp, const struct http_field
 	    f->id == HTTP_FIELD_DATE)
 		return SHARE_NONE;
 	/* A part becomes part of the whole; whose range it was is not said again. */
-	if (store && f->id == HTTP_FIELD_CONTENT_RANGE && resp->status == 206)
+	if (use == RECORD_STORED && f->id == HTTP_FIELD_CONTENT_RANGE && resp->status == 206)
 		return SHARE_NONE;
-	if (store && (named(cc, CACHECTL_NO_CACHE, cc->no_cache_fields, f->name) ||
-		      named(cc, CACHECTL_PRIVATE, cc->private_fields, f->name)))
+	if (use != RECORD_PASSED && (named(cc, CACHECTL_NO_CACHE, cc->no_cache_fields, f->name) ||
+				     named(cc, CACHECTL_PRIVATE, cc->private_fields, f->name)))
 		return SHARE_ONE;
 	return SHARE_ALL;
 }
 
 static void fields_write(struct head_out *o, const struct http_head *resp,
-			 const struct cachectl *cc, bool store, enum share which,
+			 const struct cachectl *cc, enum record_for use, enum share which,
 			 struct object *object)
 {
 	for (unsigned i = 0; i < resp->nfields; i++) {
 		const struct http_field *f = &resp->fields[i];
 
-		if (share_of(resp, f, cc, store) != which)
+		if (share_of(resp, f, cc, use) != which)
 			continue;
 		head_out_field(o, f->name, f->value);
 		if (which == SHARE_ALL && f->id == HTTP_FIELD_ETAG && !object->etag.n &&
@@ -231,28 +231,29 @@ static int64_t length_of(const struct http_head *resp)
 
 /* ---- the record -------------------------------------------------------------------------------- */
 
-static int blocks_write(const struct http_head *resp, const struct cachectl *cc, bool store,
-			char *buf, size_t cap, struct policy_stored *s)
+static int blocks_write(const struct http_head *resp, const struct cachectl *cc,
+			enum record_for use, char *buf, size_t cap, struct policy_stored *s)
 {
 	struct head_out all = head_out_init(buf, cap), one;
 
 	head_out_date(&all, HTTP_FIELD_DATE, s->object.date);
-	fields_write(&all, resp, cc, store, SHARE_ALL, &s->object);
+	fields_write(&all, resp, cc, use, SHARE_ALL, &s->object);
 	etag_check(&s->object);
 	s->object.fields = span_make(buf, all.len);
 	one = head_out_init(buf + all.len, cap - all.len);
-	fields_write(&one, resp, cc, store, SHARE_ONE, &s->object);
+	fields_write(&one, resp, cc, use, SHARE_ONE, &s->object);
 	s->private_fields = span_make(one.buf, one.len);
 	return all.overflow || all.invalid || one.overflow || one.invalid ? -EMSGSIZE : 0;
 }
 
 int record_build(const struct http_head *resp, const struct profile_class *class,
-		 const struct policy_times *times, const struct policy_env *env, bool store,
-		 char *buf, size_t cap, struct policy_stored *ret, struct policy_trace *trace)
+		 const struct policy_times *times, const struct policy_env *env,
+		 enum record_for use, char *buf, size_t cap, struct policy_stored *ret,
+		 struct policy_trace *trace)
 {
 	struct cachectl cc = cachectl_of_response(resp);
 	struct policy_stored s = {
-		.store = store,
+		.store = use != RECORD_PASSED,
 		.object = {
 			.kind = OBJECT_RESPONSE,
 			.status = resp->status,
@@ -270,7 +271,7 @@ int record_build(const struct http_head *resp, const struct profile_class *class
 	freshness(resp, class, &cc, env, &s, trace);
 	if (resp->status != 206 && http_has(resp, HTTP_FIELD_CONTENT_RANGE))
 		s.object.flags |= POLICY_F_WHOLE_ONLY;
-	rc = blocks_write(resp, &cc, store, buf, cap, &s);
+	rc = blocks_write(resp, &cc, use, buf, cap, &s);
 	if (rc < 0)
 		return rc;
 	*ret = s;

@@ -156,7 +156,8 @@ static bool is_useful(const struct policy_req *req, const struct object *o)
 }
 
 /* The 206's place in the whole (RFC 9110 14.4, 15.3.7). */
-static enum policy_reason partial_fill(const struct http_head *resp, struct policy_stored *s)
+static enum policy_reason partial_fill(const struct policy_req *req, const struct http_head *resp,
+				       struct policy_stored *s)
 {
 	const struct http_field *f = http_field_first(resp, HTTP_FIELD_CONTENT_RANGE);
 	struct content_range cr;
@@ -171,6 +172,10 @@ static enum policy_reason partial_fill(const struct http_head *resp, struct poli
 		return WHY_NO_PARTIAL;
 	s->partial = true;
 	s->range = cr.range;
+	if (req->part) {
+		s->object.length = (int64_t)n;
+		return WHY_NONE;
+	}
 	s->object.status = 200;
 	s->object.length = (int64_t)cr.complete;
 	if (!policy_strong(&s->object))
@@ -202,7 +207,7 @@ static enum policy_reason ask_record(const struct question *q, char *rest, size_
 	if (why == WHY_NONE && !is_useful(q->req, &s->object))
 		why = WHY_NO_USE;
 	if (why == WHY_NONE && q->resp->status == 206)
-		why = partial_fill(q->resp, s);
+		why = partial_fill(q->req, q->resp, s);
 	return why;
 }
 
@@ -212,7 +217,8 @@ static int refuse(const struct question *q, enum policy_reason why,
 		  const struct policy_times *times, const struct policy_env *env, char *buf,
 		  size_t cap, struct policy_stored *ret)
 {
-	int rc = record_build(q->resp, q->req->class, times, env, false, buf, cap, ret, NULL);
+	int rc = record_build(q->resp, q->req->class, times, env, RECORD_PASSED, buf, cap, ret,
+			      NULL);
 
 	if (rc < 0)
 		return rc;
@@ -234,7 +240,8 @@ int policy_response(const struct policy_req *req, const struct http_head *resp,
 
 	if (why != WHY_NONE)
 		return refuse(&q, why, times, env, buf, cap, ret);
-	rc = record_build(resp, req->class, times, env, true, buf, cap, &s, trace);
+	rc = record_build(resp, req->class, times, env, req->part ? RECORD_PART : RECORD_STORED,
+			  buf, cap, &s, trace);
 	if (rc < 0)
 		return rc;
 	used = s.object.fields.n + s.private_fields.n;

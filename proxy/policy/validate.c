@@ -115,7 +115,7 @@ static int merge(const struct profile_class *class, const struct object *stored,
 
 	if (rc < 0 || http_response_parse(&head, buf, n) < 0)
 		return -EMSGSIZE;
-	rc = record_build(&head, class, times, env, true, buf + n, cap - n, &s, trace);
+	rc = record_build(&head, class, times, env, RECORD_STORED, buf + n, cap - n, &s, trace);
 	if (rc < 0)
 		return rc;
 	o = *stored;
@@ -135,6 +135,13 @@ static int merge(const struct profile_class *class, const struct object *stored,
 	o.generation = env->generation;
 	*ret_object = o;
 	return 0;
+}
+
+int policy_combined(const struct policy_req *req, const struct object *stored,
+		    const struct http_head *resp, const struct policy_times *times,
+		    const struct policy_env *env, char *buf, size_t cap, struct object *ret_object)
+{
+	return merge(req->class, stored, resp, times, env, buf, cap, ret_object, NULL);
 }
 
 /* ---- outcomes ------------------------------------------------------------------------------------ */

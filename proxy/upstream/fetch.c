@@ -414,6 +414,7 @@ static void fetch_free(struct fetch *f)
 	free(f->request);
 	free(f->request_raw);
 	free(f->texts);
+	free(f->prefix);
 	free(f->out);
 	free(f->in);
 	free(f);
@@ -478,6 +479,18 @@ static int copy_stored(struct fetch *f, const struct object *stored)
 	return f->stored && f->stored_lease ? 0 : -ENOMEM;
 }
 
+static int copy_prefix(struct fetch *f, struct span prefix)
+{
+	if (!prefix.n)
+		return 0;
+	f->prefix = malloc(prefix.n);
+	if (!f->prefix)
+		return -ENOMEM;
+	memcpy(f->prefix, prefix.p, prefix.n);
+	f->prefix_n = prefix.n;
+	return 0;
+}
+
 static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 {
 	int rc;
@@ -490,6 +503,7 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 	f->policy = *ask->policy;
 	f->cond = ask->cond;
 	f->has_range = ask->has_range;
+	f->as_asked = f->policy.part = ask->as_asked;
 	f->range = ask->range;
 	f->has_body = ask->body != NULL;
 	f->from_outside = ask->from_outside;
@@ -510,6 +524,8 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 		rc = copy_texts(f, ask);
 	if (rc == 0)
 		rc = copy_request(f, ask->request);
+	if (rc == 0)
+		rc = copy_prefix(f, ask->prefix);
 	return rc == 0 ? copy_stored(f, ask->stored) : rc;
 }
 

@@ -193,7 +193,8 @@ static int content_range_of(const struct http_head *head, struct content_range *
 /* Not what we can place: ask once more, for the whole and without conditions. */
 static void ask_whole(struct fetch *f)
 {
-	f->has_range = false;
+	f->has_range = f->as_asked = f->policy.part = false;
+	f->prefix_n = 0;
 	f->cond = POLICY_COND_NONE;
 	object_free(&f->stored);
 	lease_unref(&f->stored_lease);
@@ -237,6 +238,19 @@ static bool part_is_for_device(const struct fetch *f)
 	return content_range_of(f->response, &cr) == 0 && part_is_devices(&specs, &cr);
 }
 
+/* Without resumption: its offsets are not those of an object. */
+static void publish_part(struct fetch *f, struct object *object, struct flight_head *head)
+{
+	head->object = object_dup(object);
+	if (!head->object) {
+		fetch_finish(f, -ENOMEM);
+		return;
+	}
+	head->length = f->length = object->length;
+	flight_head(f->flight, head, *worker_now(f->worker));
+	body_begin(f);
+}
+
 /*
  * A part, though the whole was asked for: who sends such is no HTTP server, but if it is what the device wants, it is
  * right for the device. For the leader alone, as it came.
@@ -258,15 +272,94 @@ static void unasked_part_head(struct fetch *f)
 	}
 	stored.object.status = 206;
 	stored.object.length = framed_length(f);
-	/* Never resumed: its offsets are not those of an object. */
-	head.object = object_dup(&stored.object);
-	if (!head.object) {
+	publish_part(f, &stored.object, &head);
+}
+
+int fetch_part_key(struct span key, size_t primary, char *buf, size_t size,
+		   struct cache_key *ret_key)
+{
+	struct span word = FETCH_PART_KEY;
+
+	if (key.n > size || word.n > size - key.n)
+		return -ENOSPC;
+	memmove(buf + primary + word.n, key.p + primary, key.n - primary);
+	memmove(buf, key.p, primary);
+	memcpy(buf + primary, word.p, word.n);
+	*ret_key = key_of(span_make(buf, key.n + word.n));
+	return 0;
+}
+
+/* The part that the device asked for, as it asked: it is stored by itself, if it may be. */
+static void asked_part_head(struct fetch *f, struct policy_stored *stored)
+{
+	struct flight_head head = { .verdict = FLIGHT_LEADER, .extra = stored->private_fields };
+	struct cache_key key, flown;
+
+	if (!part_is_for_device(f)) {
+		ask_whole(f);
+		return;
+	}
+	if (stored->store && stored->partial && choose_key(f, stored, &stored->object) == 0 &&
+	    fetch_part_key(stored->object.key, f->key.n, scratch.key, sizeof(scratch.key), &key) ==
+		    0 &&
+	    fetch_part_key(f->key, f->key.n, scratch.plain, sizeof(scratch.plain), &flown) == 0) {
+		stored->object.key = key.text;
+		head.verdict = FLIGHT_STORE;
+		head.key = &flown; /* whatever its variant is */
+	}
+	if (head.verdict == FLIGHT_LEADER)
+		stored->object.length = framed_length(f);
+	publish_part(f, &stored->object, &head);
+}
+
+/* What was stored of the beginning goes before what comes. */
+static bool put_prefix(struct fetch *f)
+{
+	size_t at = 0, n;
+	uint8_t *room;
+
+	while (at < f->prefix_n) {
+		if (flight_buffer(f->flight, *worker_now(f->worker), &room, &n) < 0)
+			return false;
+		n = n < f->prefix_n - at ? n : f->prefix_n - at;
+		memcpy(room, f->prefix + at, n);
+		flight_publish(f->flight, n);
+		at += n;
+	}
+	return true;
+}
+
+/* The rest of what is stored from its beginning on: both are the whole (RFC 9111 3.4). */
+static void rest_head(struct fetch *f, struct policy_stored *stored)
+{
+	struct flight_head head = { .verdict = FLIGHT_STORE };
+	struct policy_env env = env_of(f);
+	struct policy_times times = times_of(f);
+	struct content_range cr;
+	struct object whole;
+
+	if (content_range_of(f->response, &cr) < 0 || !part_fits(f, stored, &cr) ||
+	    cr.range.last + 1 != cr.complete || !stored->store ||
+	    choose_key(f, stored, &stored->object) < 0 ||
+	    policy_combined(&f->policy, f->stored, f->response, &times, &env, scratch.fields,
+			    sizeof(scratch.fields), &whole) < 0) {
+		ask_whole(f);
+		return;
+	}
+	whole.key = stored->object.key;
+	whole.generation = f->generation;
+	whole.body = (struct span){ 0 };
+	whole.flags &= ~(uint32_t)(OBJECT_COMPLETE | OBJECT_DIGEST);
+	if (publish(f, &whole, &head) < 0) {
 		fetch_finish(f, -ENOMEM);
 		return;
 	}
-	head.length = f->length = stored.object.length;
-	flight_head(f->flight, &head, *worker_now(f->worker));
-	body_begin(f);
+	f->headed = true;
+	STAT_INC(STAT_FLIGHT_COMPLETED);
+	if (put_prefix(f))
+		body_begin(f);
+	else
+		fetch_failed(f, -ENOBUFS); /* the next try asks for what is missing then */
 }
 
 static void part_head(struct fetch *f, struct policy_stored *stored)
@@ -336,7 +429,7 @@ static void whole_head(struct fetch *f, struct policy_stored *stored)
 	choose_verdict(f, stored, &head);
 	if (choose_key(f, stored, &stored->object) < 0)
 		head.verdict = FLIGHT_LEADER;
-	if (f->cond == POLICY_COND_DEVICE && head.verdict == FLIGHT_STORE &&
+	if ((f->cond == POLICY_COND_DEVICE || f->as_asked) && head.verdict == FLIGHT_STORE &&
 	    plain_key(f, &key) == 0)
 		head.key = &key;
 	stored->object.status = f->response->status;
@@ -407,14 +500,18 @@ static void cache_head(struct fetch *f)
 	/* An error of one mirror's is not the vendor's. */
 	if (is_server_error(f->response->status) && fetch_elsewhere(f))
 		return;
-	if (validated(f, &times, &env))
+	if (!f->prefix_n && validated(f, &times, &env))
 		return;
 	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,
 			    sizeof(scratch.fields), &stored, NULL) < 0) {
 		bad_response(f, "head_too_large");
 		return;
 	}
-	if (f->response->status == 206)
+	if (f->response->status == 206 && f->as_asked)
+		asked_part_head(f, &stored);
+	else if (f->response->status == 206 && f->prefix_n)
+		rest_head(f, &stored);
+	else if (f->response->status == 206)
 		part_head(f, &stored);
 	else if (f->response->status == 416 && f->has_range)
 		ask_whole(f);

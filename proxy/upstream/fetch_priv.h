@@ -66,6 +66,9 @@ struct fetch {
 	struct lease *stored_lease;
 	bool has_range;
 	struct byte_range range;
+	bool as_asked;
+	char *prefix; /* of prefix_n bytes */
+	size_t prefix_n;
 	struct fetch_body body;
 	bool has_body, body_begun;
 	bool from_outside;

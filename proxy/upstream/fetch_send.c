@@ -45,12 +45,14 @@ int fetch_build(struct fetch *f)
 		.relay = f->kind == FETCH_RELAY,
 		.cond = f->cond,
 		.stored = f->stored,
+		.as_asked = f->as_asked,
 		.has_range = f->has_range,
 		.range = f->range,
 	};
 
 	if (f->headed) {
 		what.cond = POLICY_COND_NONE;
+		what.as_asked = false;
 		what.stored = f->object;
 		what.has_range = true;
 		what.range = rest_range(f);
