@@ -28,6 +28,8 @@ static union heritage_message message(uint32_t type, size_t size)
 		m.setting.id = 1;
 	if (type == HERITAGE_CHANGE)
 		m.change.id = 1;
+	if (type == HERITAGE_SELFTEST_RUN)
+		m.selftest_run.id = 1;
 	return m;
 }
 
@@ -84,6 +86,15 @@ static void values_must_be_in_range(void **state)
 	assert_false(heritage_valid(&m, m.head.size, true));
 	m.vendor.ttl = HERITAGE_TTL_MAX;
 	assert_true(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_SELFTEST_RUN, sizeof(struct heritage_selftest_run));
+	m.selftest_run.id = 0;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_SELFTEST, sizeof(struct heritage_selftest));
+	m.selftest.state = SELFTEST_STATES_N;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	m.selftest.state = 0;
+	m.selftest.fault = SELFTEST_FAULTS_N;
+	assert_false(heritage_valid(&m, m.head.size, false));
 	m = message(HERITAGE_CHANGE, sizeof(struct heritage_change));
 	m.change.settings = HERITAGE_SETTINGS_MAX + 1;
 	assert_false(heritage_valid(&m, m.head.size, true));
