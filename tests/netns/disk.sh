@@ -54,10 +54,13 @@ fetch() {
 }
 # same N...: the files come whole and right.
 same() {
-	local i
+	local i ask=()
 	for i; do
-		fetch "http://mirror.vendor.example/files/$i" | cmp - "$work/files/$i" || return 1
+		rm -f "$work/got.$i"
+		ask+=(-o "$work/got.$i" "http://mirror.vendor.example/files/$i")
 	done
+	fetch "${ask[@]}" || return 1
+	for i; do cmp "$work/got.$i" "$work/files/$i" || return 1; done
 }
 via_us() { fetch -o /dev/null -D - "http://mirror.vendor.example/files/$1" | grep -qi '^Via: .*tarn'; }
 is_hit() { fetch -o /dev/null -D - "http://mirror.vendor.example/files/$1" | grep -qi '^Cache-Status:.*hit'; }
