@@ -6,7 +6,8 @@
  *
  * Unlike SIEVE's, the hand turns back before the newest quarter of the objects, unless all the others are in use: each
  * generation of updates is asked for a while and then no more, and a hand that passes all that was asked for
- * once would come to what is new, and take that (`make eviction`: up to a tenth of the bytes came again for it).
+ * once would come to what is new, and take that (`make eviction`: on the mean 4.2 % of the bytes came again for it
+ * with a store of 512 MiB). A quarter is what did best of ten shares tried on that made-up traffic, no law.
  */
 #ifndef CACHE_EVICT_H
 #define CACHE_EVICT_H
