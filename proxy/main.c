@@ -196,7 +196,7 @@ static void worker_drain(struct worker *worker)
 static void worker_teardown(struct worker *worker)
 {
 	listen_free(worker);
-	probe_end(worker);
+	probe_stop(worker);
 	splice_cut_all(worker);
 	if (worker->client)
 		client_free(worker);

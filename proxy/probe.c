@@ -44,7 +44,7 @@ bool probe_is(const struct addr *peer, const struct addr *meant)
 	return is_one_of(peer, client4, client6) && is_one_of(meant, vendor4, vendor6);
 }
 
-void probe_end(struct worker *worker)
+void probe_stop(struct worker *worker)
 {
 	struct probe *probe = worker->probe;
 
@@ -97,7 +97,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	if (what & EV_TIMEOUT) {
-		probe_end(probe->worker);
+		probe_stop(probe->worker);
 		return;
 	}
 	n = recv(fd, (char *)&probe->ask + probe->n, sizeof(probe->ask) - probe->n, 0);
@@ -110,7 +110,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		answer = answer_make(probe);
 		(void)!send(fd, &answer, sizeof(answer), MSG_NOSIGNAL);
 	}
-	probe_end(probe->worker);
+	probe_stop(probe->worker);
 }
 
 void probe_start(struct worker *worker, int fd)

@@ -18,6 +18,6 @@ bool probe_is(const struct addr *peer, const struct addr *meant);
 /* On the worker's thread. Takes the socket; a second one at the same time ends at once. */
 void probe_start(struct worker *worker, int fd);
 /* Ends the one that runs. */
-void probe_end(struct worker *worker);
+void probe_stop(struct worker *worker);
 
 #endif
