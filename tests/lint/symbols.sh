@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # No two libraries define one global name. Programs are linked with several of them, and the linker
-# takes the first definition it meets without a word: the wrong function would be called.
+# takes the first definition it meets without a word: the wrong function would be called. So with the tests' own
+# programs, which come before the system's in the PATH of tests: none has the name of one that scripts use.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/tap.sh
@@ -21,5 +22,12 @@ check 'the libraries define something' test -n "$(definitions)"
 twice=$(definitions | awk '{ print $1 }' | uniq -d)
 check 'no name is defined in two libraries' test -z "$twice" ||
 	definitions | grep -E "^($(tr '\n' '|' <<<"$twice" | sed 's/|$//')) " | sed 's/^/# /'
+
+# Of those that every Debian has: what scripts call without thinking.
+shadowing=$(for tool in tests/tools/*; do
+	name=$(basename "$tool" .c)
+	dpkg-query -S "/bin/$name" "/usr/bin/$name" 2>/dev/null
+done | grep -E '^(coreutils|util-linux|procps|grep|sed|diffutils|findutils|tar|gzip|mawk|gawk|hostname|bash|dash)[:,]')
+check "no program of tests/tools hides one of the system's" test -z "$shadowing" || echo "# $shadowing"
 
 done_testing

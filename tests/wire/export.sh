@@ -97,11 +97,11 @@ ln -s "$dir/victim" "$dir/evil/acme"
 refuse 'a symbolic link in the target is not followed' tarnctl export "$dir/evil"
 check '... nothing was written through it' test -z "$(ls -A "$dir/victim")"
 
-# Killed in the middle of its N-th question (tests/tools/cut), or the proxy is: the next run completes it, and what was
+# Killed in the middle of its N-th question (tests/tools/sever), or the proxy is: the next run completes it, and what was
 # whole is not fetched again. An export of this asks 24 times at least. TARN_KILLS=50 for more of it.
 cut_export() { # N client|server
 	rm -rf "$dir/killed"
-	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
+	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
 	pids[2]=$!
 	wait_until 10 grep -q ready "$dir/cut" || return 1
 	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$dir/killed" >"$dir/cut.out" 2>&1 &
@@ -153,7 +153,7 @@ if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; 
 	head -c 2M /dev/zero >"$small/foreign"
 	mount -o remount,size=20M "$small"
 	mkfifo "$dir/go"
-	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
+	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
 	pids[2]=$!
 	exec 6>"$dir/go"
 	wait_until 10 grep -q ready "$dir/cut"

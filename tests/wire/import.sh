@@ -313,11 +313,11 @@ carried() {
 		[[ $(diff -rq "$www/acme" "$dir/a2/acme") == "Only in $dir/a2/acme/bases/av: large-1.dat" ]]
 }
 wait_until 20 carried || echo '# the second generation is not exported whole'
-# Killed in the middle of its N-th question (tests/tools/cut): B is as it was, and goes on with what had come. An import
+# Killed in the middle of its N-th question (tests/tools/sever): B is as it was, and goes on with what had come. An import
 # asks 16 times at least, the last of them to publish. TARN_KILLS=50 for more of it.
 kills=${TARN_KILLS:-10}
 cut_import() { # N client|server
-	"$build/tests/tools/cut" "$dir/cut.sock" "$dir/b/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
+	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/b/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
 	pids[cut]=$!
 	wait_until 10 grep -q ready "$dir/cut" || return 1
 	"$build/bin/tarnctl" -c "$dir/b/tarn.conf" -s "$dir/cut.sock" import -p acme "$dir/a2" >"$dir/cut.out" 2>&1 &

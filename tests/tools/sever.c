@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cut LISTEN UPSTREAM N client|server|hold: stands between a program and a unix socket that it asks, and kills one of them
+ * sever LISTEN UPSTREAM N client|server|hold: stands between a program and a unix socket that it asks, and kills one of them
  * (-9) in the middle of the N-th question: half of what came of it has been passed on. A moment that is counted, not
  * timed. hold: kills nobody, prints "held" there and goes on when its stdin ends.
  *
- *	tarnctl --> LISTEN: cut --> UPSTREAM: tarn-proxy
+ *	tarnctl --> LISTEN: sever --> UPSTREAM: tarn-proxy
  *
  * A question begins with the first bytes that come after an answer. It prints "ready" when it listens, and
  * ends after the kill, or with status 1 when whoever asked has gone for three seconds.
