@@ -5,7 +5,6 @@
  * elsewhere, or for the whole.
  */
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
@@ -36,7 +35,7 @@ static struct policy_times times_of(const struct fetch *f)
 	return (struct policy_times){ f->requested, worker_now(f->worker)->wall_ms / 1000 };
 }
 
-static void bad_response(struct fetch *f, const char *why)
+void fetch_bad_response(struct fetch *f, const char *why)
 {
 	STAT_INC(STAT_UPSTREAM_BAD_RESPONSE);
 	LOG(LOG_L_NOTICE, "fetch.bad_response", "host=%s why=%s", f->at, why);
@@ -267,7 +266,7 @@ static void unasked_part_head(struct fetch *f)
 	if (!part_is_for_device(f) ||
 	    policy_response(&once, f->response, &times, &env, scratch.fields,
 			    sizeof(scratch.fields), &stored, NULL) < 0) {
-		bad_response(f, "unasked_206");
+		fetch_bad_response(f, "unasked_206");
 		return;
 	}
 	stored.object.status = 206;
@@ -467,7 +466,7 @@ static bool validated(struct fetch *f, const struct policy_times *times,
 		return false;
 	if (policy_validated(&f->policy, f->stored, f->response, times, env, scratch.fields,
 			     sizeof(scratch.fields), &outcome, &object, NULL) < 0) {
-		bad_response(f, "head_too_large");
+		fetch_bad_response(f, "head_too_large");
 		return true;
 	}
 	switch (outcome) {
@@ -504,7 +503,7 @@ static void cache_head(struct fetch *f)
 		return;
 	if (policy_response(&f->policy, f->response, &times, &env, scratch.fields,
 			    sizeof(scratch.fields), &stored, NULL) < 0) {
-		bad_response(f, "head_too_large");
+		fetch_bad_response(f, "head_too_large");
 		return;
 	}
 	if (f->response->status == 206 && f->as_asked)
@@ -608,15 +607,14 @@ static void resumed_head(struct fetch *f)
 	body_begin(f);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------------- */
 
-/* A final head. */
-static void on_head(struct fetch *f)
+void fetch_head(struct fetch *f)
 {
 	int rc = http_framing(f->response, f->request->method, &f->framing);
 
 	if (rc < 0 || f->framing.kind == FRAMING_TUNNEL) {
-		bad_response(f, rc < 0 ? http_refusal_info(rc)->name : "upgrade");
+		fetch_bad_response(f, rc < 0 ? http_refusal_info(rc)->name : "upgrade");
 		return;
 	}
 	if (f->headed)
@@ -625,89 +623,6 @@ static void on_head(struct fetch *f)
 		relay_head(f);
 	else
 		cache_head(f);
-}
-
-/* 1: a final head is there; 0: not yet; or a refusal. */
-static int scan_heads(struct fetch *f)
-{
-	for (;;) {
-		size_t len;
-		int rc = head_scan(&f->scan, f->in + f->in_at, f->in_n - f->in_at, CONFIG_HEAD_MAX,
-				   &len);
-
-		if (rc == -EAGAIN)
-			return 0;
-		if (rc < 0)
-			return http_oversize(f->in + f->in_at, f->in_n - f->in_at);
-		rc = http_response_parse(f->response, f->in + f->in_at + f->scan.skipped, len);
-		if (rc < 0)
-			return rc;
-		f->in_at += f->scan.skipped + len;
-		f->scan = HEAD_SCAN_RESPONSE;
-		if (f->response->status >= 200 || f->response->status == 101)
-			return 1;
-		/* All of them together may be as long as one head, and be so many: nobody sends us round for ever. */
-		if (f->in_at > CONFIG_HEAD_MAX)
-			return -HTTP_REFUSED_HEAD_TOO_LARGE;
-		if (f->interims++ >= FETCH_INTERIMS_MAX) {
-			STAT_INC(STAT_UPSTREAM_INTERIMS_REFUSED);
-			return -HTTP_REFUSED_HEAD_TOO_LARGE;
-		}
-		if (f->interim)
-			f->interim(f->arg, f->response);
-	}
-}
-
-static int make_room(struct fetch *f)
-{
-	size_t room = f->in_room ? f->in_room * 2 : FETCH_READ_BYTES;
-	char *in;
-
-	if (!f->response)
-		f->response = malloc(sizeof(*f->response));
-	if (!f->response)
-		return -ENOMEM;
-	if (f->in_n < f->in_room)
-		return 0;
-	in = realloc(f->in, room);
-	if (!in)
-		return -ENOMEM;
-	f->in = in;
-	f->in_room = room;
-	return 0;
-}
-
-void fetch_read_head(struct fetch *f)
-{
-	ssize_t n;
-	int rc = make_room(f);
-
-	if (rc < 0) {
-		fetch_finish(f, rc);
-		return;
-	}
-	n = stream_recv(&f->stream, f->in + f->in_n, f->in_room - f->in_n);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		if (f->step == FETCH_SEND)
-			return; /* still watched for both ways */
-		fetch_watch(f, EV_READ, (unsigned)f->config->settings.upstream.first_byte_timeout);
-		return;
-	}
-	if (n <= 0) {
-		fetch_failed(f, n < 0 ? -errno : -ECONNRESET);
-		return;
-	}
-	if (!f->response_began)
-		f->scan = HEAD_SCAN_RESPONSE;
-	f->response_began = true;
-	f->in_n += (size_t)n;
-	rc = scan_heads(f);
-	if (rc < 0)
-		bad_response(f, http_refusal_info(rc)->name);
-	else if (rc == 1)
-		on_head(f);
-	else if (stream_has_more(&f->stream))
-		event_active(&f->event, EV_READ, 0);
 }
 
 void fetch_parked_head(struct fetch *f)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rooms of a fetch share: fetch.c (life, tries, connection), fetch_send.c (the request),
- * fetch_head.c (the response's head: what it means) and fetch_body.c (its body). All of it belongs to the
- * fetch's worker, but for `mail`, which anybody posts.
+ * What the rooms of a fetch share: fetch.c (life, tries, connection), fetch_send.c (the request), fetch_read.c
+ * (until the response's head is there), fetch_head.c (what it means) and fetch_body.c (its body). All of it belongs to
+ * the fetch's worker, but for `mail`, which anybody posts.
  */
 #ifndef PROXY_UPSTREAM_FETCH_PRIV_H
 #define PROXY_UPSTREAM_FETCH_PRIV_H
@@ -145,8 +145,12 @@ void fetch_finish(struct fetch *fetch, int rc);		/* ends the flight; frees the f
 MUST_USE int fetch_build(struct fetch *fetch);
 void fetch_send(struct fetch *fetch);
 
-/* fetch_head.c */
+/* fetch_read.c */
 void fetch_read_head(struct fetch *fetch);
+
+/* fetch_head.c */
+void fetch_head(struct fetch *fetch); /* a final one is there */
+void fetch_bad_response(struct fetch *fetch, const char *why);
 void fetch_parked_head(struct fetch *fetch); /* the parked response is what there is */
 
 /* fetch_body.c */
