@@ -367,8 +367,24 @@ static bool awaits_record(const struct flight *f)
 	       (f->state == FLIGHT_NEW || (f->state == FLIGHT_BODY && f->awaited));
 }
 
-bool flight_follow_part(struct flights *all, const struct cache_key *key,
-			struct flight_reader *reader)
+static bool awaits_any(const struct flight *f, uint64_t id)
+{
+	(void)id;
+	return awaits_record(f);
+}
+
+/* Does it bring the whole of that object? With its lock. */
+static bool brings(const struct flight *f, uint64_t id)
+{
+	return f->state != FLIGHT_NEW && f->verdict == FLIGHT_STORE && f->object->id == id &&
+	       f->first == 0 && flight_covers(f, (struct flight_want){ .to = UINT64_MAX });
+}
+
+typedef bool fits_f(const struct flight *flight, uint64_t id);
+
+/* A seat in the first flight of `key` that fits. */
+static bool seat_find(struct flights *all, const struct cache_key *key, fits_f *fits, uint64_t id,
+		      struct flight_reader *reader)
 {
 	struct shard *shard = shard_of(all, key->hash);
 	bool found = false;
@@ -380,13 +396,19 @@ bool flight_follow_part(struct flights *all, const struct cache_key *key,
 		if (found || memcmp(f->hash, key->hash, sizeof(f->hash)))
 			continue;
 		pthread_mutex_lock(&f->lock);
-		found = awaits_record(f);
+		found = fits(f, id);
 		if (found)
 			seat_take(f, reader, f->want, false);
 		pthread_mutex_unlock(&f->lock);
 	}
 	pthread_mutex_unlock(&shard->lock);
 	return found;
+}
+
+bool flight_follow_part(struct flights *all, const struct cache_key *key,
+			struct flight_reader *reader)
+{
+	return seat_find(all, key, awaits_any, 0, reader);
 }
 
 bool flight_part_there(struct flight_reader *reader)
@@ -470,7 +492,7 @@ static void forget(struct flights *all, const uint8_t *hash, const struct flight
 	pthread_mutex_lock(&shard->lock);
 	for (f = LIST_FIRST(&shard->buckets[bucket_of(hash)]); f; f = next) {
 		next = LIST_NEXT(f, link);
-		if (f != but && !memcmp(f->hash, hash, sizeof(f->hash)))
+		if (memcmp(f->hash, hash, sizeof(f->hash)) == 0 && f != but)
 			flight_drop(shard, f);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -490,25 +512,7 @@ void flights_forget(struct flights *all, const struct cache_key *key)
 bool flight_find(struct flights *all, const struct cache_key *key, uint64_t id,
 		 struct flight_reader *reader)
 {
-	struct shard *shard = shard_of(all, key->hash);
-	struct flight_want want = { .to = UINT64_MAX };
-	bool found = false;
-	struct flight *f;
-
-	pthread_mutex_lock(&shard->lock);
-	LIST_FOREACH(f, &shard->buckets[bucket_of(key->hash)], link)
-	{
-		if (found || memcmp(f->hash, key->hash, sizeof(f->hash)))
-			continue;
-		pthread_mutex_lock(&f->lock);
-		found = f->state != FLIGHT_NEW && f->verdict == FLIGHT_STORE &&
-			f->object->id == id && f->first == 0 && flight_covers(f, want);
-		if (found)
-			seat_take(f, reader, want, false);
-		pthread_mutex_unlock(&f->lock);
-	}
-	pthread_mutex_unlock(&shard->lock);
-	return found;
+	return seat_find(all, key, brings, id, reader);
 }
 
 int flight_alone(struct flights *all, struct flight_reader *reader)
