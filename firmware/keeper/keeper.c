@@ -9,7 +9,6 @@
 #include "firmware/keeper/keeper.h"
 
 #include <event2/event.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 #include "firmware/keeper/change.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
+#include "firmware/keeper/folder.h"
 #include "firmware/keeper/plan.h"
 #include "firmware/keeper/plane.h"
 #include "firmware/keeper/reload.h"
@@ -522,28 +522,20 @@ static int network_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 	return rc;
 }
 
-/*
- * Folders of the data plane's own, if they are not there, also when they went while it ran. One that is, is the
- * owner's business.
- */
+/* The data plane's own, also when it went while that ran. */
 static void cache_folder_make(void *arg)
 {
 	const struct tarnd *k = arg;
-	const char *path = k->config.settings.cache.path, *slash = strrchr(path, '/');
-	char parent[PATH_MAX];
+	const struct tarn_settings *s = &k->config.settings;
 	uid_t uid;
 	gid_t gid;
+	int rc = child_identity(s->keeper.user, &uid, &gid);
 
-	if (child_identity(k->config.settings.keeper.user, &uid, &gid))
-		return;
-	if (slash && slash != path && (size_t)(slash - path) < sizeof(parent)) {
-		memcpy(parent, path, (size_t)(slash - path));
-		parent[slash - path] = '\0';
-		(void)!mkdir(parent, 0755); /* /var/cache on a machine without it */
-	}
-	if (mkdir(path, 0750) ? errno != EEXIST : chown(path, uid, gid))
-		LOG(LOG_L_WARN, "keeper.cache", "path=%s error=%s", LOG_QUOTE(span_of(path)),
-		    LOG_QUOTE(span_of(strerror(errno))));
+	if (!rc)
+		rc = folder_make(s->cache.path, uid, gid);
+	if (rc)
+		LOG(LOG_L_WARN, "keeper.cache", "path=%s error=%s",
+		    LOG_QUOTE(span_of(s->cache.path)), LOG_QUOTE(span_of(strerror(-rc))));
 }
 
 static unsigned workers_wanted(const struct tarn_settings *s)
