@@ -491,8 +491,9 @@ static void forget(struct flights *all, const uint8_t *hash, const struct flight
 
 	pthread_mutex_lock(&shard->lock);
 	for (f = LIST_FIRST(&shard->buckets[bucket_of(hash)]); f; f = next) {
+		/* cppcheck-suppress nullPointerRedundantCheck ; `but` may be NULL, f is not */
 		next = LIST_NEXT(f, link);
-		if (memcmp(f->hash, hash, sizeof(f->hash)) == 0 && f != but)
+		if (f != but && !memcmp(f->hash, hash, sizeof(f->hash)))
 			flight_drop(shard, f);
 	}
 	pthread_mutex_unlock(&shard->lock);

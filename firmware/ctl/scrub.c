@@ -40,7 +40,7 @@ static size_t address_at(const char *text)
 	struct addr addr;
 	size_t n = 0;
 
-	while (is_address_byte(text[n]) && n < ADDR_TEXT_MAX)
+	while (n < ADDR_TEXT_MAX && is_address_byte(text[n]))
 		n++;
 	while (n && (text[n - 1] == '.' || text[n - 1] == ':'))
 		n--;

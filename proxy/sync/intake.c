@@ -94,10 +94,10 @@ static int read_last(struct intake *in)
 int intake_new(struct worker *control, struct intake **ret_intake)
 {
 	struct intake *in = calloc(1, sizeof(*in));
-	int rc = in ? 0 : -ENOMEM;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (!in)
+		return -ENOMEM;
 	in->control = control;
 	mail_init(&in->hurry, on_hurry);
 	CHECK_OK(evtimer_assign(&in->look, control->base, on_look, in));

@@ -9,3 +9,6 @@
 /* libbpf's: a struct of options, zeroed but for what is named. */
 #define LIBBPF_OPTS(type, name, ...)	     struct type name = { __VA_ARGS__ }
 #define DECLARE_LIBBPF_OPTS(type, name, ...) struct type name = { __VA_ARGS__ }
+/* Jansson's. */
+#define json_array_foreach(array, i, value)                                                        \
+	for ((i) = 0; (i) < json_array_size(array) && ((value) = json_array_get(array, i)); (i)++)
