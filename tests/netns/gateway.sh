@@ -32,15 +32,29 @@ for to in 198.51.100.10 2001:db8:51::10; do
 done
 
 # A device uses a port again that it had used for an intercepted connection, of which the box still has a socket in
-# TIME_WAIT. Passed packets that meet such a socket must be routed all the same.
+# TIME_WAIT. Passed packets that meet such a socket must be routed all the same. Who closes first has that socket: the
+# device keeps none (it could not bind the port again), and ports are tried until the box has one.
+in_ns dev1 sysctl -qw net.ipv4.tcp_max_tw_buckets=0
+waits_in_box() { [[ -n $(in_ns box ss -Htn state time-wait "sport = :80 and dport = :$1") ]]; }
+# leaves_a_wait PORT URL: sets `port`, the first from PORT on of which the box has a socket in TIME_WAIT.
+leaves_a_wait() {
+	for ((port = $1; port < $1 + 100; port++)); do
+		intercepted dev1 "$2" --local-port "$port" >"$work/wait.log" && waits_in_box "$port" && return
+	done
+	cat "$work/wait.log"
+	return 1
+}
 v4=http://198.51.100.10/ v6='http://[2001:db8:51::10]/'
-check 'from a certain port IPv4 is intercepted' intercepted dev1 "$v4" --local-port 30004
-check 'from a certain port IPv6 is intercepted' intercepted dev1 "$v6" --local-port 30006
+leaves_a_wait 30100 "$v4" && port4=$port
+check 'from a certain port IPv4 is intercepted' test "${port4-}"
+leaves_a_wait 30200 "$v6" && port6=$port
+check 'from a certain port IPv6 is intercepted' test "${port6-}"
 tarnd_stop
 check 'tarnd ends with 0' test "$tarnd_status" = 0
 check 'the devices are routed on' direct dev1 http://198.51.100.10/
-check 'also from that port' direct dev1 "$v4" --local-port 30004
-check 'also over IPv6 from that port' direct dev1 "$v6" --local-port 30006
+check "the box still waits for that port's last packets" waits_in_box "$port4"
+check 'also from that port' direct dev1 "$v4" --local-port "$port4"
+check 'also over IPv6 from that port' direct dev1 "$v6" --local-port "$port6"
 
 config 'mode = gateway' 'lan = lan0'
 tarnd_start
