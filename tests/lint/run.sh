@@ -83,6 +83,22 @@ refuse 'all groups together' run
 check '... are summed up' says '4 passed, 1 failed, 2 skipped'
 check '... and logged' test -s "$tree/build/tests/logs/netns/pass.log"
 
+# A second run, in a run of the whole alone, and for two files at most.
+printf '#!/bin/bash\n[[ -e $0.ran ]] && { printf "1..1\\nok 1 - a\\n"; exit; }\n: >"$0.ran"\n%s\n' \
+	"printf '1..2\nok 1 - a\nnot ok 2 - the unsteady one\n'; exit 1" >"$tree/tests/netns/unsteady.sh"
+chmod +x "$tree/tests/netns/unsteady.sh"
+check 'a file asked for by name has one run' gives unsteady.sh 1 '1 passed, 1 failed, 0 skipped'
+rm "$tree/tests/netns/unsteady.sh.ran"
+refuse 'the whole: who fails twice is red' run
+check '... who passes in a second run is not' says '5 passed, 1 failed, 2 skipped'
+check '... but named' says 'unsteady: failed first and passed when run once more:'
+check '... and its first run is shown' says 'not ok 2 - the unsteady one'
+rm "$tree/tests/netns/unsteady.sh.ran"
+cp "$tree"/tests/netns/fail{,2}.sh
+refuse 'with three red files' run
+check '... nobody has a second run' says '6 passed, 3 failed, 2 skipped'
+rm "$tree"/tests/netns/{unsteady,fail2}.sh*
+
 mkdir -p "$tree/tests/unit" && touch "$tree/tests/unit/gone.c"
 refuse 'a program that was not built' run unit
 check '... is a failure with a name' says 'unit/gone.c'
