@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
 #include "proxy/config.h"
+#include "proxy/flow.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -65,6 +67,11 @@ struct splice {
 	bool from_outside;
 	bool answer_connect;
 	struct tally_row *tally;
+	uint64_t serial; /* proxy/flow.h */
+	uint64_t began_ms;
+	uint64_t bytes_up, bytes_down;
+	struct addr device;
+	char *host; /* that was asked for; NULL: by address */
 	struct connect *connect;
 	struct pump up, down;
 	struct event idle;
@@ -72,6 +79,7 @@ struct splice {
 
 struct splices {
 	LIST_HEAD(, splice) open;
+	uint64_t begun; /* how many there ever were */
 	struct pipe spare[PIPES_SPARE];
 	unsigned spare_n;
 };
@@ -153,6 +161,7 @@ static void over(struct splice *splice, bool reset)
 		close(splice->server);
 	LIST_REMOVE(splice, link);
 	tally_close(worker->proxy->tally, &splice->tally);
+	free(splice->host);
 	free(splice);
 	STAT_DEC(STAT_SPLICE_OPEN);
 	worker_release(worker);
@@ -223,6 +232,8 @@ static void pump_count(const struct pump *pump, uint64_t n)
 	bool up = pump == &splice->up;
 
 	STAT_ADD(pump->bytes, n);
+	splice->bytes_up += up ? n : 0;
+	splice->bytes_down += up ? 0 : n;
 	if (splice->tally)
 		tally_bytes(splice->tally, up ? n : 0, up ? 0 : n);
 }
@@ -423,6 +434,10 @@ static struct splice *splice_new(struct worker *worker, const struct splice_plan
 	splice->from_outside = plan->from_outside;
 	splice->answer_connect = plan->answer_connect;
 	splice->tally = plan->tally;
+	splice->serial = ++worker->splices->begun;
+	splice->began_ms = worker_now(worker)->mono_ms;
+	splice->device = plan->peer;
+	splice->host = plan->host ? strdup(plan->host) : NULL; /* only shown */
 	CHECK_OK(evtimer_assign(&splice->idle, worker->base, idle_over, splice));
 	LIST_INSERT_HEAD(&worker->splices->open, splice, link);
 	return splice;
@@ -453,6 +468,42 @@ void splice_start(struct worker *worker, const struct splice_plan *plan)
 		rc = connect_addr(worker, &plan->addr, connected, splice, &splice->connect);
 	if (rc < 0)
 		refuse(splice, rc);
+}
+
+/* ---- what the admin sees ------------------------------------------------------------------------ */
+
+static void describe(const struct splice *splice, struct flow *flow)
+{
+	const char *host = splice->host	   ? splice->host
+			   : splice->tally ? tally_host(splice->tally)
+					   : "";
+
+	flow->serial = splice->serial;
+	flow->peer = splice->device;
+	flow_text(flow->host, sizeof(flow->host), span_of(host));
+	flow->state = splice->connect	   ? "connect"
+		      : splice->down.ended ? "half-closed"
+		      : splice->up.ended   ? "half-closed"
+					   : "carry";
+	flow->outcome = reasons[splice->reason].text;
+	flow->bytes = splice->bytes_down;
+	flow->bytes_up = splice->bytes_up;
+	flow->age_ms = worker_now(splice->worker)->mono_ms - splice->began_ms;
+}
+
+void splice_flows(struct worker *worker, struct flow_list *list)
+{
+	const struct splice *splice;
+
+	if (!worker->splices)
+		return;
+	LIST_FOREACH(splice, &worker->splices->open, link)
+	{
+		struct flow *flow = flow_list_add(list, FLOW_SPLICE, worker);
+
+		if (flow)
+			describe(splice, flow);
+	}
 }
 
 void splice_cut_all(struct worker *worker)

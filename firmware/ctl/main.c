@@ -28,6 +28,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(status) \
 	X(stat) \
 	X(upstreams) \
+	X(flows) \
 	X(why) \
 	X(config) \
 	X(config_show) \

@@ -21,6 +21,7 @@
 #include "proxy/admin/access.h"
 #include "proxy/admin/changes.h"
 #include "proxy/admin/selftests.h"
+#include "proxy/admin/snapshots.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -41,6 +42,7 @@ struct admin {
 	struct access *access;
 	struct changes *changes;
 	struct selftests *selftests;
+	struct snapshots *snapshots;
 	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
 	char *path; /* of the socket file that we made, or NULL */
@@ -75,6 +77,11 @@ void admin_changed(struct admin *admin, const struct heritage_changed *changed)
 struct selftests *admin_selftests(struct admin *admin)
 {
 	return admin->selftests;
+}
+
+struct snapshots *admin_snapshots(struct admin *admin)
+{
+	return admin->snapshots;
 }
 
 void admin_selftest(struct admin *admin, const struct heritage_selftest *result)
@@ -195,6 +202,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
 	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : selftests_new(control, &admin->selftests);
+	rc = rc ? rc : snapshots_new(control, &admin->snapshots);
 	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
 	if (rc < 0) {
@@ -217,6 +225,7 @@ void admin_free(struct admin **ptr)
 	if (admin->http)
 		evhttp_free(admin->http);
 	web_free(&admin->web);
+	snapshots_free(&admin->snapshots);
 	selftests_free(&admin->selftests);
 	changes_free(&admin->changes);
 	access_free(&admin->access);

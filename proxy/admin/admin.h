@@ -34,6 +34,9 @@ struct changes *admin_changes(struct admin *admin);
 struct selftests;
 struct selftests *admin_selftests(struct admin *admin);
 
+struct snapshots;
+struct snapshots *admin_snapshots(struct admin *admin);
+
 struct access;
 struct access *admin_access(struct admin *admin);
 

@@ -24,6 +24,7 @@
 	X(status)                                                                                  \
 	X(session)                                                                                 \
 	X(upstreams)                                                                               \
+	X(flows)                                                                                   \
 	X(history)                                                                                 \
 	X(sync)                                                                                    \
 	X(events)                                                                                  \

@@ -14,25 +14,21 @@
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
 
-#define TARGET_ROOM 512
-
-/* Path and what is kept of the query; cut, if it is too long. */
-static const char *target_of(const struct request *req, char quoted[TARGET_ROOM])
+struct span access_target(const struct request *req, char text[ACCESS_TARGET_MAX])
 {
-	char text[TARGET_ROOM];
-	struct span path = span_head(req->path, sizeof(text) - 2);
+	struct span path = span_head(req->path, ACCESS_TARGET_MAX - 2);
 	size_t n = path.n, more = 0;
 
 	if (n)
 		memcpy(text, path.p, n);
 	if (req->profile && req->head.has_query &&
 	    profile_query_normalise(req->profile, req->head.query, text + n + 1,
-				    sizeof(text) - n - 1, &more) == 0 &&
+				    ACCESS_TARGET_MAX - n - 1, &more) == 0 &&
 	    more > 0) {
 		text[n] = '?';
 		n += 1 + more;
 	}
-	return log_quote(quoted, TARGET_ROOM, span_make(text, n));
+	return span_make(text, n);
 }
 
 /* What Cache-Status said; "-" where there was none. */
@@ -57,7 +53,7 @@ static const char *cache_of(const struct request *req, char *buf, size_t size)
 	return buf;
 }
 
-static enum request_kind kind_of(const struct request *req)
+enum request_kind access_kind(const struct request *req)
 {
 	if (req->policy.route != POLICY_ROUTE_CACHE)
 		return REQUEST_KIND_PASS;
@@ -78,7 +74,7 @@ static void time_note(struct request *req, bool whole)
 	if (req->timed || !req->first_ms || req->policy.route == POLICY_ROUTE_ANSWER)
 		return;
 	req->timed = true;
-	kind = kind_of(req);
+	kind = access_kind(req);
 	histogram_add(STAT_REQUEST_FIRST_BYTE_FIRST, kind, req->first_ms - req->began.mono_ms);
 	if (whole)
 		histogram_add(STAT_REQUEST_WHOLE_FIRST, kind,
@@ -87,7 +83,8 @@ static void time_note(struct request *req, bool whole)
 
 void access_log(struct request *req, bool whole)
 {
-	char device[ADDR_TEXT_MAX], target[TARGET_ROOM], cache[256];
+	char device[ADDR_TEXT_MAX], target[ACCESS_TARGET_MAX], quoted[ACCESS_TARGET_MAX];
+	char cache[256];
 	uint64_t now;
 
 	asked_note(req, whole);
@@ -102,7 +99,8 @@ void access_log(struct request *req, bool whole)
 		  addr_ip_format(&req->conn->device, device),
 		  req->profile ? profile_name(req->profile) : "-",
 		  http_method_text(req->head.method), req->match.host[0] ? req->match.host : "-",
-		  target_of(req, target), req->status, (uintmax_t)req->out.sent,
+		  log_quote(quoted, sizeof(quoted), access_target(req, target)), req->status,
+		  (uintmax_t)req->out.sent,
 		  (uintmax_t)((req->first_ms ? req->first_ms : now) - req->began.mono_ms),
 		  (uintmax_t)(now - req->began.mono_ms), whole ? "yes" : "no",
 		  LOG_QUOTE(span_of(cache_of(req, cache, sizeof(cache)))));

@@ -15,6 +15,7 @@
  *	respond.c  heads of responses
  *	deliver.c  bodies of responses
  *	access.c   a line in the log for each request
+ *	flows.c	   what goes on, for the admin
  *	asked.c    a note of who asked for what
  *	hold.c     a vendor's generations: what is held back, who finishes on the one before
  *
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "firmware/base/histogram.h"
 #include "firmware/base/stat.h"
 #include "proxy/client/conn.h"
 #include "proxy/config.h"
@@ -122,6 +124,7 @@ struct request {
 	enum request_step step;
 	struct config *config;
 	struct now began;
+	uint64_t serial;       /* proxy/flow.h */
 	struct http_head head; /* spans into conn->in */
 	size_t body_at;	       /* in conn->in: where what follows the head begins */
 	struct framing framing;
@@ -202,8 +205,9 @@ struct client {
 	struct removals removals;
 	SLIST_HEAD(, request) spares;
 	unsigned spares_n;
-	unsigned hellos_n; /* connections with a hello_reader */
-	unsigned shakes_n; /* connections with a shake */
+	uint64_t requests_n; /* that there ever were */
+	unsigned hellos_n;   /* connections with a hello_reader */
+	unsigned shakes_n;   /* connections with a shake */
 	struct flood {
 		uint64_t since; /* mono_ms */
 		unsigned used;
@@ -411,6 +415,11 @@ void respond_cache_status(const struct request *req, struct cache_status *ret_st
 /* ---- access.c */
 /* Before the bytes of its head go; `whole`: its answer went out to the end. Once a request. */
 void access_log(struct request *req, bool whole);
+/* Path and what is kept of the query, in `text`; cut, if it is too long. */
+#define ACCESS_TARGET_MAX 512
+struct span access_target(const struct request *req, char text[ACCESS_TARGET_MAX]);
+/* What became of a request that is answered. */
+enum request_kind access_kind(const struct request *req);
 
 /* ---- asked.c */
 /* At its end; `sent`: all of its answer was. Once a request. */

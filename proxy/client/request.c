@@ -69,6 +69,7 @@ struct request *request_new(struct conn *conn)
 	req->conn = conn;
 	req->config = config_ref(conn->worker->config);
 	req->began = *worker_now(conn->worker);
+	req->serial = ++client->requests_n;
 	req->seat.wake = on_wake;
 	mail_init(&req->mail, on_mail);
 	return req;

@@ -129,6 +129,12 @@ void tally_bytes(struct tally_row *row, uint64_t up, uint64_t down)
 		atomic_fetch_add_explicit(&row->down, down, memory_order_relaxed);
 }
 
+/* Only a row that nobody has open becomes another host's. */
+const char *tally_host(const struct tally_row *row)
+{
+	return row->host;
+}
+
 void tally_close(struct tally *tally, struct tally_row **row)
 {
 	if (!*row)

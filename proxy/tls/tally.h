@@ -26,6 +26,9 @@ void tally_bytes(struct tally_row *row, uint64_t up, uint64_t down);
 /* Nulls it. NULL is nothing. */
 void tally_close(struct tally *tally, struct tally_row **row);
 
+/* The host of a row that is open: "" if it is one of all others. Alive until it is closed. */
+const char *tally_host(const struct tally_row *row);
+
 /* A connection to match->host was refused. */
 void tally_refused(struct tally *tally, const struct profile_match *match);
 

@@ -38,8 +38,9 @@
 
 /* All of this thread's worker. */
 static _Thread_local LIST_HEAD(, fetch) running;
+static _Thread_local uint64_t begun; /* how many there ever were */
 
-static const char *step_name(enum fetch_step step)
+const char *fetch_step_name(enum fetch_step step)
 {
 	static const char *const names[] = {
 #define X(name, text, help) [FETCH_##name] = text,
@@ -321,7 +322,7 @@ void fetch_failed(struct fetch *f, int rc)
 	bool stale = f->reused && !f->response_began && f->step != FETCH_CONNECT;
 
 	LOG(LOG_L_DEBUG, "fetch.failed", "host=%s step=%s error=%d tries=%u", f->at,
-	    step_name(f->step), rc, f->tries);
+	    fetch_step_name(f->step), rc, f->tries);
 	if (f->stream.fd >= 0 && !stale)
 		balance_failed(f->worker->proxy->balance, &f->peer, worker_now(f->worker)->mono_ms);
 	f->no_pool = true;
@@ -565,6 +566,8 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 	f->producer.wake = on_wake;
 	mail_init(&f->mail, on_mail);
 	flight_produce(flight, &f->producer);
+	f->serial = ++begun;
+	f->began_ms = worker_now(worker)->mono_ms;
 	LIST_INSERT_HEAD(&running, f, link);
 	worker_hold(worker);
 	if (ret_fetch) {
@@ -593,6 +596,14 @@ void fetch_body_ready(struct fetch *f)
 {
 	if (f->step == FETCH_SEND && f->stream.fd >= 0)
 		fetch_send(f);
+}
+
+void fetch_each(fetch_each_f *f, void *arg)
+{
+	const struct fetch *fetch;
+
+	LIST_FOREACH(fetch, &running, link)
+	f(fetch, arg);
 }
 
 void fetch_end_all(void)

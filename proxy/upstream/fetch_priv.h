@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the rooms of a fetch share: fetch.c (life, tries, connection), fetch_send.c (the request), fetch_read.c
- * (until the response's head is there), fetch_head.c (what it means) and fetch_body.c (its body). All of it belongs to
- * the fetch's worker, but for `mail`, which anybody posts.
+ * (until the response's head is there), fetch_head.c (what it means), fetch_body.c (its body) and fetch_flows.c (what
+ * the admin sees of it). All of it belongs to the fetch's worker, but for `mail`, which anybody posts.
  */
 #ifndef PROXY_UPSTREAM_FETCH_PRIV_H
 #define PROXY_UPSTREAM_FETCH_PRIV_H
@@ -47,6 +47,8 @@ struct fetch {
 	struct flight_producer producer;
 	struct mail mail; /* wake-ups of the flight */
 	enum fetch_step step;
+	uint64_t serial; /* proxy/flow.h */
+	uint64_t began_ms;
 
 	/* what was asked; all owned */
 	enum fetch_kind kind;
@@ -133,6 +135,10 @@ struct fetch {
 };
 
 /* fetch.c */
+const char *fetch_step_name(enum fetch_step step);
+/* Those of the calling worker. */
+typedef void fetch_each_f(const struct fetch *fetch, void *arg);
+void fetch_each(fetch_each_f *f, void *arg);
 void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
 void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
 /* At the next mirror, if there is one, while this response is kept; false: nothing was done. */
