@@ -275,8 +275,7 @@ static int map_make(struct batch *b, const struct object *o, struct body_map *ma
 	return rc == MDB_NOTFOUND ? 0 : db_error(rc);
 }
 
-/* Writes the record of `o`, whose map is made here; the spans of `o` may lie in the tree. */
-static int record_write(struct batch *b, const uint8_t *hash, const struct object *o)
+int batch_write_record(struct batch *b, const uint8_t *hash, const struct object *o)
 {
 	struct object out = *o;
 	struct body_map map = { 0 };
@@ -305,17 +304,6 @@ static int record_write(struct batch *b, const uint8_t *hash, const struct objec
 	return rc;
 }
 
-/* What stands under the hash: 0 and its id, -ENOENT (nothing, or nothing readable), -errno. */
-static int record_id(struct batch *b, const uint8_t *hash, uint64_t *ret_id)
-{
-	struct object old;
-	int rc = store_record(b->store, b->txn, hash, &old);
-
-	if (rc == 0)
-		*ret_id = old.id;
-	return rc == -EBADMSG ? -ENOENT : rc;
-}
-
 /* May `id` stand under this hash? Makes it so in `ids` and `doomed`. Refusals go to op->rc. */
 static int id_claim(struct batch *b, struct op *op, uint64_t id)
 {
@@ -342,32 +330,45 @@ static int id_claim(struct batch *b, struct op *op, uint64_t id)
 	return rc;
 }
 
+/* `old` goes, which stands under `key`; the caller puts another record in its place. Writes move what `old` points to. */
+static int record_replace(struct batch *b, const struct object *old, struct span key)
+{
+	uint64_t id = old->id, pages;
+	int rc = old->kind == OBJECT_VARY ? batch_variants_drop(b, key) : 0;
+
+	return rc ? rc : batch_doom(b, NULL, id, &pages);
+}
+
 static int apply_put(struct batch *b, struct op *op)
 {
-	struct object o;
-	uint64_t old = 0, pages;
+	struct object o, old = { 0 };
 	int rc;
 
 	CHECK_OK(object_decode(span_make(op->data, op->n), &o)); /* made by writer_put_object() */
-	rc = record_id(b, op->hash, &old);
+	rc = store_record(b->store, b->txn, op->hash, &old);
+	if (rc == -EBADMSG)
+		rc = -ENOENT;
 	if (rc && rc != -ENOENT)
 		return rc;
-	if (op->type == OP_UPDATE && (rc == -ENOENT || old != o.id)) {
+	if (op->type == OP_UPDATE && (rc == -ENOENT || old.id != o.id)) {
 		op->rc = -ESTALE;
 		return 0;
 	}
-	if (rc == -ENOENT || old != o.id) {
+	if (rc == 0 && op->type == OP_PUT && batch_marker_again(&old, &o))
+		return 0;
+	if (rc == -ENOENT || old.id != o.id) {
 		int claimed = id_claim(b, op, o.id);
 
 		if (claimed || op->rc)
 			return claimed;
-		rc = rc == -ENOENT ? 0 : batch_doom(b, NULL, old, &pages);
+		rc = rc == -ENOENT ? 0 : record_replace(b, &old, o.key);
 	}
 	if (rc == 0)
-		rc = record_write(b, op->hash, &o);
+		rc = batch_write_record(b, op->hash, &o);
 	if (rc == 0) {
 		b->stored++;
 		b->stored_bytes += o.body.n;
+		rc = batch_variant_stored(b, op->hash, o.key);
 	}
 	return rc;
 }
@@ -375,7 +376,7 @@ static int apply_put(struct batch *b, struct op *op)
 static int apply_remove(struct batch *b, struct op *op)
 {
 	struct object o;
-	uint64_t pages;
+	uint64_t pages, id;
 	int rc = store_record(b->store, b->txn, op->hash, &o);
 
 	if (rc == -ENOENT)
@@ -386,7 +387,10 @@ static int apply_remove(struct batch *b, struct op *op)
 		return rc;
 	if ((op->id && op->id != o.id) || !span_eq(o.key, span_make(op->data, op->n)))
 		return 0;
-	return batch_doom(b, op->hash, o.id, &pages);
+	id = o.id;
+	if (o.kind == OBJECT_VARY)
+		rc = batch_variants_drop(b, span_make(op->data, op->n));
+	return rc ? rc : batch_doom(b, op->hash, id, &pages);
 }
 
 int batch_put_state(struct batch *b, struct span name, struct span value)
@@ -416,7 +420,7 @@ int batch_move(struct batch *b, const uint8_t *from, const struct cache_key *to)
 	db_id_key(o.id, bytes);
 	rc = table_del(b, DB_OBJECTS, hash_span(from));
 	if (rc == 0)
-		rc = record_write(b, to->hash, &o);
+		rc = batch_write_record(b, to->hash, &o);
 	if (rc == 0)
 		rc = table_put(b, DB_IDS, span_make(bytes, sizeof(bytes)), hash_span(to->hash));
 	object_free(&copy);
@@ -492,7 +496,7 @@ static int map_finish(struct batch *b, uint64_t id)
 	copy = object_dup(&o); /* the write below moves what `o` points to */
 	if (!copy)
 		return -ENOMEM;
-	rc = record_write(b, hash, copy);
+	rc = batch_write_record(b, hash, copy);
 	object_free(&copy);
 	return rc;
 }

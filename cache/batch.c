@@ -61,6 +61,7 @@ static void figures_add(const struct batch *b)
 	STAT_INC(STAT_STORE_COMMITS);
 	STAT_ADD(STAT_STORE_STORED, b->stored);
 	STAT_ADD(STAT_STORE_STORED_BYTES, b->stored_bytes);
+	STAT_ADD(STAT_STORE_VARIANTS_DROPPED, b->variants_dropped);
 	STAT_ADD(STAT_STORE_EVICTED, b->evicted);
 	STAT_ADD(STAT_STORE_EVICTED_BYTES, b->evicted_pages * DB_PAGE);
 }

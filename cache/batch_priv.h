@@ -17,7 +17,7 @@ struct batch {
 	uint64_t held_pages;	/* doomed ones that won't come free in time: room.c */
 	uint64_t pending_pages; /* free ones that this transaction may not use yet */
 	/* counted when committed */
-	uint64_t evicted, evicted_pages, padding, stored, stored_bytes;
+	uint64_t evicted, evicted_pages, variants_dropped, padding, stored, stored_bytes;
 };
 
 MUST_USE int batch_begin(struct batch *batch, struct batch_base *base);
@@ -36,8 +36,23 @@ MUST_USE int batch_doom(struct batch *batch, const uint8_t *hash, uint64_t id, u
 MUST_USE int batch_put_state(struct batch *batch, struct span name, struct span value);
 /* apply.c: the record of an object is to stand under another key from now on. Nothing stands there. */
 MUST_USE int batch_move(struct batch *batch, const uint8_t *from, const struct cache_key *to);
+/* apply.c: writes the record of `o` under the hash, its map made here; the spans of `o` may lie in the tree. */
+MUST_USE int batch_write_record(struct batch *batch, const uint8_t *hash, const struct object *o);
 /* publish.c: as batch_apply(). */
 MUST_USE int batch_publish(struct batch *batch, struct op *op);
+
+/* Variants of one URI that are kept; more are counted in store.variants_dropped. */
+#define BATCH_VARIANTS_MAX 64
+
+/*
+ * variants.c: does `marker` name what the one that is there names? Then two fetches brought the first variants at once, and
+ * the marker that came first stays: nothing that stands behind it may be older than it.
+ */
+bool batch_marker_again(const struct object *there, const struct object *marker);
+/* variants.c: a record was put under this key: if it is a variant's, its marker lists it, and the oldest goes. */
+MUST_USE int batch_variant_stored(struct batch *batch, const uint8_t *hash, struct span key);
+/* variants.c: what stands under this key goes: if it is a marker, its variants go with it. */
+MUST_USE int batch_variants_drop(struct batch *batch, struct span key);
 
 /*
  * room.c: begins a transaction in which `need` pages may be written: after eviction and sweeping, in

@@ -135,6 +135,7 @@
 	ONE(STORE_STORED_BYTES, COUNTER, "store.stored_bytes", "body bytes stored") \
 	ONE(STORE_DROPPED, COUNTER, "store.dropped", "objects not stored because the writer lagged or the disk was full") \
 	ONE(STORE_EVICTED, COUNTER, "store.evicted", "objects evicted to make room") \
+	ONE(STORE_VARIANTS_DROPPED, COUNTER, "store.variants_dropped", "variants that went because their URI had too many (Vary)") \
 	ONE(STORE_EVICTED_BYTES, COUNTER, "store.evicted_bytes", "bytes evicted to make room") \
 	ONE(STORE_BAD_RECORDS, COUNTER, "store.bad_records", "records that did not parse and were treated as absent") \
 	ONE(STORE_BAD_CHUNKS, COUNTER, "store.bad_chunks", "chunks whose checksum did not match; never served") \
