@@ -44,6 +44,7 @@
 #include "firmware/boot/seed.h"
 #include "firmware/boot/service.h"
 #include "firmware/boot/volumes.h"
+#include "firmware/boot/wall.h"
 #include "firmware/boot/watchdog.h"
 #include "firmware/net/kernel.h"
 
@@ -173,14 +174,16 @@ static void on_block(const char *name, bool there, void *arg)
 static void disk_take(struct machine *m)
 {
 	const struct disk *disk = m->disk_known ? &m->disk : NULL;
-	struct now now = clock_read();
 	char by[32] = "";
 	bool grown = false;
+	struct now now;
 	int rc = 0;
 
 	if (disk)
 		rc = disk_grow(disk, &grown);
 	m->state = volumes_state(disk);
+	wall_mend();
+	now = clock_read();
 	if (disk && reset_wanted(by))
 		volumes_reset(disk);
 	if (say_log_to("/state/log"))
@@ -465,6 +468,7 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 	health_see_to(m, now);
 	picture_show(m, now);
 	say_log_bound();
+	wall_note(now.wall_ms, false);
 	if (restart_due(now.wall_ms)) {
 		say("end", "restart=asked");
 		event_base_loopbreak(m->base);
@@ -543,6 +547,8 @@ int machine_new(struct machine **ret_machine)
 int machine_run(struct machine *m)
 {
 	(void)event_base_dispatch(m->base);
+	if (m->services)
+		wall_note(clock_read().wall_ms, true);
 	for (int i = 0; i < SERVICES; i++) {
 		m->service[i].wanted = false;
 		/* tarnd's SIGTERM takes down what it made; its proxy ends in order, the store is whole either way. */

@@ -56,12 +56,15 @@ static json_t *slots_document(const struct assess *a)
 {
 	json_t *all = json_array();
 
-	for (int i = 0; i < a->slots_n; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:b}", "version",
-						     a->slots[i].version, "state",
-						     slot_state(&a->slots[i]), "tries_left",
-						     a->slots[i].left, "running",
-						     !strcmp(a->slots[i].version, a->version)));
+	for (int i = 0; i < a->slots_n; i++) {
+		const struct slot *s = &a->slots[i];
+		json_t *left =
+			s->left < 0 ? json_null() : json_integer(s->left); /* good: no count */
+
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:b}", "version", s->version,
+						     "state", slot_state(s), "tries_left", left,
+						     "running", !strcmp(s->version, a->version)));
+	}
 	return all;
 }
 

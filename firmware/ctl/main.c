@@ -336,6 +336,8 @@ int main(int argc, char **argv)
 	int rc;
 
 	check_install("tarnctl");
+	log_open("tarnctl",
+		 LOG_L_WARN); /* what a library's room notes is for logs, not for who has asked */
 	for (size_t i = 0; i < ctl_common_n; i++)
 		all_add(&all, &ctl_common[i]);
 	ctl_each(all_of, &all);

@@ -111,6 +111,7 @@ os_release() {
 		IMAGE_ID=tarn
 		IMAGE_VERSION=$version
 		TARN_ARCH=$ARCH
+		TARN_BUILT=$SOURCE_DATE_EPOCH
 	END
 }
 
