@@ -85,6 +85,52 @@ image_variant() {
 	return "$status"
 }
 
+# Of the second partition, for mtools: slots A and B.
+# shellcheck disable=SC2034 # who sources this reads it
+slots_at=@@129M
+
+# variants NAME...: updates that $work/files shall have. good: 0.2. panics: 0.3, its kernel. sick: 0.4, which has no time
+# to become healthy. hangs: 0.5, as good as 0.2 until somebody lets it hang. old: 0.0.1.
+variants() {
+	local name version words
+	mkdir -p "$work/files"
+	for name; do
+		words=''
+		case $name in
+		good) version=0.2 ;;
+		panics) version=0.3 words='rdinit=/none panic=1' ;;
+		sick) version=0.4 words='tarn.deadline=1' ;;
+		hangs) version=0.5 ;;
+		old) version=0.0.1 ;;
+		esac
+		image_variant "$version" "$words" || return 1
+		ln -f "$images/$version.update" "$work/files/$name.update" 2>/dev/null ||
+			cp "$images/$version.update" "$work/files/$name.update"
+	done
+}
+
+# fetch_install NAME [OPTION...]: the box fetches NAME.update from the vendor's web server, and installs it; what
+# tarnctl answers.
+fetch_install() {
+	VM_LIMIT=240 vm "(cd /var/cache/tarn && wget -qO u http://198.51.100.10:8080/files/$1.update &&
+		tarnctl update u --json ${*:2}; status=\$?; rm -f u; exit \$status)"
+}
+# refused NAME WORD: not installed, for that reason.
+refused() {
+	local answer
+	answer=$(fetch_install "$1" --restart no)
+	echo "$answer"
+	[[ $(jq -r .fate <<<"$answer" 2>&1) == "$2" ]]
+}
+online() { vm 'ping -c 1 -W 2 10.7.0.1 >/dev/null'; }
+# history_has EXPRESSION: of an entry of the box's history.
+history_has() {
+	local all
+	all=$(vm 'tarnctl slots --json')
+	echo "$all"
+	jq -e "[.history[] | select($1)] | length > 0" <<<"$all" >/dev/null
+}
+
 # seed DISK FILE NAME: into the folder tarn of the ESP, which begins at 1 MiB.
 seed() { mcopy -o -i "$1@@1M" "$2" "::/tarn/$3"; }
 
@@ -132,12 +178,13 @@ vm_start() {
 	mkfifo "$work"/{shell,mon}.{in,out}
 	[[ -f $work/vars.fd ]] || cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars.fd"
 	: >"$work/console"
+	since=0
 	ip netns exec "$(ns box)" qemu-system-x86_64 -machine q35,accel=tcg -cpu Westmere,+rdrand \
-		-smp 2 -m "${MEM:-512}" -nodefaults -no-user-config -display none \
+		-smp "${SMP:-1}" -m "${MEM:-512}" -nodefaults -no-user-config -display none \
 		-global driver=cfi.pflash01,property=secure,value=off \
 		-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
 		-drive if=pflash,format=raw,unit=1,file="$work/vars.fd" \
-		-drive if=none,id=disk,format="${FORMAT:-raw}",file="$disk",cache=writeback,discard=unmap \
+		-drive "if=none,id=disk,cache=writeback,discard=unmap,${DRIVE:-format=raw,file=$disk}" \
 		-device virtio-blk-pci,drive=disk,bootindex=1 \
 		-netdev tap,id=lan,ifname=tlan,script=no,downscript=no \
 		-device virtio-net-pci,netdev=lan,mac=52:54:00:07:00:01,romfile= \
@@ -169,12 +216,22 @@ vm_kill() {
 	qemu=''
 }
 
-# says PATTERN: the console has a line `TARN PATTERN`.
-says() { grep -qE "^TARN $1" "$work/console"; }
+# says PATTERN: the console has a line `TARN PATTERN`, since the last `mark`.
+mark() { since=$(wc -l <"$work/console"); }
+says() { times "$1" >/dev/null; }
 # times PATTERN: how often.
-times() { grep -cE "^TARN $1" "$work/console"; }
+times() { tail -n "+$((since + 1))" "$work/console" | grep -cE "^TARN $1"; }
 # word PATTERN KEY: the last such line's value of KEY.
 word() { grep -E "^TARN $1" "$work/console" | tail -n 1 | tr -d '\r' | grep -oE "(^| )$2=[^ ]*" | tail -n 1 | cut -d = -f 2; }
+
+# runs VERSION KIND: such a system starts, within minutes.
+runs() { wait_until "${3:-300}" says "slots running=$1 kind=$2" || { console_show; return 1; }; }
+# becomes PATTERN: the console says it, within minutes.
+becomes() { wait_until "${2:-300}" says "$1" || { console_show; return 1; }; }
+
+ready_say() {
+	echo "# $(vm_ms) ms of the host's time: ready, after $(word ready up_ms) of its own; used $(word ready mem_used_kib) KiB"
+}
 
 # vm COMMAND: in the debug image's shell; prints what it prints, gives its status. 60 s at most.
 vm() {
@@ -188,6 +245,12 @@ vm() {
 	# Without the empty line that is put before the mark.
 	sed -n "/^$mark begin/,/^$mark [0-9]/p" "$work/shell.log" | tr -d '\r' | sed -e 1d -e "/^$mark /d" | sed '${/^$/d}'
 	return "${status:-124}"
+}
+
+# DRIVE for a disk whose every write is recorded (tests/tools/outage.c).
+recorded() { # DISK LOG
+	local raw=driver=raw,file.driver=file,file.filename=
+	echo "driver=blklogwrites,file.${raw//,/,file.}$1,log.${raw//,/,log.}$2"
 }
 
 # A disk of SIZE with the image on it.
