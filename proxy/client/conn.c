@@ -136,15 +136,22 @@ static void conn_rest(struct conn *conn)
 
 void conn_watch_shake(struct conn *conn, bool to_write)
 {
+	struct event *event = to_write ? &conn->write_event : &conn->read_event;
+
+	/* What comes meanwhile is not to wake us again and again. */
+	if (to_write)
+		conn_unwatch_read(conn);
 	/* Its time limit is the shake's. */
-	CHECK_OK(event_add(to_write ? &conn->write_event : &conn->read_event, NULL));
+	CHECK_OK(event_remove_timer(event));
+	CHECK_OK(event_add(event, NULL));
 	conn->reading |= !to_write;
 }
 
 void conn_secured(struct conn *conn)
 {
 	conn->secure = conn->sniffed = true;
-	conn_unwatch_read(conn);
+	/* It gets a time limit; the kernel need not hear of that. */
+	conn->reading = false;
 	event_del(&conn->write_event);
 	conn_rest(conn);
 }

@@ -10,7 +10,8 @@
  * WAIT_MS, has the connection carried through (give_up). From then on it is at stake, and what the device does
  * about it is remembered (proxy/tls/distrust.h).
  *
- * While something is awaited nothing is read. `struct saving` outlives us, since the writer can't be asked to forget it.
+ * While something is awaited nothing is read (await). `struct saving` outlives us, since the writer can't be asked to
+ * forget it.
  */
 #include <stdatomic.h>
 
@@ -66,7 +67,11 @@ struct shake {
 	bool turn;	   /* it is ours */
 };
 
-static void leaf_come(void *arg, int rc, struct leaf *leaf);
+static void await(struct shake *shake, enum phase phase)
+{
+	shake->phase = phase;
+	conn_unwatch_read(shake->conn);
+}
 
 /* ---- the end ----------------------------------------------------------------------------------- */
 
@@ -322,7 +327,7 @@ static void attempt(struct shake *shake)
 	worker_hold(conn->worker);
 	shake->saving = saving;
 	shake->attempt = true;
-	shake->phase = ATTEMPT;
+	await(shake, ATTEMPT);
 }
 
 /* ---- whose turn is it? ------------------------------------------------------------------------- */
@@ -340,7 +345,7 @@ static void turn_ask(struct shake *shake)
 		shake->turn = true;
 		start(shake);
 	} else if (word == DISTRUST_TRYING && shake->was_trusted) {
-		shake->phase = TURN;
+		await(shake, TURN);
 		CHECK_OK(event_add(&shake->again, worker_timeout(conn->worker, TURN_MS)));
 	} else {
 		give_up(shake, reason_of_word(word));
@@ -387,12 +392,13 @@ static void leaf_get(struct shake *shake)
 	struct worker *worker = shake->conn->worker;
 	int rc;
 
-	shake->phase = LEAF;
 	rc = leaves_ask(worker->proxy->leaves, worker, shake->match.host, leaf_come, shake,
 			&shake->leaf_ask, &shake->leaf);
 	if (rc == 0)
 		ready(shake);
-	else if (rc != -EINPROGRESS)
+	else if (rc == -EINPROGRESS)
+		await(shake, LEAF);
+	else
 		give_up(shake, TLS_NO_LEAF);
 }
 
@@ -520,13 +526,14 @@ void shake_begin(struct conn *conn, const struct profile_match *match)
 		relay_splice_host(conn, SPLICE_TLS, match);
 		return;
 	}
-	conn_unwatch_read(conn);
 	limit_set(shake, WAIT_MS);
 	rc = verdict_ask(conn->worker, match->profile, match->host, addr_port(&conn->origin),
 			 verdict_come, shake, &shake->verdict_ask, &verdict);
 	if (rc == 0)
 		verdict_come(shake, &verdict);
-	else if (rc != -EINPROGRESS)
+	else if (rc == -EINPROGRESS)
+		await(shake, VERDICT);
+	else
 		give_up(shake, TLS_UPSTREAM_AWAY);
 }
 
@@ -544,7 +551,6 @@ void shake_serve(struct conn *conn, const char *host)
 		return;
 	}
 	shake->own = true;
-	conn_unwatch_read(conn);
 	limit_set(shake, WAIT_MS);
 	leaf_get(shake);
 }

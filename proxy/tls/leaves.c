@@ -14,7 +14,6 @@
 
 #include <openssl/err.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -23,7 +22,6 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/base/stat.h"
-#include "firmware/mint/certificate.h"
 #include "firmware/mint/public.h"
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
@@ -31,13 +29,6 @@
 #define TICK_MS	   1000
 #define REFUSED_MS 60000 /* a refusal is remembered; one that may pass, */
 #define SOON_MS	   2000	 /* only so long */
-
-struct leaf {
-	atomic_uint refs;
-	EVP_PKEY *key;
-	X509 *certificate, *authority;
-	int64_t until_s;
-};
 
 struct leaf_ask {
 	LIST_ENTRY(leaf_ask) link;
@@ -80,47 +71,6 @@ struct leaves {
 	struct stat ca_seen;
 	struct event tick;
 };
-
-/* ---- leaves ------------------------------------------------------------------------------------ */
-
-static struct leaf *leaf_ref(struct leaf *leaf)
-{
-	atomic_fetch_add_explicit(&leaf->refs, 1, memory_order_relaxed);
-	return leaf;
-}
-
-void leaf_unref(struct leaf **leaf)
-{
-	struct leaf *l = *leaf;
-
-	*leaf = NULL;
-	if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
-		return;
-	EVP_PKEY_free(l->key);
-	X509_free(l->certificate);
-	X509_free(l->authority);
-	free(l);
-}
-
-EVP_PKEY *leaf_key(const struct leaf *leaf)
-{
-	return leaf->key;
-}
-
-X509 *leaf_certificate(const struct leaf *leaf)
-{
-	return leaf->certificate;
-}
-
-X509 *leaf_authority(const struct leaf *leaf)
-{
-	return leaf->authority;
-}
-
-int64_t leaf_until(const struct leaf *leaf)
-{
-	return leaf->until_s;
-}
 
 /* ---- asks and entries; all under the lock ------------------------------------------------------ */
 
@@ -256,7 +206,7 @@ static int ask_locked(struct leaves *leaves, struct worker *worker, const char *
 	if (!entry)
 		return -ENOMEM;
 	if (entry->leaf)
-		left = entry->leaf->until_s - now.wall_ms / 1000;
+		left = leaf_until(entry->leaf) - now.wall_ms / 1000;
 	rc = left > LEAVES_RENEW_S ? 0 : entry_ask(leaves, entry, now.mono_ms);
 	if (left > 0) {
 		/* Good for now, whatever becomes of the next one. */
@@ -411,29 +361,12 @@ static void tick_run(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Takes the key. NULL: it is not our CA's, not for that key, or there is no memory. */
-static struct leaf *leaf_make(struct leaves *leaves, const struct heritage_minted *answer,
-			      EVP_PKEY *key)
+static struct leaf *leaf_of(struct leaves *leaves, const struct heritage_minted *answer,
+			    EVP_PKEY *key)
 {
 	const uint8_t *p = answer->leaf;
-	struct leaf *leaf = calloc(1, sizeof(*leaf));
 
-	if (!leaf) {
-		EVP_PKEY_free(key);
-		return NULL;
-	}
-	atomic_init(&leaf->refs, 1);
-	leaf->key = key;
-	leaf->certificate = d2i_X509(NULL, &p, (long)answer->n);
-	if (leaf->certificate && leaves->ca &&
-	    X509_verify(leaf->certificate, X509_get0_pubkey(leaves->ca)) == 1 &&
-	    X509_check_private_key(leaf->certificate, key) == 1 &&
-	    certificate_until(leaf->certificate, &leaf->until_s) == 0 &&
-	    X509_up_ref(leaves->ca) == 1)
-		leaf->authority = leaves->ca;
-	else
-		leaf_unref(&leaf);
-	ERR_clear_error();
-	return leaf;
+	return leaf_new(key, d2i_X509(NULL, &p, (long)answer->n), leaves->ca);
 }
 
 static void refused(struct leaves *leaves, struct entry *entry, int rc)
@@ -456,7 +389,7 @@ static void minted(struct leaves *leaves, struct entry *entry, const struct heri
 		refused(leaves, entry, -(int)answer->error);
 		return;
 	}
-	leaf = leaf_make(leaves, answer, entry->key);
+	leaf = leaf_of(leaves, answer, entry->key);
 	entry->key = NULL;
 	if (!leaf) {
 		refused(leaves, entry, -EBADMSG);

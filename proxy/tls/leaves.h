@@ -6,10 +6,8 @@
 #ifndef TARN_PROXY_TLS_LEAVES_H
 #define TARN_PROXY_TLS_LEAVES_H
 
-#include <openssl/evp.h>
-#include <openssl/x509.h>
-
 #include "firmware/heritage.h"
+#include "proxy/tls/leaf.h"
 
 #define LEAVES_MAX	 256 /* hosts; the one used longest ago makes room */
 #define LEAVES_ASKED_MAX 32  /* that are being signed */
@@ -19,7 +17,6 @@
 struct worker;
 struct keeper;
 struct leaves;
-struct leaf;
 struct leaf_ask;
 
 /* `dir`: where the keeper publishes the CA's certificate. 0 or -ENOMEM. */
@@ -45,12 +42,6 @@ __attribute__((warn_unused_result)) int leaves_ask(struct leaves *leaves, struct
 						   struct leaf **ret_leaf);
 /* f will not be called. Nulls it; NULL is nothing. */
 void leaf_ask_cancel(struct leaves *leaves, struct leaf_ask **ask);
-
-void leaf_unref(struct leaf **leaf);
-EVP_PKEY *leaf_key(const struct leaf *leaf);
-X509 *leaf_certificate(const struct leaf *leaf);
-X509 *leaf_authority(const struct leaf *leaf); /* the rest of the chain */
-int64_t leaf_until(const struct leaf *leaf);   /* seconds since 1970 */
 
 /* The first bytes of the CA's SHA-256, big-endian; 0: none was seen. Any thread. */
 uint64_t leaves_authority(struct leaves *leaves);

@@ -3,8 +3,12 @@
  * OpenSSL on a non-blocking socket.
  *
  * The hello was read before it was known that we would answer it: OpenSSL reads it from memory first, and from the
- * socket once that is empty. Bytes go out in records of TLS_SERVER_RECORD: what is smaller than one (a head and a
- * small body) is put together into one; what is larger is encrypted from where it is.
+ * socket once that is empty. It reads as much as there is, so a request may be with OpenSSL while the socket is empty
+ * (tls_conn_pending); `dry` says that what is left there is no whole record.
+ *
+ * Bytes go out in records of TLS_SERVER_RECORD: what is smaller than one (a head and a small body) is put together into
+ * one; what is larger is encrypted from where it is. The kernel is told when more follows (MSG_MORE), so that records do
+ * not wake the network one by one. Certificate and key are set up once a leaf, in a context that the leaf keeps.
  *
  * A record that the socket does not take is OpenSSL's until it goes out: `owed` says how many bytes it holds, which
  * the caller still believes unsent. So no call may be of more than one record: a device may have asked for small ones.
@@ -12,6 +16,8 @@
 #include "proxy/tls/server.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -19,10 +25,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "firmware/base/clock.h"
 #include "firmware/base/stat.h"
-#include "proxy/tls/leaves.h"
+#include "proxy/tls/leaf.h"
 
 #define NAME_BYTES 16 /* of a ticket key */
 
@@ -33,7 +40,9 @@ struct ticket_key {
 };
 
 struct tls_server {
-	SSL_CTX *ctx;
+	EVP_CIPHER *ticket_cipher;
+	BIO_METHOD *wire;
+	bool offload; /* the kernel has TLS */
 	pthread_mutex_t lock;
 	struct ticket_key now, before;
 };
@@ -41,11 +50,92 @@ struct tls_server {
 struct tls_conn {
 	SSL *ssl;
 	int fd;
-	bool from_memory; /* the hello is not used up */
-	bool offloaded;	  /* the kernel encrypts */
-	size_t record;	  /* bytes of the largest that the device takes */
+	uint8_t *read; /* what was read before, until it is used up */
+	size_t read_at, read_n;
+	bool ended;	/* the socket's end was read */
+	bool dry;	/* OpenSSL has no whole record */
+	bool more;	/* the next record follows at once */
+	bool offloaded; /* the kernel encrypts */
+	size_t record;	/* bytes of the largest that the device takes */
 	size_t owed;
 };
+
+/* ---- the socket, for OpenSSL ------------------------------------------------------------------- */
+
+static int read_before(struct tls_conn *s, char *p, size_t n)
+{
+	if (n > s->read_n - s->read_at)
+		n = s->read_n - s->read_at;
+	memcpy(p, s->read + s->read_at, n);
+	s->read_at += n;
+	if (s->read_at == s->read_n) {
+		free(s->read);
+		s->read = NULL;
+	}
+	return (int)n;
+}
+
+static int wire_read(BIO *bio, char *p, int n)
+{
+	struct tls_conn *s = BIO_get_data(bio);
+	ssize_t got;
+
+	BIO_clear_retry_flags(bio);
+	if (s->read)
+		return read_before(s, p, (size_t)n);
+	got = recv(s->fd, p, (size_t)n, 0);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(bio);
+	s->ended |= got == 0;
+	return (int)got;
+}
+
+static int wire_write(BIO *bio, const char *p, int n)
+{
+	struct tls_conn *s = BIO_get_data(bio);
+	ssize_t put = send(s->fd, p, (size_t)n, MSG_NOSIGNAL | (s->more ? MSG_MORE : 0));
+
+	BIO_clear_retry_flags(bio);
+	if (put < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(bio);
+	return (int)put;
+}
+
+static long wire_ctrl(BIO *bio, int what, long n, void *p)
+{
+	const struct tls_conn *s = BIO_get_data(bio);
+
+	(void)n, (void)p;
+	if (what == BIO_CTRL_EOF)
+		return s->ended;
+	return what == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *wire_method(void)
+{
+	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "device");
+
+	if (method && BIO_meth_set_read(method, wire_read) == 1 &&
+	    BIO_meth_set_write(method, wire_write) == 1 &&
+	    BIO_meth_set_ctrl(method, wire_ctrl) == 1)
+		return method;
+	BIO_meth_free(method);
+	return NULL;
+}
+
+/* A kernel without TLS says so for each connection: once is enough. */
+static bool kernel_has_tls(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has;
+
+	if (fd < 0)
+		return false;
+	/* It is not connected: that is what one says that has it (net/tls/tls_main.c, tls_init). */
+	has = setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0 || errno == ENOTCONN;
+	close(fd);
+	return has;
+}
 
 /* ---- tickets ----------------------------------------------------------------------------------- */
 
@@ -100,11 +190,11 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	params[2] = OSSL_PARAM_construct_end();
 	if (encrypt) {
 		memcpy(name, key.name, NAME_BYTES);
-		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(server->ticket_cipher)) != 1)
 			found = -1;
 	}
 	if (found > 0 &&
-	    (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv, encrypt) != 1 ||
+	    (EVP_CipherInit_ex2(cipher, server->ticket_cipher, key.aes, iv, encrypt, NULL) != 1 ||
 	     EVP_MAC_CTX_set_params(mac, params) != 1))
 		found = -1;
 	OPENSSL_cleanse(&key, sizeof(key));
@@ -139,10 +229,12 @@ static int ctx_set(SSL_CTX *ctx, struct tls_server *server)
 
 	SSL_CTX_set_app_data(ctx, server);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_KTLS);
+					 SSL_OP_PRIORITIZE_CHACHA |
+					 (server->offload ? SSL_OP_ENABLE_KTLS : 0));
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
@@ -163,8 +255,10 @@ int tls_server_new(struct tls_server **ret_server)
 	if (!server)
 		return -ENOMEM;
 	CHECK_OK(pthread_mutex_init(&server->lock, NULL));
-	server->ctx = SSL_CTX_new(TLS_server_method());
-	rc = server->ctx ? ctx_set(server->ctx, server) : -ENOMEM;
+	server->offload = kernel_has_tls();
+	server->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	server->wire = wire_method();
+	rc = server->ticket_cipher && server->wire ? 0 : -ENOMEM;
 	rc = rc ? rc : key_make(&server->now, clock_read().mono_ms);
 	if (rc < 0) {
 		ERR_clear_error();
@@ -182,7 +276,8 @@ void tls_server_free(struct tls_server **ptr)
 	*ptr = NULL;
 	if (!server)
 		return;
-	SSL_CTX_free(server->ctx);
+	EVP_CIPHER_free(server->ticket_cipher);
+	BIO_meth_free(server->wire);
 	CHECK_OK(pthread_mutex_destroy(&server->lock));
 	OPENSSL_cleanse(server, sizeof(*server));
 	free(server);
@@ -190,50 +285,91 @@ void tls_server_free(struct tls_server **ptr)
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
-static int leaf_use(SSL *ssl, const struct leaf *leaf)
+static int leaf_use(SSL_CTX *ctx, const struct leaf *leaf)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	int rc = -ENOMEM;
 
 	if (chain && sk_X509_push(chain, leaf_authority(leaf)) > 0 &&
-	    SSL_use_cert_and_key(ssl, leaf_certificate(leaf), leaf_key(leaf), chain, 1) == 1)
+	    SSL_CTX_use_cert_and_key(ctx, leaf_certificate(leaf), leaf_key(leaf), chain, 1) == 1)
 		rc = 0;
 	sk_X509_free(chain);
 	return rc;
 }
 
-static int wire(struct tls_conn *s, struct span read)
+static void ctx_free(void *ctx)
 {
-	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new_socket(s->fd, BIO_NOCLOSE);
+	SSL_CTX_free(ctx);
+}
 
-	if (!in || !out || BIO_write(in, read.p, (int)read.n) != (int)read.n) {
-		BIO_free(in);
-		BIO_free(out);
-		return -ENOMEM;
+/* NULL: no memory. */
+static SSL_CTX *ctx_of(struct tls_server *server, struct leaf *leaf)
+{
+	SSL_CTX *ctx = leaf_made(leaf);
+
+	if (ctx)
+		return ctx;
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx || ctx_set(ctx, server) < 0 || leaf_use(ctx, leaf) < 0) {
+		SSL_CTX_free(ctx);
+		return NULL;
 	}
-	BIO_set_mem_eof_return(in, -1);
+	return leaf_keep(leaf, ctx, ctx_free);
+}
+
+/* What the kernel encrypts goes by OpenSSL's own way to sockets. */
+static int wire(struct tls_conn *s, const struct tls_server *server)
+{
+	BIO *in = BIO_new(server->wire), *out;
+
+	if (!in)
+		return -ENOMEM;
+	BIO_set_data(in, s);
+	BIO_set_init(in, 1);
+	if (server->offload) {
+		out = BIO_new_socket(s->fd, BIO_NOCLOSE);
+		if (!out) {
+			BIO_free(in);
+			return -ENOMEM;
+		}
+	} else {
+		CHECK(BIO_up_ref(in) == 1);
+		out = in;
+	}
 	SSL_set_bio(s->ssl, in, out);
 	SSL_set_accept_state(s->ssl);
-	s->from_memory = true;
 	return 0;
 }
 
-int tls_conn_new(struct tls_server *server, int fd, const struct leaf *leaf, struct span read,
+static int read_keep(struct tls_conn *s, struct span read)
+{
+	if (!read.n)
+		return 0;
+	s->read = malloc(read.n);
+	if (!s->read)
+		return -ENOMEM;
+	memcpy(s->read, read.p, read.n);
+	s->read_n = read.n;
+	return 0;
+}
+
+int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct span read,
 		 struct tls_conn **ret_conn)
 {
 	struct tls_conn *s = calloc(1, sizeof(*s));
+	SSL_CTX *ctx = ctx_of(server, leaf);
 	int rc = -ENOMEM;
 
-	if (!s)
-		return -ENOMEM;
-	s->fd = fd;
-	s->ssl = SSL_new(server->ctx);
-	if (s->ssl)
-		rc = leaf_use(s->ssl, leaf);
-	rc = rc ? rc : wire(s, read);
+	if (s && ctx) {
+		s->fd = fd;
+		s->ssl = SSL_new(ctx);
+		rc = s->ssl ? wire(s, server) : -ENOMEM;
+		rc = rc ? rc : read_keep(s, read);
+	}
 	if (rc < 0) {
 		ERR_clear_error();
-		SSL_free(s->ssl);
+		if (s)
+			SSL_free(s->ssl);
 		free(s);
 		return rc;
 	}
@@ -253,23 +389,12 @@ void tls_conn_free(struct tls_conn **conn, bool said)
 		(void)SSL_shutdown(s->ssl);
 	ERR_clear_error();
 	SSL_free(s->ssl);
+	free(s->read);
 	free(s);
 	STAT_DEC(STAT_TLS_OPEN);
 }
 
 /* ---- the handshake ----------------------------------------------------------------------------- */
-
-/* The hello is used up: what comes next comes from the socket. */
-static int socket_next(struct tls_conn *s)
-{
-	BIO *in = BIO_new_socket(s->fd, BIO_NOCLOSE);
-
-	if (!in)
-		return -ENOMEM;
-	SSL_set0_rbio(s->ssl, in);
-	s->from_memory = false;
-	return 0;
-}
 
 /* Errors that a peer's alert makes are numbered from 1000 on (SSL_AD_REASON_OFFSET). */
 static int failure(int error)
@@ -303,20 +428,16 @@ int tls_conn_handshake(struct tls_conn *s, bool *ret_write)
 {
 	int rc, error;
 
-	do {
-		ERR_clear_error();
-		rc = SSL_do_handshake(s->ssl);
-		if (rc == 1) {
-			if (s->from_memory && socket_next(s) < 0)
-				return -ENOMEM;
-			finished(s);
-			return 0;
-		}
-		error = SSL_get_error(s->ssl, rc);
-	} while (error == SSL_ERROR_WANT_READ && s->from_memory && (rc = socket_next(s)) == 0);
+	ERR_clear_error();
+	rc = SSL_do_handshake(s->ssl);
+	if (rc == 1) {
+		finished(s);
+		return 0;
+	}
+	error = SSL_get_error(s->ssl, rc);
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
 		*ret_write = error == SSL_ERROR_WANT_WRITE;
-		return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+		return -EAGAIN;
 	}
 	rc = failure(error);
 	ERR_clear_error();
@@ -326,6 +447,11 @@ int tls_conn_handshake(struct tls_conn *s, bool *ret_write)
 bool tls_conn_resumed(const struct tls_conn *s)
 {
 	return SSL_session_reused(s->ssl);
+}
+
+bool tls_conn_offloaded(const struct tls_conn *s)
+{
+	return s->offloaded;
 }
 
 /* ---- bytes ------------------------------------------------------------------------------------- */
@@ -352,6 +478,7 @@ ssize_t tls_conn_recv(struct tls_conn *s, void *buf, size_t n)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_read_ex(s->ssl, buf, n, &got);
+	s->dry = rc != 1;
 	if (rc == 1)
 		return (ssize_t)got;
 	if (SSL_get_error(s->ssl, rc) == SSL_ERROR_ZERO_RETURN)
@@ -359,9 +486,9 @@ ssize_t tls_conn_recv(struct tls_conn *s, void *buf, size_t n)
 	return failed(s, rc);
 }
 
-size_t tls_conn_pending(const struct tls_conn *s)
+bool tls_conn_pending(const struct tls_conn *s)
 {
-	return (size_t)SSL_pending(s->ssl);
+	return !s->dry && SSL_has_pending(s->ssl);
 }
 
 bool tls_conn_blocked(const struct tls_conn *s)
@@ -400,14 +527,17 @@ static ssize_t owed_send(struct tls_conn *s)
 	return record_send(s, nothing, s->owed);
 }
 
-/* The next record, of `max` bytes, of the pieces from *i, *at on: in place if a piece has enough, else put together. */
+/*
+ * The next record, of `max` bytes, of the pieces from *i, *at on: in place if a piece has enough, else put together. Then
+ * *i is where more is to be sent, or `n`.
+ */
 static const void *record_next(const struct iovec *iov, unsigned n, unsigned *i, size_t *at,
 			       size_t max, char buf[TLS_SERVER_RECORD], size_t *ret_n)
 {
 	const void *p = buf;
 	size_t have = 0;
 
-	while (*i < n && have < max) {
+	while (*i < n && (have < max || *at == iov[*i].iov_len)) {
 		const char *from = (const char *)iov[*i].iov_base + *at;
 		size_t left = iov[*i].iov_len - *at;
 		size_t part = left < max - have ? left : max - have;
@@ -446,7 +576,9 @@ ssize_t tls_conn_send(struct tls_conn *s, const struct iovec *iov, unsigned n)
 
 		if (!have)
 			break;
+		s->more = i < n;
 		put = record_send(s, p, have);
+		s->more = false;
 		if (put < 0)
 			return sent ? (ssize_t)sent : -1;
 		sent += (size_t)put;

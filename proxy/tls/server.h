@@ -26,9 +26,12 @@ struct tls_conn;
 MUST_USE int tls_server_new(struct tls_server **ret_server);
 void tls_server_free(struct tls_server **server);
 
-/* On a connected socket that stays the caller's, of which `read` was read already (and is copied). 0 or -ENOMEM. */
-MUST_USE int tls_conn_new(struct tls_server *server, int fd, const struct leaf *leaf,
-			  struct span read, struct tls_conn **ret_conn);
+/*
+ * On a connected socket that stays the caller's, of which `read` was read already (and is copied). A leaf is used with one
+ * server only. 0 or -ENOMEM.
+ */
+MUST_USE int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct span read,
+			  struct tls_conn **ret_conn);
 /* `said`: it ended in good order; the device is told so. Nulls it; NULL is nothing. */
 void tls_conn_free(struct tls_conn **conn, bool said);
 
@@ -39,11 +42,13 @@ void tls_conn_free(struct tls_conn **conn, bool said);
  */
 MUST_USE int tls_conn_handshake(struct tls_conn *conn, bool *ret_write);
 bool tls_conn_resumed(const struct tls_conn *conn);
+/* Does the kernel encrypt what is sent? Once the handshake is done. */
+bool tls_conn_offloaded(const struct tls_conn *conn);
 
 /* As recv(2) of a non-blocking socket: bytes, 0 at the end, or -1 with errno. */
 ssize_t tls_conn_recv(struct tls_conn *conn, void *buf, size_t n);
-/* Bytes that were read from the socket and can be received without it. */
-size_t tls_conn_pending(const struct tls_conn *conn);
+/* Was more read from the socket than was received? Then it may be received without the socket being readable. */
+bool tls_conn_pending(const struct tls_conn *conn);
 
 /*
  * As writev(2). After -1 with EAGAIN the next call must begin with the same bytes, and may say that more were taken
