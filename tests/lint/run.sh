@@ -26,6 +26,7 @@ fixture fail0.sh <<<"printf 'not ok 1 - the bad one\n1..1\n'"
 fixture status.sh <<<"printf '1..1\nok 1 - a\n'; exit 3"
 fixture crash.sh <<<"printf '1..2\nok 1 - a\n'; kill -SEGV \$\$"
 fixture skip.sh <<<"printf '1..2\nok 1 - a\nok 2 - b # SKIP no such device\n'"
+fixture skipc.sh <<<"printf '1..2\nok 1 - a\nnot ok 2 # SKIP b_needs_c\n'"
 fixture skipall.sh <<<"echo '1..0 # SKIP needs root'"
 fixture slow.sh <<<$'# timeout: 1\necho 1..1; echo ok 1 - a; exec tail -f /dev/null'
 fixture few.sh <<<"printf '1..3\nok 1 - a\n'"
@@ -64,6 +65,8 @@ check 'an exit status without a failed test' gives status.sh 1 '1 passed, 1 fail
 check 'a file that crashes' gives crash.sh 1 '1 passed, 1 failed, 0 skipped'
 check 'a skipped test' gives skip.sh 0 '1 passed, 0 failed, 1 skipped'
 check '... with its reason' says '  netns/skip.sh: no such device (1)'
+check 'a test that cmocka skips' gives skipc.sh 0 '1 passed, 0 failed, 1 skipped'
+check '... by its name' says '  netns/skipc.sh: b_needs_c (1)'
 check 'a file that skips all' gives skipall.sh 0 '0 passed, 0 failed, 1 skipped'
 check '... with its reason' says '  netns/skipall.sh: needs root (1)'
 check 'a file over its time limit' gives slow.sh 1 '1 passed, 1 failed, 0 skipped'
@@ -80,7 +83,7 @@ check '... has a sum all the same' says '0 passed, 1 failed, 0 skipped'
 
 rm "$tree"/tests/netns/{fail0,status,crash,slow,few,many,noplan,silent,bail,plans}.sh
 refuse 'all groups together' run
-check '... are summed up' says '4 passed, 1 failed, 2 skipped'
+check '... are summed up' says '5 passed, 1 failed, 3 skipped'
 check '... and logged' test -s "$tree/build/tests/logs/netns/pass.log"
 
 # A second run, in a run of the whole alone, and for two files at most.
@@ -90,13 +93,13 @@ chmod +x "$tree/tests/netns/unsteady.sh"
 check 'a file asked for by name has one run' gives unsteady.sh 1 '1 passed, 1 failed, 0 skipped'
 rm "$tree/tests/netns/unsteady.sh.ran"
 refuse 'the whole: who fails twice is red' run
-check '... who passes in a second run is not' says '5 passed, 1 failed, 2 skipped'
+check '... who passes in a second run is not' says '6 passed, 1 failed, 3 skipped'
 check '... but named' says 'unsteady: failed first and passed when run once more:'
 check '... and its first run is shown' says 'not ok 2 - the unsteady one'
 rm "$tree/tests/netns/unsteady.sh.ran"
 cp "$tree"/tests/netns/fail{,2}.sh
 refuse 'with three red files' run
-check '... nobody has a second run' says '6 passed, 3 failed, 2 skipped'
+check '... nobody has a second run' says '7 passed, 3 failed, 3 skipped'
 rm "$tree"/tests/netns/{unsteady,fail2}.sh*
 
 mkdir -p "$tree/tests/unit" && touch "$tree/tests/unit/gone.c"

@@ -496,7 +496,7 @@ static void test_small_records(void **state)
 }
 
 /* The kernel's own TLS is only there where its module is. */
-static void test_kernel(void **state)
+static void kernel_encrypts_if_it_has_tls(void **state)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct pair p;
@@ -533,7 +533,7 @@ int main(void)
 		cmocka_unit_test(test_end_and_cut),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_small_records),
-		cmocka_unit_test(test_kernel),
+		cmocka_unit_test(kernel_encrypts_if_it_has_tls),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
