@@ -53,6 +53,8 @@
 #include "proxy/tls/server.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/balance.h"
+#include "proxy/upstream/parent.h"
+#include "proxy/upstream/parent_check.h"
 #include "proxy/upstream/pool.h"
 #include "proxy/upstream/secure.h"
 #include "proxy/upstream/verdict.h"
@@ -273,6 +275,7 @@ static void reload(struct worker *control)
 	intake_reload(program.proxy.intake);
 	sync_reload(program.proxy.sync);
 	resolver_reload(program.proxy.resolver);
+	parent_check_reload(program.proxy.parent_check);
 	reach_reload(program.proxy.reach);
 	LOG(LOG_L_NOTICE, "config.reloaded", "vendors=%zu", profiles_count(config->profiles));
 }
@@ -315,6 +318,13 @@ static void reach_changed(void *arg, bool reachable, const char *why_not)
 	LOG(LOG_L_NOTICE, "reach.changed", "reachable=%d why_not=%s", reachable,
 	    LOG_QUOTE(span_of(why_not)));
 	keeper_health(program.proxy.keeper, reachable, why_not);
+}
+
+/* A parent came or went: the vendors that it leads to did, too. */
+static void parent_moved(void *arg)
+{
+	(void)arg;
+	reach_tell(program.proxy.reach);
 }
 
 static void vendor_resolved(void *arg, const struct addr *addr, uint32_t ttl)
@@ -487,6 +497,9 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = balance_new(&proxy->balance);
 	if (rc < 0)
 		return complain("balance", rc);
+	rc = parents_new(&config->settings, &proxy->parents);
+	if (rc < 0)
+		return complain("parents", rc);
 	rc = verdicts_new(&proxy->verdicts);
 	if (rc < 0)
 		return complain("verdicts", rc);
@@ -519,6 +532,7 @@ static void rooms_free(struct proxy *proxy)
 	tally_free(&proxy->tally);
 	hellos_free(&proxy->hellos);
 	verdicts_free(&proxy->verdicts);
+	parents_free(&proxy->parents);
 	balance_free(&proxy->balance);
 	sync_free(&proxy->sync);
 	intake_free(&proxy->intake);
@@ -566,6 +580,11 @@ static int serve(struct worker *control, unsigned workers)
 		complain("reach", rc);
 		goto no_reach;
 	}
+	rc = parent_check_new(control, parent_moved, NULL, &proxy->parent_check);
+	if (rc < 0) {
+		complain("parents", rc);
+		goto no_parent_check;
+	}
 	signals_add(control);
 	leaves_serve(proxy->leaves, proxy->keeper);
 	keeper_ready(proxy->keeper, workers);
@@ -578,6 +597,8 @@ static int serve(struct worker *control, unsigned workers)
 	LOG(LOG_L_NOTICE, "proxy.end");
 	signals_del();
 	leaves_serve(proxy->leaves, NULL);
+	parent_check_free(&proxy->parent_check);
+no_parent_check:
 	reach_free(&proxy->reach);
 no_reach:
 	history_free(&proxy->history);

@@ -29,6 +29,7 @@ enum setting_type {	  /* stored at the row's offset as */
 	SETTING_ADDRS, /* struct addr_list	IP or IP:port; without a port it gets the row's `min` */
 	SETTING_NETS,  /* struct net_list	CIDR or IP */
 	SETTING_PORTS, /* struct port_list	1..65535 */
+	SETTING_ORIGINS, /* struct string_list	each as origin.h takes it */
 };
 
 struct string_list {

@@ -82,6 +82,7 @@ static void put_value(FILE *to, const struct setting *row, const void *at)
 		fputs(row->choices[*(const int *)at], to);
 		break;
 	case SETTING_STRINGS:
+	case SETTING_ORIGINS:
 		put_words(to, at);
 		break;
 	case SETTING_ADDRS:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One value of one setting: text to memory, and what is allowed, in words. Any thread; no state. */
 #include "firmware/base/settings_priv.h"
+#include "firmware/base/origin.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ static size_t element_size(enum setting_type type)
 {
 	switch (type) {
 	case SETTING_STRINGS:
+	case SETTING_ORIGINS:
 		return sizeof(char *);
 	case SETTING_ADDRS:
 		return sizeof(struct addr);
@@ -84,6 +86,8 @@ const char *setting_allowed(const struct setting *row, char *buf, size_t size)
 		return "networks, as 192.0.2.0/24 or 2001:db8::/32, host bits 0";
 	case SETTING_PORTS:
 		return "ports, 1 to 65535";
+	case SETTING_ORIGINS:
+		return "servers, as http://192.0.2.7:3128 or https://cache.example";
 	}
 	CHECK(!"a setting of unknown type");
 	return "";
@@ -154,6 +158,14 @@ static int parse_string(struct span value, char **at)
 	return 0;
 }
 
+static int parse_origin(struct span value, char **at)
+{
+	struct origin origin;
+	int rc = origin_parse(value, &origin);
+
+	return rc < 0 ? rc : parse_string(value, at);
+}
+
 static int parse_enum(const struct setting *row, struct span value, int *ret_value)
 {
 	for (int i = 0; row->choices[i]; i++) {
@@ -173,6 +185,8 @@ static int parse_element(const struct setting *row, struct span value, void *at)
 	switch (row->type) {
 	case SETTING_STRINGS:
 		return parse_string(value, at);
+	case SETTING_ORIGINS:
+		return parse_origin(value, at);
 	case SETTING_ADDRS:
 		return addr_parse(value, (uint16_t)row->min, at);
 	case SETTING_NETS:
@@ -252,6 +266,11 @@ int setting_parse(const struct setting *row, struct span value, void *at)
 	}
 }
 
+static bool has_texts(enum setting_type type)
+{
+	return type == SETTING_STRINGS || type == SETTING_ORIGINS;
+}
+
 void setting_clear(const struct setting *row, void *at)
 {
 	if (row->type == SETTING_STRING || row->type == SETTING_PATH) {
@@ -260,7 +279,7 @@ void setting_clear(const struct setting *row, void *at)
 	} else if (setting_is_list(row)) {
 		struct any_list *list = at;
 
-		for (size_t i = 0; row->type == SETTING_STRINGS && i < list->n; i++)
+		for (size_t i = 0; has_texts(row->type) && i < list->n; i++)
 			free(((char **)list->v)[i]);
 		free(list->v);
 		*list = (struct any_list){ 0 };

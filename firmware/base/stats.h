@@ -109,6 +109,14 @@
 	ONE(UPSTREAM_TLS_CUT, COUNTER, "upstream.tls_cut", "TLS connections to vendors that just ended, without TLS's own end") \
 	ONE(UPSTREAM_TLS_PROBES, COUNTER, "upstream.tls_probes", "handshakes made to find out whether a vendor's certificate is valid") \
 	ONE(UPSTREAM_RESTED, COUNTER, "upstream.address_rested", "addresses left alone for a while after failures") \
+	ONE(PARENT_REQUESTS, COUNTER, "parent.requests", "requests sent to a parent instead of the vendor") \
+	ONE(PARENT_TUNNELS, COUNTER, "parent.tunnels", "connections to vendors made through a parent (CONNECT)") \
+	ONE(PARENT_FAILURES, COUNTER, "parent.failures", "requests that a parent did not do, asked elsewhere") \
+	ONE(PARENT_BYPASSED, COUNTER, "parent.bypassed", "requests that went straight because no parent was well") \
+	ONE(PARENT_LOOPS, COUNTER, "parent.loops", "parents that were found to lead back here") \
+	ONE(PARENT_CHECKS, COUNTER, "parent.checks", "questions whether a parent is there") \
+	ONE(PARENT_CHECK_FAILURES, COUNTER, "parent.check_failures", "of these, without a good answer") \
+	ONE(PARENT_DOWN, GAUGE, "parent.down", "parents that are not asked now") \
 	/* DNS and reachability */ \
 	ONE(DNS_LOOKUPS, COUNTER, "dns.lookups", "names asked of a resolver") \
 	ONE(DNS_CACHE_HITS, COUNTER, "dns.cache_hits", "names answered from memory") \

@@ -12,6 +12,7 @@
 
 static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const parent_modes[] = { "proxy", "reverse", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
@@ -19,7 +20,8 @@ static const char *const log_tos[] = { "stderr", "syslog", NULL };
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 
 _Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4 &&
-		       LOG_JSON == 1 && LOG_SYSLOG == 1 && TARN_TLS_1_3 == 1,
+		       LOG_JSON == 1 && LOG_SYSLOG == 1 && TARN_TLS_1_3 == 1 &&
+		       TARN_PARENT_REVERSE == 1,
 	       "the choices above stand in the order of their enums");
 
 #define AT(member) offsetof(struct tarn_settings, member)
@@ -79,6 +81,17 @@ static const struct setting rows[] = {
 	  "Whose word counts for the certificates of vendors, beside the ca_file of a profile: certificates (PEM), below /etc. A changed file is read at the next reload.", 0, 0, NULL },
 	{ "upstream", "tls_min", SETTING_ENUM, AT(upstream.tls_min), "1.2",
 	  "The oldest TLS that is spoken to vendors. Ciphers, groups, signatures and key sizes are those of the system's policy (/etc/ssl/openssl.cnf, system_default), and never below OpenSSL's security level 2.", 0, 0, tls_versions },
+
+	{ "parent", "servers", SETTING_ORIGINS, AT(parent.servers), "",
+	  "Caches between this box and the vendors, asked in this order: another Tarn, Squid, Traffic Server, Varnish, nginx, as http://HOST:PORT or https://HOST:PORT. One that fails is left alone for a while. Empty: none.", 0, 0, NULL },
+	{ "parent", "mode", SETTING_ENUM, AT(parent.mode), "proxy",
+	  "How they are asked: as a proxy (a vendor's https goes through by CONNECT, and is verified here), or in reverse, as if they were the vendor (a vendor's https only to those with https://).", 0, 0, parent_modes },
+	{ "parent", "vendors", SETTING_STRINGS, AT(parent.vendors), "",
+	  "The vendors, by their profiles' names, that are asked through them; empty: all.", 0, 0, NULL },
+	{ "parent", "direct", SETTING_BOOL, AT(parent.direct), "yes",
+	  "When none of them does, the vendor itself is asked.", 0, 0, NULL },
+	{ "parent", "check", SETTING_DURATION, AT(parent.check), "10s",
+	  "How often each of them is asked whether it is there.", 100, MS_DAY, NULL },
 
 	{ "dns", "servers", SETTING_ADDRS, AT(dns.servers), "",
 	  "Resolvers to use as the system's own; empty takes those of /etc/resolv.conf.", 53, 0, NULL },

@@ -20,6 +20,10 @@ enum tarn_tls {
 	TARN_TLS_1_2,
 	TARN_TLS_1_3
 };
+enum tarn_parent_mode {
+	TARN_PARENT_PROXY,
+	TARN_PARENT_REVERSE
+};
 enum tarn_quic {
 	TARN_QUIC_PASS,
 	TARN_QUIC_DROP
@@ -58,6 +62,13 @@ struct tarn_settings {
 		char *ca_file;
 		int tls_min; /* enum tarn_tls */
 	} upstream;
+	struct {
+		struct string_list servers; /* origin.h; empty: none */
+		int mode;		    /* enum tarn_parent_mode */
+		struct string_list vendors; /* profiles' names; empty: all */
+		bool direct;
+		int64_t check;
+	} parent;
 	struct {
 		struct addr_list servers; /* empty: the system's (resolv.conf) */
 		bool public_resolvers;

@@ -13,6 +13,12 @@ static int upstreams(const struct ctl_options *options, char **args)
 		{ "ADDRESS", "address", CTL_TEXT },   { "STATE", "state", CTL_TEXT },
 		{ "FAILED", "failures", CTL_NUMBER }, { "RESTS", "rests_s", CTL_SECONDS },
 	};
+	static const struct ctl_column parents[] = {
+		{ "PARENT", "parent", CTL_TEXT },     { "AS", "mode", CTL_TEXT },
+		{ "STATE", "state", CTL_TEXT },	      { "ASKED", "requests", CTL_NUMBER },
+		{ "FAILED", "failures", CTL_NUMBER }, { "RESTS", "rests_s", CTL_SECONDS },
+		{ "BECAUSE", "why", CTL_TEXT },
+	};
 	json_t *answer = NULL;
 	int rc = ctl_ask(options, "GET", "/api/v1/upstreams", NULL, &answer);
 
@@ -21,6 +27,11 @@ static int upstreams(const struct ctl_options *options, char **args)
 		return rc;
 	if (options->json)
 		return ctl_print_json(answer);
+	if (json_array_size(json_object_get(answer, "parents"))) {
+		ctl_print_table(json_object_get(answer, "parents"), parents, ARRAY_LEN(parents),
+				"");
+		putchar('\n');
+	}
 	ctl_print_table(
 		json_object_get(answer, "upstreams"), columns, ARRAY_LEN(columns),
 		"No address of a vendor is known: nothing has been resolved yet (see tarnctl dns)");
@@ -138,10 +149,12 @@ static const struct ctl_command commands[] = {
 	  0,
 	  0,
 	  upstreams,
-	  "the vendors' hosts and addresses, and which of them rest after failures",
+	  "the vendors' hosts and addresses and the parents, and which of them rest after failures",
 	  "An address that failed is tried last until its rest is over; it rests for twice as long "
 	  "each time it fails "
-	  "again, up to two minutes. FAILED counts its failures in a row.",
+	  "again, up to two minutes. FAILED counts its failures in a row. A parent ([parent] "
+	  "servers) that rests, is down, leads back here (loop) or has this box for its own parent "
+	  "(mutual) is not asked: what it would be asked goes to the next one, or to the vendor.",
 	  { NULL } },
 	{ "dns",
 	  "",

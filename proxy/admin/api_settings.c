@@ -23,7 +23,7 @@ static const char *type_name(enum setting_type type)
 		[SETTING_STRING] = "string",   [SETTING_PATH] = "path",
 		[SETTING_ENUM] = "enum",       [SETTING_STRINGS] = "strings",
 		[SETTING_ADDRS] = "addresses", [SETTING_NETS] = "networks",
-		[SETTING_PORTS] = "ports",
+		[SETTING_PORTS] = "ports",     [SETTING_ORIGINS] = "strings",
 	};
 
 	return names[type];

@@ -13,6 +13,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/upstream/balance.h"
+#include "proxy/upstream/parent.h"
 
 struct rows {
 	struct worker *control;
@@ -71,13 +72,40 @@ static void upstream_name(const struct resolver_view *view, void *arg)
 		upstream_row(rows, profile_name(match.profile), view->host, &view->addrs[i]);
 }
 
+static void parent_rows(struct rows *rows)
+{
+	struct parents *parents = rows->control->proxy->parents;
+	uint64_t now = worker_now(rows->control)->mono_ms;
+	char at[ORIGIN_TEXT_MAX];
+	struct parent_view view;
+
+	if (!parents_count(parents))
+		return;
+	for (size_t i = 0; parents_at(parents, i, now, &view); i++)
+		append(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "parent",
+				       origin_format(&view.way.at, at), "mode",
+				       view.way.proxy ? "proxy" : "reverse", "state",
+				       parent_state_name(view.state), "why", view.why, "name",
+				       view.pseudonym, "failures", (int)view.failures, "rests_s",
+				       (int)((view.rests_ms + 999) / 1000), "requests",
+				       (json_int_t)view.requests));
+}
+
 static void get_upstreams(struct admin_ask *ask)
 {
-	struct rows rows = rows_begin(ask);
+	struct rows rows = rows_begin(ask), parents = rows_begin(ask);
+	json_t *made = json_object();
 
 	if (!rows.bad && ask->control->proxy->resolver)
 		resolver_each(ask->control->proxy->resolver, upstream_name, &rows);
-	admin_answer_json(ask, 200, finish(&rows, "upstreams"));
+	if (!parents.bad)
+		parent_rows(&parents);
+	if (json_object_update_new(made, finish(&rows, "upstreams")) < 0 ||
+	    json_object_update_new(made, finish(&parents, "parents")) < 0) {
+		json_decref(made);
+		made = NULL;
+	}
+	admin_answer_json(ask, 200, made);
 }
 
 /* ---- /dns ----------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
+#include "proxy/upstream/parent.h"
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
@@ -341,6 +342,11 @@ static void from_absolute_form(struct request *req)
 
 void request_begin(struct request *req)
 {
+	const struct worker *worker = req->conn->worker;
+
+	if (http_has(&req->head, HTTP_FIELD_VIA))
+		parents_heard(worker->proxy->parents, &req->head, worker->proxy->pseudonym,
+			      worker_now(req->conn->worker)->mono_ms);
 	req->path = req->head.path.n ? req->head.path : SPAN("/");
 	req->secure = req->conn->secure;
 	req->port = req->head.port ? req->head.port : default_port(req->secure);

@@ -38,14 +38,20 @@ void respond_cache_status(const struct request *req, struct cache_status *ret_st
 		ret_status->detail = req->detail;
 }
 
+static void put_via(struct request *req, struct head_out *o)
+{
+	char via[4 + PSEUDONYM_MAX];
+
+	(void)snprintf(via, sizeof(via), "1.1 %s", req->conn->worker->proxy->pseudonym);
+	head_out_text(o, HTTP_FIELD_VIA, via);
+}
+
 static void put_ours(struct request *req, struct head_out *o)
 {
 	struct cache_status cs;
-	char via[4 + PSEUDONYM_MAX];
 
 	respond_cache_status(req, &cs);
-	(void)snprintf(via, sizeof(via), "1.1 %s", req->conn->worker->proxy->pseudonym);
-	head_out_text(o, HTTP_FIELD_VIA, via);
+	put_via(req, o);
 	head_out_cache_status(o, NULL, SPAN(POLICY_CACHE_NAME), &cs);
 }
 
@@ -422,6 +428,7 @@ void respond_here(struct request *req)
 	o = head_begin(req, 200);
 	head_out_date(&o, HTTP_FIELD_DATE, request_wall(req));
 	head_out_text(&o, HTTP_FIELD_ALLOW, "GET, HEAD, OPTIONS");
+	put_via(req, &o);
 	put_framing(req, &o, 200, 0);
 	req->out.pos = req->out.end = 0;
 	head_send(req, &o);

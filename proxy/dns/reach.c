@@ -25,6 +25,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/upstream/connect.h"
+#include "proxy/upstream/parent.h"
 
 #define FAST_MIN_MS 500
 #define FAST_MAX_MS 3000
@@ -83,9 +84,15 @@ static uint64_t now_ms(struct reach *reach)
 	return worker_now(reach->control)->mono_ms;
 }
 
+static bool has_parent(const struct site *site)
+{
+	return parents_reach(site->reach->control->proxy->parents, profile_name(site->profile),
+			     now_ms(site->reach));
+}
+
 static bool site_reachable(const struct site *site)
 {
-	return !site->host || machine_reachable(&site->machine);
+	return !site->host || machine_reachable(&site->machine) || has_parent(site);
 }
 
 static const struct addr *site_resolver(const struct site *site)
@@ -539,6 +546,12 @@ void reach_free(struct reach **ptr)
 	config_unref(&reach->config);
 	free(reach);
 	*ptr = NULL;
+}
+
+void reach_tell(struct reach *reach)
+{
+	if (reach)
+		tell(reach);
 }
 
 bool reach_any(const struct reach *reach)

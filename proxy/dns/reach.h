@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Can a vendor be reached, and through whose DNS? Reachable means: its reach host resolves (to an address that
- * can be true) and accepts a TCP connection. When that fails through the system's resolvers, the profile's public ones
+ * can be true) and accepts a TCP connection; or a parent leads to it. When that fails through the system's resolvers, the profile's public ones
  * are used until the system's work again. Control loop only; readers on other threads see reach_path().
  */
 #ifndef TARN_PROXY_DNS_REACH_H
@@ -40,6 +40,9 @@ void reach_reload(struct reach *reach);
 
 /* Any thread: a request could not resolve or connect a vendor's host: probe soon. */
 void reach_hurry(struct reach *reach);
+
+/* A parent is well now, or is not any more (proxy/upstream/parent.h): through it vendors can be reached. */
+void reach_tell(struct reach *reach);
 
 bool reach_any(const struct reach *reach);
 void reach_each(const struct reach *reach, reach_each_f *f, void *arg);

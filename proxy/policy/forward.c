@@ -99,6 +99,8 @@ int policy_forward(const struct policy_forward *w, char *buf, size_t cap, size_t
 		put_range(&o, w);
 	if (w->relay && http_has(w->request, HTTP_FIELD_TRANSFER_ENCODING))
 		head_out_text(&o, HTTP_FIELD_TRANSFER_ENCODING, "chunked");
+	if (w->end_to_end && !http_has(w->request, HTTP_FIELD_CACHE_CONTROL))
+		head_out_text(&o, HTTP_FIELD_CACHE_CONTROL, "max-age=0");
 	put_max_forwards(&o, w->request);
 	head_out_via(&o, w->request, w->pseudonym);
 	rc = head_out_end(&o);

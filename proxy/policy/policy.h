@@ -175,7 +175,7 @@ void policy_cache_status(const struct policy_verdict *verdict, struct cache_stat
 
 struct policy_forward {
 	const struct http_head *request; /* the device's */
-	struct span target;		 /* origin-form */
+	struct span target;		 /* origin-form, or absolute to a proxy */
 	struct span authority;		 /* the Host field; empty: the request's */
 	struct span pseudonym;		 /* ours, in Via */
 	bool relay;			 /* all of the device's fields: also Range and conditions */
@@ -184,6 +184,7 @@ struct policy_forward {
 	bool as_asked;		     /* the device's own Range */
 	bool has_range;		     /* bytes first..last (RANGE_UNKNOWN: to the end) */
 	struct byte_range range;
+	bool end_to_end; /* a cache on the way is to ask the vendor whether what it has is the latest */
 };
 
 /*

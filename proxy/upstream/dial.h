@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream to a vendor: a connection (connect.h) and, for https, a handshake that verified him.
+ * A stream to a vendor: a connection (connect.h), a tunnel if it goes through a proxy, and, for https, a handshake that
+ * verified him.
  */
 #ifndef TARN_PROXY_UPSTREAM_DIAL_H
 #define TARN_PROXY_UPSTREAM_DIAL_H
 
-#include "firmware/base/addr.h"
+#include "firmware/base/origin.h"
 #include "proxy/upstream/stream.h"
 
 struct worker;
@@ -24,10 +25,12 @@ struct dial_to {
 		*profile; /* whose certificates are believed; NULL: the system's list alone */
 	const char *host; /* lower case */
 	uint16_t port;
+	const struct origin
+		*through; /* secure: a proxy in clear that gives a tunnel; NULL: straight */
 };
 
 /*
- * connect_timeout holds for the connection, and once more for the handshake. An address whose handshake fails is
+ * connect_timeout holds for the connection, once more for the tunnel and once more for the handshake. An address whose handshake fails is
  * rested. 0, -EINVAL, -ENOMEM.
  */
 MUST_USE int dial(struct worker *worker, const struct dial_to *to, dial_f *f, void *arg,

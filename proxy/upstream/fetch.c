@@ -24,7 +24,8 @@
  * What may be tried again: a GET for the cache always, in the middle of its body if what came has a strong
  * validator; a relayed request only if nothing of it can have had an effect. Each host gets
  * FETCH_TRIES_PER_HOST connections without progress (balance.h rests addresses that failed, so the second
- * goes elsewhere), then comes the next mirror of its group, FETCH_MIRRORS at most. Before there is a head, tries are
+ * goes elsewhere), then comes the next mirror of its group, FETCH_MIRRORS at most. A parent that does not do it gets no
+ * second try: the next one is asked, then the vendor (parent.h). Before there is a head, tries are
  * begun for as long as one connection and one response may take together: then the device has its answer.
  *
  * Invariants: `stream` is ours or none; `event` is only added while there is one, or a pause is being waited out; after
@@ -188,6 +189,21 @@ static void queue_leave(struct fetch *f)
 
 /* ---- the connection ------------------------------------------------------------------------------ */
 
+static struct dial_to dial_to(const struct fetch *f)
+{
+	struct dial_to to = {
+		.secure = f->secure, .profile = f->profile, .host = f->at, .port = f->port
+	};
+
+	if (fetch_at_parent(f))
+		to = (struct dial_to){ .secure = f->way.at.secure,
+				       .host = f->way.at.host,
+				       .port = f->way.at.port };
+	else if (f->way.id)
+		to.through = &f->way.at;
+	return to;
+}
+
 void fetch_release(struct fetch *f, bool reusable)
 {
 	dial_cancel(&f->dial);
@@ -197,7 +213,8 @@ void fetch_release(struct fetch *f, bool reusable)
 	if (f->stream.fd < 0)
 		return;
 	if (reusable)
-		pool_give(f->worker, f->at, f->port, &f->stream, &f->peer);
+		pool_give(f->worker, fetch_at_parent(f) ? f->way.at.host : f->at,
+			  fetch_at_parent(f) ? f->way.at.port : f->port, &f->stream, &f->peer);
 	else
 		stream_close(&f->stream);
 	STAT_DEC(STAT_UPSTREAM_OPEN);
@@ -206,9 +223,9 @@ void fetch_release(struct fetch *f, bool reusable)
 static void connected(struct fetch *f, const struct stream *stream, const struct addr *peer,
 		      bool reused)
 {
-	CHECK(f->secure == (stream->secure != NULL));
+	CHECK((fetch_at_parent(f) ? f->way.at.secure : f->secure) == (stream->secure != NULL));
 	f->stream = *stream;
-	if (f->from_outside && addr_is_local(peer)) {
+	if (f->from_outside && !f->way.id && addr_is_local(peer)) {
 		stream_close(&f->stream);
 		fetch_finish(f, -EACCES);
 		return;
@@ -239,15 +256,14 @@ static bool may_reuse(const struct fetch *f)
 
 static void fetch_try(struct fetch *f)
 {
-	struct dial_to to = {
-		.secure = f->secure, .profile = f->profile, .host = f->at, .port = f->port
-	};
+	struct dial_to to;
 	struct stream stream;
 	struct addr peer;
 	int rc;
 
 	if (!queue_enter(f))
 		return;
+	to = dial_to(f);
 	f->step = FETCH_CONNECT;
 	f->response_began = false;
 	f->in_n = f->in_at = 0;
@@ -317,6 +333,54 @@ static bool next_try(struct fetch *f)
 	return next_mirror(f);
 }
 
+/* The next of the ways; false: there is none. */
+static bool next_way(struct fetch *f)
+{
+	const char *vendor = f->profile && !f->direct && f->target.n && f->target.p[0] == '/'
+				     ? profile_name(f->profile)
+				     : NULL;
+
+	return parents_next(f->worker->proxy->parents, vendor, f->secure, f->ways_tried,
+			    worker_now(f->worker)->mono_ms, &f->way);
+}
+
+/* The parent is told of, and the next way is in f->way; false: there is none. */
+static bool leave_parent(struct fetch *f, const char *why, bool loop)
+{
+	struct parent_way before = f->way;
+
+	parents_failed(f->worker->proxy->parents, before.id, why, loop,
+		       worker_now(f->worker)->mono_ms);
+	f->ways_tried = parent_tried(f->ways_tried, before.id);
+	if (next_way(f))
+		return true;
+	f->way = before;
+	return false;
+}
+
+bool fetch_other_way(struct fetch *f, const char *why, bool loop)
+{
+	struct parent_way before = f->way, next;
+
+	if (!before.id || !leave_parent(f, why, loop))
+		return false;
+	/* What is let go of is the old way's. */
+	next = f->way;
+	f->way = before;
+	fetch_release(f, false);
+	f->way = next;
+	f->no_pool = false;
+	fetch_try(f);
+	return true;
+}
+
+static const char *failure_name(const struct fetch *f, int rc)
+{
+	return rc == -ETIMEDOUT		  ? "no answer in time"
+	       : f->step == FETCH_CONNECT ? "no connection"
+					  : "the connection broke";
+}
+
 void fetch_failed(struct fetch *f, int rc)
 {
 	bool stale = f->reused && !f->response_began && f->step != FETCH_CONNECT;
@@ -327,6 +391,8 @@ void fetch_failed(struct fetch *f, int rc)
 		balance_failed(f->worker->proxy->balance, &f->peer, worker_now(f->worker)->mono_ms);
 	f->no_pool = true;
 	f->last_error = rc;
+	if (!stale && f->way.id && may_retry(f) && fetch_other_way(f, failure_name(f, rc), false))
+		return;
 	if (!may_retry(f) || (!stale && !next_try(f))) {
 		if (f->parked.there && !f->headed)
 			parked_take(f);
@@ -344,15 +410,22 @@ bool fetch_elsewhere(struct fetch *f)
 {
 	const char *at = f->at;
 
-	if (f->headed || f->parked_once || worker_now(f->worker)->mono_ms >= f->head_due ||
-	    !next_mirror(f))
+	struct parent_way way = f->way, next = { 0 };
+
+	if (f->headed || f->parked_once || worker_now(f->worker)->mono_ms >= f->head_due)
 		return false;
+	f->ways_tried = parent_tried(f->ways_tried, way.id);
+	if (way.id && next_way(f))
+		next = f->way;
+	else if (way.id || !next_mirror(f))
+		return false;
+	f->way = next;
 	STAT_INC(STAT_UPSTREAM_RETRIES);
 	unwatch(f);
 	queue_leave(f);
-	f->parked = (struct parked){ true,	  f->stream,  at,	   f->peer,
-				     f->in,	  f->in_room, f->in_n,	   f->in_at,
-				     f->response, f->framing, f->requested };
+	f->parked = (struct parked){ true,     f->stream,   at,		way,
+				     f->peer,  f->in,	    f->in_room, f->in_n,
+				     f->in_at, f->response, f->framing, f->requested };
 	f->parked_once = true;
 	f->stream = STREAM_NONE;
 	f->in = NULL;
@@ -385,6 +458,7 @@ static void parked_take(struct fetch *f)
 	free(f->response);
 	f->stream = parked.stream;
 	f->at = parked.at;
+	f->way = parked.way;
 	f->peer = parked.peer;
 	f->in = parked.in;
 	f->in_room = parked.in_room;
@@ -416,6 +490,7 @@ static void fetch_free(struct fetch *f)
 	free(f->request_raw);
 	free(f->texts);
 	free(f->prefix);
+	free(f->absolute);
 	free(f->out);
 	free(f->in);
 	free(f);
@@ -508,6 +583,7 @@ static int copy_ask(struct fetch *f, const struct fetch_ask *ask)
 	f->range = ask->range;
 	f->has_body = ask->body != NULL;
 	f->from_outside = ask->from_outside;
+	f->direct = ask->direct;
 	if (ask->body)
 		f->body = *ask->body;
 	f->interim = ask->interim;
@@ -556,6 +632,7 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 		return rc;
 	}
 	f->at = f->host;
+	(void)next_way(f); /* straight, if there is no other */
 	f->head_due = worker_now(worker)->mono_ms +
 		      (uint64_t)(f->config->settings.upstream.connect_timeout +
 				 f->config->settings.upstream.first_byte_timeout);

@@ -75,6 +75,7 @@ struct fetch_ask {
 	struct span prefix;
 	struct span key;  /* CACHE: text of the primary key */
 	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
+	bool direct;	  /* past the parents: what they have is not what the vendor names */
 	bool from_outside; /* who asks is another machine: it shall not reach what listens on this one's loopback */
 	/* CACHE, of nobody but the box itself (proxy/sync). 0: a request of a device. */
 	uint64_t generation; /* that what comes is to be of */

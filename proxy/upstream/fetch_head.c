@@ -490,6 +490,31 @@ static bool is_server_error(unsigned status)
 	return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+/* Is this more likely the parent's own than the vendor's word? */
+static bool is_parents_error(const struct fetch *f)
+{
+	unsigned status = f->response->status;
+
+	return fetch_at_parent(f) && (status == 403 || status == 407 || status == 508);
+}
+
+/* Who answered well where a parent did not shows that it was the parent's fault. */
+static void judge_parents(struct fetch *f)
+{
+	struct parents *parents = f->worker->proxy->parents;
+	const struct parked *parked = &f->parked;
+
+	if (is_server_error(f->response->status) || is_parents_error(f))
+		return;
+	parents_good(parents, f->way.id);
+	if (parked->there && parked->way.id)
+		parents_failed(parents, parked->way.id,
+			       parked->response->status == 407
+				       ? "it wants a password"
+				       : "it answered with an error where others did not",
+			       false, worker_now(f->worker)->mono_ms);
+}
+
 static void cache_head(struct fetch *f)
 {
 	struct policy_env env = env_of(f);
@@ -497,7 +522,7 @@ static void cache_head(struct fetch *f)
 	struct policy_stored stored;
 
 	/* An error of one mirror's is not the vendor's. */
-	if (is_server_error(f->response->status) && fetch_elsewhere(f))
+	if ((is_server_error(f->response->status) || is_parents_error(f)) && fetch_elsewhere(f))
 		return;
 	if (!f->prefix_n && validated(f, &times, &env))
 		return;
@@ -609,6 +634,24 @@ static void resumed_head(struct fetch *f)
 
 /* ---- all of them --------------------------------------------------------------------------------- */
 
+/* May the same be asked of another, now that this one has answered? */
+static bool may_go_elsewhere(const struct fetch *f)
+{
+	return f->kind == FETCH_CACHE ||
+	       (!f->body_begun && http_method_is_idempotent(f->request->method));
+}
+
+/* It says that it is not to be asked this; true: another is being asked. */
+static bool refused_by_parent(struct fetch *f)
+{
+	unsigned status = f->response->status;
+	bool loop = status == 508;
+
+	return fetch_at_parent(f) && (loop || (status == 407 && f->kind == FETCH_RELAY)) &&
+	       may_go_elsewhere(f) &&
+	       fetch_other_way(f, loop ? "it leads back here" : "it wants a password", loop);
+}
+
 void fetch_head(struct fetch *f)
 {
 	int rc = http_framing(f->response, f->request->method, &f->framing);
@@ -617,6 +660,9 @@ void fetch_head(struct fetch *f)
 		fetch_bad_response(f, rc < 0 ? http_refusal_info(rc)->name : "upgrade");
 		return;
 	}
+	if (refused_by_parent(f))
+		return;
+	judge_parents(f);
 	if (f->headed)
 		resumed_head(f);
 	else if (f->kind == FETCH_RELAY)

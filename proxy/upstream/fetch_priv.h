@@ -19,6 +19,7 @@
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/dial.h"
 #include "proxy/upstream/fetch.h"
+#include "proxy/upstream/parent.h"
 #include "proxy/upstream/pool.h"
 
 #define FETCH_TRIES_PER_HOST 2
@@ -31,6 +32,7 @@ struct parked {
 	bool there;
 	struct stream stream;
 	const char *at;
+	struct parent_way way;
 	struct addr peer;
 	char *in;
 	size_t in_room, in_n, in_at;
@@ -73,7 +75,7 @@ struct fetch {
 	size_t prefix_n;
 	struct fetch_body body;
 	bool has_body, body_begun;
-	bool from_outside;
+	bool from_outside, direct;
 	void (*interim)(void *arg, const struct http_head *head);
 	void (*answered)(void *arg, const struct http_head *head);
 	void (*ended)(void *arg);
@@ -87,8 +89,10 @@ struct fetch {
 	/* tries */
 	unsigned mirror; /* of the group's list: the next to look at */
 	unsigned mirrors_tried;
-	uint64_t head_due; /* mono_ms: after it no further try is begun for a head */
-	unsigned tries;	   /* begun at this host without progress */
+	uint64_t head_due;     /* mono_ms: after it no further try is begun for a head */
+	unsigned tries;	       /* begun at this host without progress */
+	struct parent_way way; /* of this try: a parent, or straight */
+	unsigned ways_tried;   /* parent_tried() */
 	struct parked parked;
 	bool parked_once;
 	const char *counted; /* the host among whose connections it is, or NULL */
@@ -109,6 +113,7 @@ struct fetch {
 	unsigned watching_ms;
 
 	/* the request on it */
+	char *absolute; /* the target as a proxy is asked for it */
 	char *out;
 	size_t out_n, out_at;
 	bool body_ended;
@@ -134,6 +139,12 @@ struct fetch {
 	uint64_t end;	       /* where this fetch's bytes end in the object; UINT64_MAX: unknown */
 };
 
+/* Is it a parent that answers? Through a tunnel it is the vendor. */
+static inline bool fetch_at_parent(const struct fetch *fetch)
+{
+	return fetch->way.id && !(fetch->secure && fetch->way.proxy);
+}
+
 /* fetch.c */
 const char *fetch_step_name(enum fetch_step step);
 /* Those of the calling worker. */
@@ -141,13 +152,17 @@ typedef void fetch_each_f(const struct fetch *fetch, void *arg);
 void fetch_each(fetch_each_f *f, void *arg);
 void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
 void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
-/* At the next mirror, if there is one, while this response is kept; false: nothing was done. */
+/* The next way or mirror, if there is one, while this response is kept; false: nothing was done. */
 bool fetch_elsewhere(struct fetch *fetch);
 void fetch_again(struct fetch *fetch); /* the same host once more, by our own wish */
+/* The parent did not do it: another way, if there is one that may be taken; false: nothing was done. */
+bool fetch_other_way(struct fetch *fetch, const char *why, bool loop);
 void fetch_release(struct fetch *fetch, bool reusable); /* the connection */
 void fetch_finish(struct fetch *fetch, int rc);		/* ends the flight; frees the fetch */
 
 /* fetch_send.c */
+/* A parent has half of the time, so that the other half is for who is asked next. */
+unsigned fetch_first_byte_ms(const struct fetch *fetch);
 MUST_USE int fetch_build(struct fetch *fetch);
 void fetch_send(struct fetch *fetch);
 

@@ -72,7 +72,7 @@ void fetch_read_head(struct fetch *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (f->step == FETCH_SEND)
 			return; /* still watched for both ways */
-		fetch_watch(f, EV_READ, (unsigned)f->config->settings.upstream.first_byte_timeout);
+		fetch_watch(f, EV_READ, fetch_first_byte_ms(f));
 		return;
 	}
 	if (n <= 0) {

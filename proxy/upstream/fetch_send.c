@@ -34,6 +34,25 @@ static struct span authority_at(struct fetch *f, char *buf, size_t size)
 	return span_of(buf);
 }
 
+/* The target as it goes out: to a proxy with the vendor's name. 0 or -ENOMEM. */
+static int target_at(struct fetch *f, struct span authority, struct span *ret_target)
+{
+	size_t n = 7 + authority.n + f->target.n;
+
+	*ret_target = f->target;
+	if (!fetch_at_parent(f) || !f->way.proxy)
+		return 0;
+	free(f->absolute);
+	f->absolute = malloc(n);
+	if (!f->absolute)
+		return -ENOMEM;
+	memcpy(f->absolute, "http://", 7);
+	memcpy(f->absolute + 7, authority.p, authority.n);
+	memcpy(f->absolute + 7 + authority.n, f->target.p, f->target.n);
+	*ret_target = span_make(f->absolute, n);
+	return 0;
+}
+
 int fetch_build(struct fetch *f)
 {
 	char authority[PROFILE_HOST_MAX + 8];
@@ -48,7 +67,13 @@ int fetch_build(struct fetch *f)
 		.as_asked = f->as_asked,
 		.has_range = f->has_range,
 		.range = f->range,
+		.end_to_end = f->kind == FETCH_CACHE && fetch_at_parent(f) && !f->way.tarn,
 	};
+	int rc = target_at(f, what.authority.n ? what.authority : f->request->authority,
+			   &what.target);
+
+	if (rc < 0)
+		return rc;
 
 	if (f->headed) {
 		what.cond = POLICY_COND_NONE;
@@ -181,6 +206,13 @@ static bool awaits_continue(const struct fetch *f)
 	return !f->body_begun && !f->interims && http_expects_continue(f->request) == 1;
 }
 
+unsigned fetch_first_byte_ms(const struct fetch *f)
+{
+	unsigned limit = (unsigned)f->config->settings.upstream.first_byte_timeout;
+
+	return f->way.id ? (limit + 1) / 2 : limit;
+}
+
 void fetch_send(struct fetch *f)
 {
 	const struct tarn_settings *set = &f->config->settings;
@@ -211,6 +243,8 @@ void fetch_send(struct fetch *f)
 		return;
 	}
 	STAT_INC(STAT_UPSTREAM_REQUESTS);
+	if (fetch_at_parent(f))
+		STAT_INC(STAT_PARENT_REQUESTS);
 	f->step = FETCH_HEAD;
-	fetch_watch(f, EV_READ, (unsigned)set->upstream.first_byte_timeout);
+	fetch_watch(f, EV_READ, fetch_first_byte_ms(f));
 }

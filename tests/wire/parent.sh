@@ -1,0 +1,277 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Caches between the box and the vendor: a real Squid (as a proxy, also for https by CONNECT), a real Traffic Server (in
+# reverse), and another Tarn; what becomes of requests when one fails, refuses, or leads back.
+#
+#	curl --> A 127.0.0.1:A --> a parent --> nginx, the vendor: 127.0.0.9:ORIGIN, by https 127.0.0.10:TLS
+#
+# timeout: 300
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+wire=$here/../tools/wire
+export BUILD=$build
+PATH=$PATH:/usr/sbin
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-parent.XXXXXX")
+base=$((20000 + (BASHPID + RANDOM) % 12000))
+port_a=$base port_b=$((base + 1)) origin=$((base + 2)) tls=$((base + 3)) squid=$((base + 4)) ats=$((base + 5)) nobody=$((base + 6))
+declare -A pids=()
+
+stop() { # NAME [SIGNAL]
+	[[ -n ${pids[$1]:-} ]] || return 0
+	kill "-${2:-TERM}" "${pids[$1]}" 2>/dev/null
+	wait "${pids[$1]}" 2>/dev/null
+	unset "pids[$1]"
+}
+finish() {
+	local name
+	for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null; done
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir -p "$dir"/{www,a,b,squid,ats}
+
+# ---- the vendor --------------------------------------------------------------------------------------
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=vendor \
+	-addext subjectAltName=IP:127.0.0.10 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+head -c 300000 /dev/urandom >"$dir/www/content"
+cat >"$dir/nginx.conf" <<END
+daemon off;
+$([[ $(id -u) != 0 ]] || echo 'user root;')
+worker_processes 1;
+pid $dir/nginx.pid;
+error_log $dir/error.log;
+events { }
+http {
+	log_format brief '\$scheme \$request_uri \$status';
+	access_log $dir/access.log brief;
+	client_body_temp_path $dir/n1; proxy_temp_path $dir/n2; fastcgi_temp_path $dir/n3;
+	uwsgi_temp_path $dir/n4; scgi_temp_path $dir/n5;
+	server {
+		listen 127.0.0.9:$origin;
+		listen 127.0.0.10:$tls ssl;
+		ssl_certificate $dir/cert.pem;
+		ssl_certificate_key $dir/key.pem;
+		root $dir/www;
+		add_header Cache-Control max-age=600;
+		location /no/ { return 403; }
+		location / { try_files /content =404; }
+	}
+}
+END
+nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.err" &
+pids[nginx]=$!
+
+# ---- the parents -------------------------------------------------------------------------------------
+
+squid_start() { # [LINE]...
+	{
+		printf '%s\n' "$@"
+		cat <<-END
+			http_port 127.0.0.1:$squid
+			http_access allow all
+			acl CONNECT method CONNECT
+			cache_dir ufs $dir/squid/cache 64 1 1
+			cache_mem 8 MB
+			maximum_object_size 10 MB
+			collapsed_forwarding on
+			access_log stdio:$dir/squid/access
+			cache_log $dir/squid/cache.log
+			cache_store_log none
+			pid_filename none
+			shutdown_lifetime 1 seconds
+			max_filedescriptors 1024
+			pinger_enable off
+		END
+	} >"$dir/squid/conf"
+	[[ $(id -u) != 0 ]] || chown -R proxy "$dir/squid"
+	[[ -d $dir/squid/cache ]] || squid -N -z -f "$dir/squid/conf" >"$dir/squid/z" 2>&1
+	squid -N -f "$dir/squid/conf" >"$dir/squid/out" 2>&1 &
+	pids[squid]=$!
+	wait_until 20 opens "$squid"
+}
+ats_start() {
+	local etc
+	chmod 777 "$dir/ats"
+	traffic_layout init --force --path "$dir/ats" --copy-style=SOFT >/dev/null 2>&1 || return 1
+	etc=$(sed -n 's/^sysconfdir: *//p' "$dir/ats/runroot.yaml")
+	mkdir -p "$dir/ats/store"
+	echo "map / http://127.0.0.9:$origin/" >"$etc/remap.config"
+	echo "$dir/ats/store 64M" >"$etc/storage.config"
+	cat >"$etc/records.config" <<-END
+		CONFIG proxy.config.http.server_ports STRING $ats:ip-in=127.0.0.1
+		CONFIG proxy.config.exec_thread.autoconfig.enabled INT 0
+		CONFIG proxy.config.exec_thread.limit INT 1
+		CONFIG proxy.config.cache.ram_cache.size INT 8M
+		CONFIG proxy.config.log.logging_enabled INT 0
+		CONFIG proxy.config.admin.user_id STRING #-1
+	END
+	TS_RUNROOT=$dir/ats/runroot.yaml traffic_server >"$dir/ats/out" 2>&1 &
+	pids[ats]=$!
+	wait_until 20 opens "$ats"
+}
+opens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# ---- the boxes ---------------------------------------------------------------------------------------
+
+# box NAME PORT [-o SETTING]...: with an empty store.
+box() {
+	local at=$dir/$1
+	stop "$1"
+	rm -rf "${at:?}"/{store,run,vendors}
+	mkdir -p "$at/profiles"
+	sed "s/ORIGIN/$origin/; s/TLS/$tls/; s!DIR!$at/profiles!" >"$at/profiles/acme.conf" <<-END
+		[vendor]
+		name = acme
+		source = 127.0.0.9:ORIGIN
+		[hosts]
+		exact = 127.0.0.9
+	END
+	sed "s/TLS/$tls/; s!DIR!$at/profiles!" >"$at/profiles/safe.conf" <<-END
+		[vendor]
+		name = safe
+		source = 127.0.0.10:TLS
+		upstream = https
+		[hosts]
+		exact = 127.0.0.10
+		[tls]
+		ca_file = DIR/ca.pem
+	END
+	cp "$dir/cert.pem" "$at/profiles/ca.pem"
+	"$wire" start "$at" "$2" "$origin" -o "vendors.dir=$at/profiles" -o parent.check=200ms "${@:3}" &
+	pids[$1]=$!
+	"$wire" ready "$at" || exit 1
+}
+parent() { curl -sS --unix-socket "$dir/${2:-a}/run/proxy.sock" http://x/api/v1/upstreams | jq -r ".parents[${3:-0}].$1"; }
+state_is() { [[ $(parent state "${2:-a}" "${3:-0}") == "$1" ]]; }
+counter() { "$wire" stat "$dir/a" "$1"; }
+# get PATH [CURL OPTION]...: prints the status; the body is in $dir/body.
+get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "${@:2}" "http://127.0.0.1:$port_a$1"; }
+is_right() { cmp "$dir/body" "$dir/www/content"; }
+# came PATH: how often the vendor has sent it whole.
+came() { grep -c "^[a-z]* $1 200\$" "$dir/access.log"; }
+came_is() { [[ $(came "$1") == "$2" ]]; }
+as_parent() { box a "$port_a" -o "parent.servers=$1" "${@:2}"; }
+
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/error.log"; exit 1; }
+
+# ---- Squid -------------------------------------------------------------------------------------------
+
+squid_start
+as_parent "http://127.0.0.1:$squid"
+check 'a Squid is found' wait_until 5 state_is good
+check 'what it brings is right' test "$(get /acme/squid)" == 200
+check '... byte for byte' is_right
+check '... and came through it' grep -q "GET http://127.0.0.9:$origin/squid" "$dir/squid/access"
+check '... which is counted' test "$(counter parent.requests)" == 1
+as_parent "http://127.0.0.1:$squid"
+check 'a second box behind it' test "$(get /acme/squid)" == 200
+check '... costs the vendor no second download' wait_until 5 came_is /squid 1
+check 'https goes through it' test "$(get /safe/secret)" == 200
+check '... byte for byte' is_right
+check '... by CONNECT, verified here' test "$(counter upstream.tls_handshakes)-$(counter parent.tunnels)" == 1-1
+
+stop squid KILL
+check 'it is killed, and the next request does not notice' test "$(get /acme/after)" == 200
+check '... byte for byte' is_right
+check 'it is known to be down' wait_until 5 state_is down
+check '... and requests go straight' test "$(get /acme/straight)" == 200
+check '... which is counted' test "$(counter parent.bypassed)" -ge 1
+check 'https, too' test "$(get /safe/after)" == 200
+squid_start
+check 'it is back' wait_until 5 state_is good
+check '... and asked again' test "$(get /acme/back)" == 200
+check '... really' wait_until 5 grep -q "GET http://127.0.0.9:$origin/back" "$dir/squid/access"
+check "the vendor's own refusal comes through" test "$(get /acme/no/entry)" == 403
+stop squid KILL
+
+squid_start 'http_access deny all'
+as_parent "http://127.0.0.1:$squid"
+check 'one that lets nobody pass answers' wait_until 5 state_is good
+check '... but the vendor is asked then' test "$(get /acme/denied)" == 200
+check '... byte for byte' is_right
+check '... and the parent rests' wait_until 5 state_is resting
+check 'https through it is refused: straight' test "$(get /safe/denied)" == 200
+
+as_parent "http://127.0.0.1:$squid" -o parent.direct=no -o "parent.vendors=acme"
+check 'not straight, if that is forbidden' test "$(get /acme/forbidden)" == 403
+check '... the vendor hears nothing' came_is /forbidden 0
+check 'who is not among the vendors goes straight' test "$(get /safe/free)" == 200
+check '... not through a tunnel' test "$(counter parent.tunnels)" == 0
+stop squid KILL
+
+# ---- Traffic Server ----------------------------------------------------------------------------------
+
+if ats_start; then
+	as_parent "http://127.0.0.1:$nobody,http://127.0.0.1:$ats" -o parent.mode=reverse
+	check 'a Traffic Server is found' wait_until 5 state_is good a 1
+	check '... and the first of the two is not there' wait_until 5 state_is down a 0
+	check 'what it brings is right' test "$(get /acme/ats)" == 200
+	check '... byte for byte' is_right
+	as_parent "http://127.0.0.1:$nobody,http://127.0.0.1:$ats" -o parent.mode=reverse
+	check 'a second box behind it' test "$(get /acme/ats)" == 200
+	check '... costs the vendor no second download' wait_until 5 came_is /ats 1
+	stop ats KILL
+	check 'it is killed, and the next request does not notice' test "$(get /acme/ats2)" == 200
+else
+	skip 'a Traffic Server as parent' "it did not start: $(tail -n 1 "$dir/ats/out")"
+fi
+
+# ---- Tarn --------------------------------------------------------------------------------------------
+
+# What the API says the vendor's bytes were.
+from_vendor() { "$wire" stat "$dir/$1" bytes.from_vendor; }
+name_is() { [[ $(curl -sS --unix-socket "$dir/$2/run/proxy.sock" http://x/api/v1/status | jq -r .pseudonym) == "$1" ]]; }
+
+for mode in proxy reverse; do
+	box b "$port_b"
+	as_parent "http://127.0.0.1:$port_b" -o "parent.mode=$mode"
+	check "another Tarn is found ($mode)" wait_until 5 state_is good
+	check '... by its name' wait_until 5 name_is "$(parent name)" b
+	check 'what it brings is right' test "$(get "/acme/tarn-$mode")" == 200
+	check '... byte for byte' is_right
+	check 'a device of the other box gets it, too' test "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port_b/acme/tarn-$mode")" == 200
+	check '... and the vendor has sent it once' wait_until 5 came_is "/tarn-$mode" 1
+done
+
+# Each has the other for its parent: two at one vendor, and whoever is asked, it is fetched once.
+box b "$port_b" -o "parent.servers=http://127.0.0.1:$port_a"
+as_parent "http://127.0.0.1:$port_b"
+one_is_straight() { [[ $(printf '%s\n' "$(parent state a)" "$(parent state b)" | sort | tr '\n' ' ') == 'good mutual ' ]]; }
+check "two that are each other's parent: one goes straight" wait_until 5 one_is_straight
+both() { # N: both are asked for it at once
+	local other
+	curl -s --max-time 20 -o "$dir/got-b" "http://127.0.0.1:$port_b/acme/both-$1" &
+	other=$!
+	curl -s --max-time 20 -o "$dir/got-a" "http://127.0.0.1:$port_a/acme/both-$1"
+	wait "$other"
+	cmp "$dir/got-a" "$dir/www/content" && cmp "$dir/got-b" "$dir/www/content"
+}
+all_right=0
+for i in {1..8}; do both "$i" && all_right=$((all_right + 1)); done
+check 'both answer at once, byte for byte' test "$all_right" == 8
+once() { [[ $(grep -c '^http /both-[0-9]* 200$' "$dir/access.log") == 8 ]]; }
+check '... and the vendor has sent each once' wait_until 5 once
+
+as_parent "http://127.0.0.1:$port_a"
+check 'one that is its own parent finds out' wait_until 5 state_is loop
+check '... and works' test "$(get /acme/own)" == 200
+check '... byte for byte' is_right
+check '... counted' test "$(counter parent.loops)" == 1
+
+# ---- said --------------------------------------------------------------------------------------------
+
+upstreams() { "$build/bin/tarnctl" -s "$dir/a/run/proxy.sock" -k "$dir/none.sock" upstreams; }
+check 'tarnctl upstreams shows it' grep -q "^http://127.0.0.1:$port_a  *proxy  *loop .*it leads back here" <(upstreams)
+wrong() { "$build/bin/tarn-proxy" --check -o "parent.servers=$1" 2>&1; }
+for text in 192.0.2.1:3128 ftp://192.0.2.1 http://a_b http://192.0.2.1:0 'http://[192.0.2.1]' http://x/path; do
+	refuse "not a parent: $text" wrong "$text"
+done
+done_testing
