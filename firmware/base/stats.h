@@ -85,6 +85,7 @@
 	ONE(FLIGHT_DONE, COUNTER, "flight.done", "fetches that ended complete") \
 	ONE(FLIGHT_FAILED, COUNTER, "flight.failed", "fetches that failed for good") \
 	ONE(FLIGHT_ABANDONED, COUNTER, "flight.abandoned", "fetches stopped because nobody waited any more") \
+	ONE(FLIGHT_FILLS, COUNTER, "flight.fills", "holes of objects that are mostly stored, fetched though nobody asked for them") \
 	ONE(FLIGHT_RESUMED, COUNTER, "flight.resumed", "fetches taken up again in the middle by a range request") \
 	ONE(FLIGHT_COMPLETED, COUNTER, "flight.completed", "stored parts that became the whole by a fetch of what was missing") \
 	ONE(FLIGHT_LEADER_LEFT, COUNTER, "flight.leader_left", "fetches that went on after the request that started them was gone") \

@@ -273,6 +273,8 @@ static void serve_as(struct request *req, const struct object *fields)
 		fill_first(req, hole);
 	else {
 		hold_serving(req);
+		if (!req->filling)
+			fill_more(req);
 		respond_stored(req, fields);
 	}
 }
@@ -517,6 +519,7 @@ static void headed(struct request *req)
 	} else if (flight_verdict(&req->seat) == FLIGHT_REFRESHED) {
 		refreshed(req, object);
 	} else if (req->filling && object->id == stored_object(req->stored)->id) {
+		fill_more(req);
 		respond_stored(req, stored_object(req->stored));
 	} else if (req->filling && flight_first(&req->seat) > 0) {
 		again(req); /* a part of another object: what was found is not the one any more */

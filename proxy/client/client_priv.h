@@ -315,6 +315,8 @@ uint64_t fill_chunk(uint64_t at); /* where its chunk begins */
 /* Where the answer from `stored` needs a byte that is not there, or damaged; UINT64_MAX: nowhere. */
 uint64_t fill_hole(struct request *req);
 void fill_first(struct request *req, uint64_t hole); /* nothing was said yet */
+/* A part is served: when most of the object is stored or on its way, one more hole is fetched in the background. */
+void fill_more(struct request *req);
 /* A hole of the stored object at out.pos: 0 a flight will fill it, -EALREADY it is stored now, -errno. */
 MUST_USE int fill_next_hole(struct request *req);
 

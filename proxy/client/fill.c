@@ -5,6 +5,9 @@
  * it waits for that fetch's head (fill_first), which so confirms that the object is still the vendor's; a hole
  * that shows up in the middle can only end in right bytes or a cut (fill_next_hole).
  *
+ * When most of an object is there, the next device will want the rest: whoever asks for a part of it then has one more
+ * hole filled behind its back (fill_more).
+ *
  * A damaged chunk is a hole, too, before the writer has dropped it: the request that met it remembers that (bad_id).
  * The chunk with which the answer begins is checked before anything is said. Until the damaged one is freed, which
  * waits for all who use the object, the new one can't be stored; it is the devices' alone then.
@@ -143,6 +146,56 @@ static void ask_hole(struct request *req, struct flight_want want, struct fetch_
 	ask->stored = stored_object(req->stored);
 	ask->has_range = true;
 	ask->range = (struct byte_range){ want.from, want.to - 1 };
+}
+
+/* What comes now; nothing if no flight fills a hole. */
+static struct flight_want coming(const struct request *req)
+{
+	struct flight *flight = req->filling ? flight_of(&req->seat) : NULL;
+
+	return flight ? flight_range(flight) : (struct flight_want){ 0 };
+}
+
+static bool mostly_there(const struct object *object, struct flight_want flies)
+{
+	uint32_t n = object_chunks(object), there = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = (uint64_t)i * CONFIG_CHUNK_BYTES;
+
+		there += object_has_chunk(object, i) || (at >= flies.from && at < flies.to);
+	}
+	return there > n / 2;
+}
+
+void fill_more(struct request *req)
+{
+	const struct object *object = stored_object(req->stored);
+	struct cache_key key = request_flight_key(req);
+	struct flight_want want, flies = coming(req);
+	uint64_t length = (uint64_t)object->length, hole;
+	struct flight *flight;
+	struct fetch_ask ask;
+
+	if (object_complete(object) || object->length <= 0 || !req->policy.may_store ||
+	    req->answer.kind != POLICY_ANSWER_PARTIAL || !policy_strong(object) ||
+	    !mostly_there(object, flies))
+		return;
+	hole = hole_in(object, 0, length);
+	if (hole >= flies.from && hole < flies.to)
+		hole = hole_in(object, flies.to, length);
+	if (hole >= length)
+		return;
+	want = hole_want(object, hole, length);
+	if (flight_begin(worker_of(req)->proxy->flights, &key, want, request_now(req), &flight) < 0)
+		return;
+	want = flight_range(flight);
+	ask_hole(req, want, &ask);
+	if (fetch_start(worker_of(req), flight, &ask, NULL) < 0)
+		flight_abandon(flight);
+	else
+		STAT_INC(STAT_FLIGHT_FILLS);
+	flight_unref(&flight);
 }
 
 /* The same for a response that has begun: goes on with the record that has the byte now. */

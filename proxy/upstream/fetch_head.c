@@ -288,6 +288,16 @@ int fetch_part_key(struct span key, size_t primary, char *buf, size_t size,
 	return 0;
 }
 
+/* The whole is being stored: what was stored of it by itself would be older than that, should the whole be evicted. */
+static void drop_part(struct fetch *f, const struct object *whole)
+{
+	struct cache_key key;
+
+	if (fetch_part_key(whole->key, f->key.n, scratch.plain, sizeof(scratch.plain), &key) < 0 ||
+	    writer_remove(f->worker->proxy->writer, &key, 0, NULL, NULL) < 0)
+		return; /* the store takes no whole, either */
+}
+
 /* The part that the device asked for, as it asked: it is stored by itself, if it may be. */
 static void asked_part_head(struct fetch *f, struct policy_stored *stored)
 {
@@ -354,6 +364,7 @@ static void rest_head(struct fetch *f, struct policy_stored *stored)
 		return;
 	}
 	f->headed = true;
+	drop_part(f, &whole);
 	STAT_INC(STAT_FLIGHT_COMPLETED);
 	if (put_prefix(f))
 		body_begin(f);
@@ -428,6 +439,9 @@ static void whole_head(struct fetch *f, struct policy_stored *stored)
 	choose_verdict(f, stored, &head);
 	if (choose_key(f, stored, &stored->object) < 0)
 		head.verdict = FLIGHT_LEADER;
+	if (head.verdict == FLIGHT_STORE &&
+	    !(f->policy.class && f->policy.class->kind == PROFILE_INDEX))
+		drop_part(f, &stored->object);
 	if ((f->cond == POLICY_COND_DEVICE || f->as_asked) && head.verdict == FLIGHT_STORE &&
 	    plain_key(f, &key) == 0)
 		head.key = &key;

@@ -29,7 +29,7 @@ file=$dir/www/a
 mib=$((1 << 20))
 head -c $((40 * mib + 12345)) /dev/urandom >"$file"
 size=$(stat -c %s "$file")
-for i in {1..9} b c d e f g g{1..8}; do ln "$file" "$dir/www/$i"; done
+for i in {1..9} b c d e f g h i g{1..8}; do ln "$file" "$dir/www/$i"; done
 
 # start_origin ADDRESS OPTION...: sets `started`.
 start_origin() {
@@ -95,6 +95,33 @@ check 'parts asked for at once are all right' cmp <(cat "$dir"/part[0-7]) \
 	<(tail -c +$((10 * mib + 1)) "$file" | head -c $((8 * mib)))
 idle
 check 'and the whole of that object' get b
+
+# Most of an object is asked for, in parts: the rest comes by itself.
+fills() {
+	BUILD=$build "$here/../tools/wire" count "$dir" flight.fills "$1" &&
+		BUILD=$build "$here/../tools/wire" count "$dir" flight.open 0 && idle
+}
+check 'less than half of an object' get h $((12 * mib)) $((28 * mib - 1))
+idle
+check '... of which a part is asked for' get h $((13 * mib)) $((14 * mib))
+check '... and nothing is done about the rest' fills 0
+check 'more than half' get h $((28 * mib)) $((36 * mib - 1))
+check '... has a hole filled that nobody asked for' fills 1
+idle
+check 'a part of what is stored' get h $((13 * mib)) $((14 * mib))
+check '... has the other filled' fills 2
+idle
+check 'the whole needs no fetch' get h
+check '... all came by four' test "$(requests h)" == 4
+
+# A small part is stored by itself, until the whole is: or it would answer again when that was evicted.
+objects() { BUILD=$build "$here/../tools/wire" stat "$dir" store.objects; }
+check 'a small part of a cold object' get i 1000 2000
+idle
+before=$(objects)
+check 'the whole of it' get i
+idle
+check '... takes its place' test "$(objects)" == "$before"
 
 # Parts that overlap, of an object that nobody has: each byte comes once. Not always: what two fetches brought that both
 # began before either knew the object is asked for again now and then. So several objects, and more than a few must.
