@@ -67,9 +67,9 @@ static json_t *row_json(const struct shown *s, size_t i)
 {
 	const struct setting *row = &tarn_conf_table.rows[i];
 	char *value = value_of(i, &s->settings), *fallback = value_of(i, &s->defaults);
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:b}", "section", row->section, "key",
-				 row->key, "value", value, "default", fallback, "at_next_start",
-				 tarn_conf_at_start(row));
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "section", row->section, "key",
+				 row->key, "value", value, "default", fallback, "help", row->help,
+				 "at_next_start", tarn_conf_at_start(row));
 
 	CHECK(json != NULL);
 	if (s->lines[i]) {

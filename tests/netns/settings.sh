@@ -131,7 +131,7 @@ check 'the successor serves' up
 check 'and nothing waits' not_pending
 # ---- what the README says -------------------------------------------------------------------------
 
-mapfile -t lines < <(sed -n '/^## Settings, and the API by hand/,/^## /p' "$here/../../README.md" | grep '^curl ')
+mapfile -t lines < <(sed -n '/^## Settings, and the API by hand/,/^## /p' "$here/../../README.md" | grep '^curl --unix-socket ')
 check 'the README has examples' test ${#lines[@]} -ge 10
 for line in "${lines[@]}"; do
 	line=${line//\/run\/tarn\/proxy.sock/$work/proxy.sock}

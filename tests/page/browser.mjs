@@ -9,7 +9,7 @@ import { check, skip, done, until } from './tap.mjs';
 const require = createRequire(`${process.env.MODULES}/`);
 const { chromium } = require('playwright-core'), axe = require('axe-core');
 const { URL: url, PASSWORD: password, CHROMIUM: executablePath, PICTURES: pictures } = process.env;
-const VIEWS = ['overview', 'devices', 'cache', 'upstream', 'sync', 'events', 'https', 'settings', 'system'];
+const VIEWS = ['overview', 'devices', 'flows', 'cache', 'upstream', 'sync', 'events', 'https', 'settings', 'system'];
 const WIDTHS = [360, 800, 1400];
 const ALL_PICTURES = Boolean(process.env.ALL_PICTURES);
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -96,7 +96,7 @@ await check('the overview answers: is it working, what was saved', async () => {
 	await until('the light', async () => (await page.textContent('.light .headline')) === 'Working');
 	await until('requests', async () => Number((await page.textContent('.tile-figure:nth-child(4) .value')).replaceAll(',', '')) >= Number(process.env.REQUESTS));
 });
-for (const [view, words] of Object.entries({ cache: /MiB|KiB/, upstream: /acme/, https: /HTTPS/, system: /0\.\d/, devices: /127\.0\.0\.1/, events: /\d{4}/, settings: /workers/, sync: /Past syncs/ }))
+for (const [view, words] of Object.entries({ cache: /MiB|KiB/, upstream: /acme/, https: /HTTPS/, system: /0\.\d/, devices: /127\.0\.0\.1/, events: /\d{4}/, flows: /127\.0\.0\.1.*big\.dat/s, settings: /workers/, sync: /Past syncs/ }))
 	if (views.includes(view))
 		await check(`the view of ${view} shows what is there`, async () => {
 			await open(page, view);
@@ -247,7 +247,7 @@ async function tour(locale, lang, colorScheme) {
 				assert(wide <= 0, `${wide} pixels too wide at ${width}`);
 			}
 			assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
-			const raw = (await other.textContent('main')).match(/\b(?:view|fault|health|tile|table|settings|sync|reach|devices)\.[a-z]+(?:\.[a-z]+)*\b/g);
+			const raw = (await other.textContent('main')).match(/\b(?:view|fault|health|tile|table|settings|sync|reach|devices|flows|flow|flowstate)\.[a-z]+(?:\.[a-z]+)*\b/g);
 			assert(view === 'settings' || view === 'system' || !raw, `words are missing: ${raw}`);
 		});
 	await check(`${lang}: the other contrast, too`, async () => {

@@ -59,6 +59,7 @@ chmod 755 "$dir"
 
 mkdir -p "$dir/www/bases" "$dir/nginx"
 for i in {1..12}; do head -c $((i * 40000)) /dev/urandom >"$dir/www/bases/base$i.dat"; done
+truncate -s 32M "$dir/www/bases/big.dat"
 hostile='"><img src=x onerror=tarnXss=1><svg onload=tarnXss=1>'
 echo 'small' >"$dir/www/bases/${hostile//\//}"
 cat >"$dir/www/index.xml" <<-END
@@ -146,6 +147,10 @@ BUILD=$build "$here/../tools/wire" idle "$dir"
 while :; do
 	device --limit-rate 1M "http://127.0.0.1:$port/acme/bases/base[7-12].dat"
 done 2>/dev/null &
+pids+=($!)
+
+# And one so slow, behind more than all sockets hold, that it is being served all the time.
+curl -sS -o /dev/null --limit-rate 50K "http://127.0.0.1:$port/acme/bases/big.dat" 2>/dev/null &
 pids+=($!)
 
 URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 CUTTING=admin.allow CUTTING_VALUE=127.0.0.0/8 CUTTING_OTHER=127.0.0.0/9 \

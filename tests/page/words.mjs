@@ -4,6 +4,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { check, done } from './tap.mjs';
 
+// words.mjs PAGE SETTINGS: the page's files, and what tarnctl --json config show says.
 const dir = process.argv[2];
 // As data: .js files need no package.json to be modules then.
 const load = async name => (await import(`data:text/javascript,${encodeURIComponent(readFileSync(`${dir}/${name}.js`, 'utf8'))}`)).default;
@@ -33,6 +34,17 @@ await check('every word that a module names is there', () => {
 			if (!(key in en))
 				missing.push(`${file}: ${key}`);
 	none(missing, 'missing');
+});
+await check('every setting is explained in Japanese, too', () => {
+	const { settings } = JSON.parse(readFileSync(process.argv[3], 'utf8'));
+	// As settings.js marks a text (FNV-1a, 32 bits): when the server's words change the translation is looked at again.
+	const mark = words => [...Buffer.from(words)].reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5).toString(36);
+	const wanted = settings.map(s => `set.${s.section}.${s.key}.${mark(s.help)}`);
+	if (wanted.length < 50)
+		throw new Error(`only ${wanted.length} settings`);
+	none(wanted.filter(k => !(k in ja)), 'not in ja.js');
+	none(Object.keys(ja).filter(k => k.startsWith('set.') && !wanted.includes(k)), 'of no setting as it is now');
+	none([...new Set(settings.map(s => `section.${s.section}`))].filter(k => !(k in en)), 'not in en.js');
 });
 await check('no module parses text as HTML, as a script, or names another host', () => {
 	const bad = [];

@@ -7,4 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
 command -v node >/dev/null || skip_all 'node is not here: make deps-page'
-node "$here/words.mjs" "$here/../../proxy/admin/page"
+build=${BUILD:-$here/../../build}
+settings=$(mktemp "${TMPDIR:-/tmp}/tarn-words.XXXXXX")
+trap 'rm -f "$settings"' EXIT
+"$build/bin/tarnctl" -c /dev/null --json config show >"$settings" || exit 1
+node "$here/words.mjs" "$here/../../proxy/admin/page" "$settings"

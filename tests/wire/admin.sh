@@ -113,6 +113,15 @@ check 'a token sees metrics' web_is 200 /metrics -H "Authorization: Bearer $toke
 check 'a forged one does not' web_is 401 /metrics -H "Authorization: Bearer ${token/?/g}"
 check 'nor does it change anything' web_is 403 /api/v1/token -H "Authorization: Bearer $token" -H "$(json)" -d '{}'
 
+# ---- what the README says over HTTPS --------------------------------------------------------------
+
+sed -n '/^box=https/,/^```/p' "$here/../../README.md" | sed "s|^box=[^ ]* jar=[^ ]*|box=https://127.0.0.1:$web jar=$dir/jar.readme|
+	s|PASSWORD|$new|" | grep -v '^```' >"$dir/readme"
+check 'the README has each method over HTTPS' eval "grep -c '^curl' '$dir/readme' | grep -qx 6 && grep -q 'X PUT' '$dir/readme' &&
+	grep -q 'X POST' '$dir/readme' && grep -q 'X DELETE' '$dir/readme'"
+check 'each does what it says' bash -euxo pipefail "$dir/readme"
+check 'after which it is logged out' eval "curl -sk -b '$dir/jar.readme' -o /dev/null -w '%{http_code}' https://127.0.0.1:$web/api/v1/status | grep -qx 401"
+
 # ---- attacks ------------------------------------------------------------------------------------
 
 check 'a forged cookie is none' web_is 401 /api/v1/status -H 'Cookie: __Host-tarn=0000000000000000000000000000000000000000000000000000000000000000'
@@ -173,7 +182,7 @@ pace_of() { # the slowest of 50 hits in ms
 }
 worst=$(pace_of)
 check "hits go on meanwhile (the slowest took $worst ms)" test "$worst" -lt 500
-kill "$holder"
+kill "$holder" 2>/dev/null # it may have ended by itself
 wait "$holder"
 holder=
 check 'nothing of a password is in the log' tap_not grep -Eq "$new|$(<"$dir/view")|$token" "$dir/proxy.log"

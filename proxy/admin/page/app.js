@@ -9,6 +9,7 @@ import { judge } from './health.js';
 import { watchPending } from './pending.js';
 import overview from './overview.js';
 import devices from './devices.js';
+import flows from './flows.js';
 import cache from './cache.js';
 import upstream from './upstream.js';
 import sync from './sync.js';
@@ -17,7 +18,7 @@ import settings from './settings.js';
 import https from './https.js';
 import system from './system.js';
 
-const VIEWS = [overview, devices, cache, upstream, sync, events, https, settings, system];
+const VIEWS = [overview, devices, flows, cache, upstream, sync, events, https, settings, system];
 const THEMES = ['auto', 'light', 'dark'];
 const app = document.getElementById('app');
 let session = null, ends = [], frameEnds = [];
