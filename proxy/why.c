@@ -328,6 +328,25 @@ static void explain_host(struct why *w, bool ours)
 		     profile_name(m->profile));
 }
 
+/* The profile would have it ended here: do the device and the vendor's certificate agree? */
+static void explain_objection(struct why *w, struct tls_verdict *verdict)
+{
+	struct addr device;
+	bool known = w->ask->from && addr_parse(span_of(w->ask->from), 0, &device) == 0;
+	const char *text = "";
+
+	if (!w->world->objection)
+		return;
+	verdict->reason =
+		w->world->objection(w->world->arg, known ? &device : NULL, &verdict->match, &text);
+	verdict->action = tls_reason_action(verdict->reason);
+	if (verdict->reason != TLS_ENDED_HERE)
+		put_rule(w, "TLS", "", tls_reason_name(verdict->reason),
+			 tls_reason_help(verdict->reason));
+	else if (known)
+		rule(w, "TLS", "", "%s: %s", w->ask->from, text);
+}
+
 /* As for a hello that names the URL's host; an address is not named in one (RFC 6066, 3). */
 static void explain_tls(struct why *w)
 {
@@ -342,6 +361,8 @@ static void explain_tls(struct why *w)
 	tls_decide(w->world->profiles, &hello, &verdict);
 	put_rule(w, "request", verdict.ours ? profile_file(w->match.profile) : "",
 		 tls_reason_name(verdict.reason), tls_reason_help(verdict.reason));
+	if (verdict.action == TLS_INTERCEPT)
+		explain_objection(w, &verdict);
 	if (verdict.action == TLS_REFUSE)
 		decide(w, "refuse",
 		       "reset at once, so that the device comes by HTTP (asked as a configured "

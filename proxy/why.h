@@ -13,6 +13,7 @@
 
 #include "cache/object.h"
 #include "firmware/base/profile.h"
+#include "proxy/tls/decide.h"
 
 #define WHY_FIELDS_MAX 64
 
@@ -40,6 +41,12 @@ struct why_world {
 	/* What is stored under a key, object_free() it: 0 or -errno. NULL: the store can't be seen. */
 	int (*look)(void *arg, const struct cache_key *key, struct object **ret_object);
 	uint64_t (*generation)(void *arg, const char *profile); /* as look */
+	/*
+	 * What is known to speak against ending TLS here, of the device (NULL: any) and the vendor; TLS_ENDED_HERE:
+	 * nothing, then *ret_text, which lives for ever, says of the device what is known. NULL: nobody knows.
+	 */
+	enum tls_reason (*objection)(void *arg, const struct addr *device,
+				     const struct profile_match *match, const char **ret_text);
 	/* False: nothing is known. NULL likewise. */
 	bool (*reach)(void *arg, const char *profile, struct why_reach *ret_reach);
 	void *arg;

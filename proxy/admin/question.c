@@ -16,7 +16,11 @@
 #include "proxy/loop.h"
 #include "proxy/policy/policy.h"
 #include "proxy/proxy.h"
+#include "proxy/tls/objection.h"
+#include "proxy/upstream/verdict.h"
 #include "proxy/why.h"
+
+#define HTTPS_PORT 443
 
 struct sight {
 	struct worker *control;
@@ -78,6 +82,43 @@ static bool reach(void *arg, const char *profile, struct why_reach *ret_reach)
 	return search.is_found;
 }
 
+/* What the vendor's own certificate says, if that is known; TLS_ENDED_HERE: nothing against it. */
+static enum tls_reason vendor_objection(struct worker *control, const struct profile_match *match)
+{
+	struct verdict verdict;
+
+	verdict_get(control, match->host, HTTPS_PORT, &verdict);
+	switch (verdict.state) {
+	case VERDICT_BAD:
+		return TLS_UPSTREAM_BAD;
+	case VERDICT_UNREACHABLE:
+		return TLS_UPSTREAM_AWAY;
+	case VERDICT_GOOD:
+		return verdict.wants_client_certificate ? TLS_UPSTREAM_ASKS : TLS_ENDED_HERE;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	return TLS_ENDED_HERE;
+}
+
+/* In the order of client/shake.c. */
+static enum tls_reason objection(void *arg, const struct addr *device,
+				 const struct profile_match *match, const char **ret_text)
+{
+	struct worker *control = ((struct sight *)arg)->control;
+	enum tls_reason reason = TLS_ENDED_HERE;
+	enum distrust_word word;
+
+	if (device) {
+		reason = tls_objection(control, device, match->host, &word);
+		*ret_text = word == DISTRUST_TRUSTS
+				    ? "it has taken our certificate for this host"
+				    : "it was not tried with this host: its next connection is the "
+				      "attempt";
+	}
+	return reason == TLS_ENDED_HERE ? vendor_objection(control, match) : reason;
+}
+
 /* The question; false: more words than one has. */
 static bool read_words(const struct evkeyvalq *words, struct why_ask *ask)
 {
@@ -115,6 +156,7 @@ int question_answer(struct worker *control, const struct evkeyvalq *words, json_
 					 : FRESH_UNSET,
 		.look = look,
 		.generation = generation,
+		.objection = objection,
 		.reach = reach,
 		.arg = &sight,
 	};

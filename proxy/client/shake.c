@@ -19,6 +19,7 @@
 #include "proxy/client/client_priv.h"
 #include "proxy/tls/decide.h"
 #include "proxy/tls/leaves.h"
+#include "proxy/tls/objection.h"
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/verdict.h"
 
@@ -262,24 +263,6 @@ void shake_closed(struct conn *conn)
 
 /* ---- the attempt is written down --------------------------------------------------------------- */
 
-static enum tls_reason reason_of_word(enum distrust_word word)
-{
-	switch (word) {
-	case DISTRUST_NEW:
-	case DISTRUST_TRUSTS:
-		break;
-	case DISTRUST_TRYING:
-		return TLS_BEING_TRIED;
-	case DISTRUST_PAIR:
-		return TLS_DISTRUSTED;
-	case DISTRUST_HOST:
-		return TLS_DISTRUSTED_HOST;
-	case DISTRUST_DEVICE:
-		return TLS_DISTRUSTED_ALL;
-	}
-	return TLS_ENDED_HERE;
-}
-
 static void saved_run(struct worker *worker, struct mail *mail)
 {
 	struct saving *saving = (struct saving *)((char *)mail - offsetof(struct saving, mail));
@@ -348,7 +331,7 @@ static void turn_ask(struct shake *shake)
 		await(shake, TURN);
 		CHECK_OK(event_add(&shake->again, worker_timeout(conn->worker, TURN_MS)));
 	} else {
-		give_up(shake, reason_of_word(word));
+		give_up(shake, tls_objection_of(word));
 	}
 }
 
@@ -468,26 +451,12 @@ static bool is_flood(struct conn *conn)
 	return false;
 }
 
-static bool is_listed(const struct conn *conn)
-{
-	const struct net_list *devices = &conn->worker->config->settings.tls.devices;
-
-	for (size_t i = 0; i < devices->n; i++)
-		if (net_contains(&devices->v[i], &conn->device))
-			return true;
-	return false;
-}
-
 /* What speaks against it at once; TLS_ENDED_HERE: nothing. */
 static enum tls_reason objection(struct conn *conn, const struct profile_match *match)
 {
 	struct worker *worker = conn->worker;
+	enum tls_reason reason = tls_objection(worker, &conn->device, match->host, NULL);
 
-	if (!worker->config->settings.tls.probe && !is_listed(conn))
-		return TLS_NOT_LISTED;
-	enum tls_reason reason = reason_of_word(distrust_look(
-		worker->proxy->distrust, &conn->device, match->host,
-		leaves_authority(worker->proxy->leaves), worker_now(worker)->wall_ms));
 	if (reason != TLS_ENDED_HERE)
 		return reason;
 	if (worker->client->shakes_n >= SHAKES_MAX || is_flood(conn))

@@ -241,7 +241,7 @@ static bool probe_due(struct verdicts *v, struct entry *entry, const struct verd
 
 /* ---- asking ---------------------------------------------------------------------------------------- */
 
-/* `ask` waits in the list if nothing is known; NULL: nobody waits. False: it does not wait. */
+/* `ask` waits in the list if nothing is known; without `profile` nobody is asked, and nothing waits. False: it does not wait. */
 static bool look(struct worker *worker, const struct profile *profile, const char *host,
 		 uint16_t port, struct verdict_ask *ask, struct verdict *ret_verdict)
 {
@@ -257,7 +257,7 @@ static bool look(struct worker *worker, const struct profile *profile, const cha
 		entry = entry_get(v, &key);
 	if (entry) {
 		now = entry_now(entry, trust_serial(worker->config->trust), mono_ms);
-		probe = probe_due(v, entry, &now, mono_ms);
+		probe = profile && probe_due(v, entry, &now, mono_ms);
 	}
 	waits = ask && entry && entry->probing && now.state == VERDICT_UNKNOWN;
 	if (waits) {
@@ -271,10 +271,10 @@ static bool look(struct worker *worker, const struct profile *profile, const cha
 	return waits;
 }
 
-void verdict_get(struct worker *worker, const struct profile *profile, const char *host,
-		 uint16_t port, struct verdict *ret_verdict)
+void verdict_get(struct worker *worker, const char *host, uint16_t port,
+		 struct verdict *ret_verdict)
 {
-	(void)look(worker, profile, host, port, NULL, ret_verdict);
+	(void)look(worker, NULL, host, port, NULL, ret_verdict);
 }
 
 static void on_told(struct worker *worker, struct mail *mail)

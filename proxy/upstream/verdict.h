@@ -40,13 +40,14 @@ struct verdict {
 MUST_USE int verdicts_new(struct verdicts **ret_verdicts);
 void verdicts_free(struct verdicts **verdicts);
 
-/* What is known; begins a probe if that is nothing, or soon nothing. `profile`: of the worker's configuration. */
-void verdict_get(struct worker *worker, const struct profile *profile, const char *host,
-		 uint16_t port, struct verdict *ret_verdict);
+/* What is known. Nobody is asked. */
+void verdict_get(struct worker *worker, const char *host, uint16_t port,
+		 struct verdict *ret_verdict);
 
 typedef void verdict_f(void *arg, const struct verdict *verdict);
 
 /*
+ * As known, or else a probe finds out; also if it is soon known no more. `profile`: of the worker's configuration.
  * 0: *ret_verdict is known at once. -EINPROGRESS: `f` is called once on this worker, never before this has returned, and
  * the handle is gone then; it may say UNKNOWN. -ENOMEM.
  */

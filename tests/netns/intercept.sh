@@ -85,6 +85,8 @@ fifty() {
 check 'fifty at once: one fetch' fifty
 check 'the decision is foretold' eval "ctl why https://$HOST/ | grep -q '^Decision  *intercept: '"
 
+check 'for this device, too' eval "ctl why --from 10.7.0.11 https://$HOST/ | grep -q '10.7.0.11: it has taken our certificate'"
+
 # ---- other clients -------------------------------------------------------------------------------
 
 printf '198.51.100.10 %s\n' $HOST >"$work/hosts"
@@ -129,6 +131,13 @@ check 'a device that does not trust the box loses one connection at most' \
 	fails_once eval "distrusting $HOST big | is_big"
 check 'and is carried through from then on' counts distrusted eval "distrusting $HOST big | is_big"
 check 'as is known' eval "[[ \$(api /api/v1/tls/distrust | jq -r '.entries[] | \"\(.device) \(.host) \(.reason)\"') == '10.7.0.12 $HOST alert' ]]"
+whys() { # DEVICE HOST PATTERN
+	ctl why --from "$1" "https://$2/" >"$work/why"
+	cat "$work/why"
+	grep -q '^Decision  *splice: ' "$work/why" && grep -q "$3" "$work/why"
+}
+check 'tarnctl why says so' whys 10.7.0.12 $HOST '^TLS .*does not trust us for this host'
+check 'of this device, not of others' eval "ctl why --from 10.7.0.11 https://$HOST/ | grep -q '^Decision  *intercept: '"
 check 'tarnctl says so' eval "ctl tls distrust | grep -q '^10.7.0.12  *$HOST  *alert'"
 parallel() { # eight connections at once, to a host that is new: one of them fails at most
 	local pids=() pid bad=0
@@ -160,6 +169,7 @@ check 'a vendor with a wrong certificate is carried through' counts upstream_bad
 	"! trusting wrong.vendor.example '' -o /dev/null 2>$work/err"
 check 'so the device sees it' eval "in_ns dev1 timeout 5 openssl s_client -connect 198.51.100.10:443 \
 	-servername wrong.vendor.example </dev/null 2>/dev/null | grep -q '^subject=CN = wrong'"
+check 'tarnctl why says so' whys 10.7.0.11 wrong.vendor.example '^TLS .*own certificate is wrong'
 check 'a vendor who asks for a certificate is left alone' counts upstream_asks eval \
 	"ask dev1 $work/vendor-ca.crt asks.vendor.example '' -o /dev/null"
 
