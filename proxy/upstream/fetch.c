@@ -142,8 +142,14 @@ static void on_mail(struct worker *worker, struct mail *mail)
 	(void)worker;
 	if (!flight_wanted(f->flight))
 		fetch_finish(f, -ECANCELED);
-	else if (f->step == FETCH_BODY && !f->watching)
+	else if (f->step == FETCH_BODY && (!f->watching || f->goes_on))
 		fetch_read_body(f);
+}
+
+void fetch_next_turn(struct fetch *f)
+{
+	f->goes_on = true;
+	mailbox_post(f->worker, &f->mail);
 }
 
 /* ---- the queue of a host ----------------------------------------------------------------------- */

@@ -14,7 +14,8 @@
 #define PAUSE_MS 1000 /* look at the flight's laggards so often */
 /*
  * The loop's other events get their turn after so many bytes or reads: readers on this worker have the first byte
- * soon, and send what is still in the processor's cache.
+ * soon, and send what is still in the processor's cache. Not by event_active(): libevent runs what is made active
+ * meanwhile before it looks at any socket again.
  */
 #define BYTES_A_TURN  65536
 #define ROUNDS_A_TURN 8
@@ -156,12 +157,20 @@ static unsigned pace(struct fetch *f)
 	return due > now ? (unsigned)(due - now < PAUSE_MS ? due - now : PAUSE_MS) : 0;
 }
 
+/* Is there something to do that no event of the socket tells of? */
+static bool at_hand(const struct fetch *f)
+{
+	return f->in_at < f->in_n || f->data.n || stream_has_more(&f->stream) ||
+	       (f->framing.kind == FRAMING_LENGTH && !f->left);
+}
+
 void fetch_read_body(struct fetch *f)
 {
 	uint64_t enough = flight_published(f->flight) + (f->rate ? 1 : BYTES_A_TURN);
 	unsigned wait = pace(f);
 	int rc = 1;
 
+	f->goes_on = false;
 	if (wait) {
 		fetch_watch(f, 0, wait);
 		return;
@@ -172,12 +181,9 @@ void fetch_read_body(struct fetch *f)
 			break;
 	}
 	if (rc == 1 || rc == -EAGAIN) {
-		unsigned limit = (unsigned)f->config->settings.upstream.idle_timeout;
-
-		fetch_watch(f, EV_READ, limit);
-		if (rc ==
-		    1) /* its turn is over; the rest may be with us already: no event will tell */
-			event_active(&f->event, EV_READ, 0);
+		fetch_watch(f, EV_READ, (unsigned)f->config->settings.upstream.idle_timeout);
+		if (rc == 1 && at_hand(f))
+			fetch_next_turn(f);
 	} else if (rc == 0) {
 		body_complete(f);
 	} else if (rc == -ENOBUFS) {

@@ -47,7 +47,7 @@ struct fetch {
 	struct config *config;
 	struct flight *flight; /* the producer's; gone after flight_end() */
 	struct flight_producer producer;
-	struct mail mail; /* wake-ups of the flight */
+	struct mail mail; /* wake-ups of the flight, and the next turn */
 	enum fetch_step step;
 	uint64_t serial; /* proxy/flow.h */
 	uint64_t began_ms;
@@ -111,6 +111,7 @@ struct fetch {
 	struct event event;
 	short watching; /* EV_READ, EV_WRITE of `event`, 0: none */
 	unsigned watching_ms;
+	bool goes_on; /* its turn was over, `mail` begins the next */
 
 	/* the request on it */
 	char *absolute; /* the target as a proxy is asked for it */
@@ -151,6 +152,7 @@ const char *fetch_step_name(enum fetch_step step);
 typedef void fetch_each_f(const struct fetch *fetch, void *arg);
 void fetch_each(fetch_each_f *f, void *arg);
 void fetch_watch(struct fetch *fetch, short events, unsigned timeout_ms);
+void fetch_next_turn(struct fetch *fetch);	/* fetch_read_body(), when others had their turn */
 void fetch_failed(struct fetch *fetch, int rc); /* this try did not do; may free the fetch */
 /* The next way or mirror, if there is one, while this response is kept; false: nothing was done. */
 bool fetch_elsewhere(struct fetch *fetch);
