@@ -233,7 +233,8 @@ static struct flight_want want_of(struct request *req)
 	    specs.n != 1 || spec->suffix || spec->first < FLIGHT_LIMITS_DEFAULT.reach ||
 	    spec->first > INT64_MAX / 2)
 		return all;
-	if (http_has(&req->head, HTTP_FIELD_IF_RANGE))
+	if (req->whole ||
+	    (http_has(&req->head, HTTP_FIELD_IF_RANGE) && !policy_if_range_tag(&req->head).n))
 		return all; /* only who has the whole can tell which answer it is */
 	all.from = fill_chunk(spec->first);
 	if (spec->last < INT64_MAX / 2)
@@ -505,6 +506,17 @@ static bool replaced(struct request *req, const struct object *object)
 	return req->removal != NULL;
 }
 
+/* A part comes, but of another object than the device has its beginning of. */
+static bool needs_whole(struct request *req, const struct object *object)
+{
+	struct policy_answer answer;
+
+	if (flight_first(&req->seat) == 0 || !http_has(&req->head, HTTP_FIELD_IF_RANGE))
+		return false;
+	policy_answer(&req->head, object, flight_length(&req->seat), request_wall(req), &answer);
+	return answer.kind == POLICY_ANSWER_WHOLE;
+}
+
 static void headed(struct request *req)
 {
 	const struct object *object = flight_object(&req->seat);
@@ -523,6 +535,9 @@ static void headed(struct request *req)
 		respond_stored(req, stored_object(req->stored));
 	} else if (req->filling && flight_first(&req->seat) > 0) {
 		again(req); /* a part of another object: what was found is not the one any more */
+	} else if (needs_whole(req, object)) {
+		req->whole = true;
+		again(req);
 	} else {
 		req->filling = false;
 		stored_free(&req->stored);

@@ -169,6 +169,7 @@ struct request {
 	struct stored *part; /* the beginning of it, stored by itself: only the rest is fetched */
 	bool has_part;	     /* a part is stored by itself, but not this one */
 	bool alone;	     /* just the range is asked for, as the device asked */
+	bool whole; /* a part of it is not what the device is to get: its If-Range names another */
 	bool awaits; /* the seat is in a flight of another part, for the record that both belong to */
 	unsigned redos;
 	unsigned fwd_status;

@@ -30,7 +30,7 @@ static bool wants_part(const struct request *req, struct range_specs *ret_specs)
 static bool is_small(const struct range_spec *spec)
 {
 	if (spec->suffix)
-		return spec->last <= PART_MAX;
+		return true; /* where that begins is not known */
 	return spec->first < FLIGHT_LIMITS_DEFAULT.reach && spec->last != RANGE_UNKNOWN &&
 	       spec->last >= spec->first && spec->last - spec->first < PART_MAX;
 }

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "proxy/http/etag.h"
 #include "proxy/http/frame.h"
 #include "proxy/policy/policy.h"
 
@@ -45,6 +46,17 @@ static void put_conditions(struct head_out *o, const struct object *stored)
 		head_out_date(o, HTTP_FIELD_IF_MODIFIED_SINCE, stored->last_modified);
 }
 
+struct span policy_if_range_tag(const struct http_head *req)
+{
+	const struct http_field *f = http_field_first(req, HTTP_FIELD_IF_RANGE);
+	struct etag tag;
+
+	if (!f || http_field_count(req, HTTP_FIELD_IF_RANGE) != 1 ||
+	    etag_parse(f->value, &tag) < 0 || tag.weak)
+		return (struct span){ 0 };
+	return f->value;
+}
+
 /* RFC 9110 14.2, 13.1.5: a range, of that object or else the whole. */
 static void put_range(struct head_out *o, const struct policy_forward *w)
 {
@@ -59,6 +71,8 @@ static void put_range(struct head_out *o, const struct policy_forward *w)
 		n = snprintf(value, sizeof(value), "bytes=%llu-%llu",
 			     (unsigned long long)w->range.first, (unsigned long long)w->range.last);
 	head_out_known(o, HTTP_FIELD_RANGE, span_make(value, (size_t)n));
+	if (!w->stored && policy_if_range_tag(w->request).n)
+		head_out_known(o, HTTP_FIELD_IF_RANGE, policy_if_range_tag(w->request));
 	if (!w->stored || !policy_strong(w->stored))
 		return;
 	v = policy_validators(w->stored);

@@ -188,6 +188,12 @@ struct policy_forward {
 };
 
 /*
+ * The strong entity tag of the device's If-Range, if that is what it has; else p is NULL. It goes upstream with a range of
+ * what is not stored: the origin then says which answer it is. Of a date only who has the object can tell.
+ */
+struct span policy_if_range_tag(const struct http_head *req);
+
+/*
  * The request's head as it goes upstream: without what is hop-by-hop, with Via. The body's framing
  * is as received (Content-Length copied; Transfer-Encoding: chunked written if it was there).
  * 0 with its length, -EMSGSIZE, -EINVAL.

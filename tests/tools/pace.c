@@ -79,6 +79,11 @@ static bool range_parse(const char *head, off_t size, off_t *ret_from, off_t *re
 	if (!range || (if_range && strncmp(if_range + 12, pace.etag, strlen(pace.etag)) != 0))
 		return false;
 	*ret_from = strtoll(range + 15, &end, 10);
+	if (*ret_from < 0) { /* a suffix */
+		*ret_from = size + *ret_from < 0 ? 0 : size + *ret_from;
+		*ret_to = size;
+		return size > 0;
+	}
 	*ret_to = end[1] >= '0' && end[1] <= '9' ? strtoll(end + 1, NULL, 10) + 1 : size;
 	if (*ret_to > size)
 		*ret_to = size;
