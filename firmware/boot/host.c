@@ -175,11 +175,21 @@ static int file_copy(const char *from, const char *to)
 	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	while (out >= 0 && (n = sendfile(out, in, NULL, 1 << 20)) > 0)
 		;
-	if (out < 0 || n < 0)
+	if (out < 0 || n < 0 || fsync(out))
 		rc = -errno;
 	if (out >= 0)
 		close(out);
 	close(in);
+	return rc;
+}
+
+/* Whole on the disk before it has its name: a file cut short by a power cut would be kept for ever. */
+static int conf_make(void)
+{
+	int rc = file_copy(CONF_FIRST, CONF ".new");
+
+	if (!rc && rename(CONF ".new", CONF))
+		rc = -errno;
 	return rc;
 }
 
@@ -229,6 +239,7 @@ void host_config(void)
 					       "/state/boot",	   "/state/ssh",
 					       "/run/openntpd",	   "/run/openntpd/db",
 					       "/run/openntpd/run" };
+	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		if (mkdir(folders[i], 0755) && errno != EEXIST)
@@ -240,8 +251,9 @@ void host_config(void)
 	(void)unlink("/state/etc/vendors");
 	if (symlink(VENDORS, "/state/etc/vendors"))
 		LOG(LOG_L_WARN, "host.vendors", "error=%d", errno);
-	if (access(CONF, F_OK) && file_copy(CONF_FIRST, CONF))
-		LOG(LOG_L_WARN, "host.conf", "error=%d", errno);
+	rc = access(CONF, F_OK) ? conf_make() : 0;
+	if (rc)
+		LOG(LOG_L_WARN, "host.conf", "error=%d", rc);
 }
 
 bool host_wants_ssh(void)
