@@ -157,6 +157,13 @@ const struct timeval *worker_timeout(struct worker *worker, unsigned ms)
 	return common;
 }
 
+void worker_next_turn(struct event *timer)
+{
+	static const struct timeval now = { 0, 0 };
+
+	CHECK_OK(event_add(timer, &now));
+}
+
 void worker_hold(struct worker *worker)
 {
 	worker->held++;

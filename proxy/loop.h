@@ -103,6 +103,12 @@ const struct now *worker_now(struct worker *worker);
  */
 const struct timeval *worker_timeout(struct worker *worker, unsigned ms);
 
+/*
+ * For long work in small steps: the timer's callback runs when all sockets and timers that are ready had their turn. Not
+ * event_active() for that: libevent runs what a callback makes active before it looks at any socket.
+ */
+void worker_next_turn(struct event *timer);
+
 /* Counts what must end before a draining worker may: connections, splices, flights' fetches. */
 void worker_hold(struct worker *worker);
 void worker_release(struct worker *worker);

@@ -89,7 +89,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	}
 	import->chunk++;
 	(void)EVP_DigestUpdate(import->digest, place.bytes.p, place.bytes.n);
-	event_active(&import->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&import->turn);
 }
 
 /* What may be it: whole, of this length, and no digest speaks against it. */
@@ -132,5 +132,5 @@ void have_begin(struct import *import)
 		not_here(import);
 		return;
 	}
-	event_active(&import->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&import->turn);
 }

@@ -328,7 +328,7 @@ static void check_turn(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	(void)EVP_DigestUpdate(p->digest, place.bytes.p, place.bytes.n);
-	event_active(&p->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&p->turn);
 }
 
 /* What there is, `found`, against what the index names. */
@@ -351,7 +351,7 @@ static void check(struct pull *p)
 		finish(p, PULL_FAILED, -ENOMEM);
 		return;
 	}
-	event_active(&p->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&p->turn);
 }
 
 /* ---- asking -------------------------------------------------------------------------------------- */

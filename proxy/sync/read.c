@@ -274,7 +274,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 			r->chunk = 0;
 		}
 	}
-	event_active(&r->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&r->turn);
 }
 
 void reading_begin(struct run *run)
@@ -294,7 +294,7 @@ void reading_begin(struct run *run)
 	r->count = run->n;
 	run->reading = r;
 	CHECK_OK(evtimer_assign(&r->turn, run->sync->control->base, on_turn, r));
-	event_active(&r->turn, EV_TIMEOUT, 0);
+	worker_next_turn(&r->turn);
 }
 
 void reading_free(struct reading **reading)

@@ -384,6 +384,44 @@ static void test_clock(void **state)
 	rig_end(&rig);
 }
 
+/* Long work in small steps, and a mail that comes after the first of them. */
+struct steps {
+	struct event event;
+	struct worker *worker;
+	struct counted counted;
+	unsigned done, mail_at;
+};
+
+static void step(evutil_socket_t fd, short what, void *arg)
+{
+	struct steps *steps = arg;
+
+	(void)fd;
+	(void)what;
+	if (steps->counted.runs && !steps->mail_at)
+		steps->mail_at = steps->done;
+	if (++steps->done == 1)
+		mailbox_post(steps->worker, &steps->counted.mail);
+	if (steps->done < 1000)
+		worker_next_turn(&steps->event);
+}
+
+static void test_steps_leave_turns(void **state)
+{
+	struct steps steps = { .done = 0 };
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL, NULL);
+	steps.worker = rig.worker;
+	mail_init(&steps.counted.mail, counted_run);
+	CHECK_OK(evtimer_assign(&steps.event, rig.worker->base, step, &steps));
+	worker_next_turn(&steps.event);
+	RIG_UNTIL(&rig, steps.done == 1000);
+	assert_in_range(steps.mail_at, 1, 4);
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_taken_back),
 		cmocka_unit_test(test_taken_back_while_running),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_steps_leave_turns),
 		cmocka_unit_test(test_heartbeat),
 		cmocka_unit_test(test_drain_waits),
 		cmocka_unit_test(test_drain_limit),
