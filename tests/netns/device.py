@@ -10,6 +10,8 @@ MODE
   knock    trusts, a new connection every 20 ms; prints how many failed of those that began when the process was dead
   hello    sends a hello with GREASE for ECH; prints "server_hello" if one comes back
   half, silent   drips half of its hello, or sends all of it, and then no more; prints how it ended, or "open"
+  names    CASE is a name in hex: a hello for each, all else as it should be; prints what came back: the record's type
+  flood    CASE is a number: so many connections, then on each a hello and no more; prints "sent", goes at the end of stdin"
 WAY
   trusts   takes the box's certificate and the vendor's: GET /files/small
   alert, fin, rst   takes the vendor's only; what it does when it gets another
@@ -59,9 +61,10 @@ def reset(s):
 class Tls:
     """The handshake in memory, so that what is sent is ours to decide."""
 
-    def __init__(self, sock, ctx):
+    def __init__(self, sock, ctx, name=o.host):
         self.sock, self.i, self.o = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.ssl = ctx.wrap_bio(self.i, self.o, server_hostname=o.host)
+        ctx.check_hostname = name is not None
+        self.ssl = ctx.wrap_bio(self.i, self.o, server_hostname=name)
 
     def flush(self):
         if self.o.pending:
@@ -192,8 +195,8 @@ def knock():
     print(sum(not ok for _, ok in after), 'of', len(after))
 
 
-def hello_bytes():
-    t = Tls(None, context())
+def hello_bytes(name=o.host):
+    t = Tls(None, context(), name)
     try:
         t.ssl.do_handshake()
     except ssl.SSLWantReadError:
@@ -203,9 +206,12 @@ def hello_bytes():
 
 def with_ech(hello):
     """GREASE: an outer encrypted_client_hello of random bytes (RFC 9849, 6.2)."""
-    body = b'\0' + struct.pack('>HHB', 1, 1, 7) + struct.pack('>H', 32) + os.urandom(32) + \
-        struct.pack('>H', 144) + os.urandom(144)
-    ext = struct.pack('>HH', 0xfe0d, len(body)) + body
+    return with_extension(hello, 0xfe0d, b'\0' + struct.pack('>HHB', 1, 1, 7) + struct.pack('>H', 32) +
+                          os.urandom(32) + struct.pack('>H', 144) + os.urandom(144))
+
+
+def with_extension(hello, kind, body):
+    ext = struct.pack('>HH', kind, len(body)) + body
     h = hello[9:]  # behind the heads of the record and the handshake message
     at = 2 + 32
     at += 1 + h[at]
@@ -214,6 +220,24 @@ def with_ech(hello):
     n = struct.unpack_from('>H', h, at)[0]
     h = h[:at] + struct.pack('>H', n + len(ext)) + h[at + 2:] + ext
     return hello[:3] + struct.pack('>H', len(h) + 4) + b'\1' + struct.pack('>I', len(h))[1:] + h
+
+
+def names():
+    nameless = hello_bytes(None)
+    for case in o.cases:
+        name = bytes.fromhex(case)
+        s = connect()
+        s.sendall(with_extension(nameless, 0, struct.pack('>HBH', len(name) + 3, 0, len(name)) + name))
+        print({b'\x16': 'handshake', b'\x15': 'alert', b'': 'closed'}.get(s.recv(1)))
+        reset(s)
+
+
+def flood():
+    hello, socks = hello_bytes(), [connect() for _ in range(int(o.cases[0]))]
+    for s in socks:
+        s.sendall(hello)
+    print('sent', flush=True)
+    sys.stdin.read()
 
 
 def hello():
@@ -244,4 +268,5 @@ def stuck():
     print(end or 'open')
 
 
-{'cases': cases, 'knock': knock, 'hello': hello, 'half': stuck, 'silent': stuck}[o.mode]()
+{'cases': cases, 'knock': knock, 'hello': hello, 'half': stuck, 'silent': stuck,
+ 'names': names, 'flood': flood}[o.mode]()

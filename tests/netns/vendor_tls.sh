@@ -41,7 +41,10 @@ sed -i -e "s|listen \(.*443\) |listen \1 ssl |" -e "s| access_log $work/files.lo
 	-e "s|access_log off;|log_format u '\$remote_addr \$scheme \$host \$uri \$status'; access_log $work/vendor.log u; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key; ssl_protocols TLSv1.2 TLSv1.3;|" \
 	"$work/nginx.conf"
 sed -i '$d' "$work/nginx.conf"
-for s in wrong:wrong asks:vendor; do
+# vendor_more, if the script has it, makes certificates and adds to `servers`: NAME:CERTIFICATE, https://NAME.vendor.example.
+servers=(wrong:wrong asks:vendor)
+! declare -F vendor_more >/dev/null || vendor_more
+for s in "${servers[@]}"; do
 	name=${s%:*} cert=${s#*:}
 	cat >>"$work/nginx.conf" <<-END
 		server {
@@ -57,6 +60,9 @@ for s in wrong:wrong asks:vendor; do
 done
 echo '}' >>"$work/nginx.conf"
 sed -i '/^address=.other/i address=/asks.vendor.example/198.51.100.10\naddress=/wrong.vendor.example/198.51.100.10\naddress=/b.vendor.example/198.51.100.10\naddress=/c.vendor.example/198.51.100.10\naddress=/d.vendor.example/198.51.100.10\naddress=/e.vendor.example/198.51.100.10' "$work/dnsmasq.conf"
+for s in "${servers[@]:2}"; do
+	sed -i "/^address=.other/i address=/${s%:*}.vendor.example/198.51.100.10" "$work/dnsmasq.conf"
+done
 for i in 0 1; do
 	kill "${children[$i]}"
 	wait "${children[$i]}" 2>/dev/null
