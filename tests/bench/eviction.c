@@ -15,6 +15,10 @@
  *			from 20:00 to 06:00 and catches up then; each day 2 % go away for one to four days
  *	installs	about once a day a device is installed: all databases, whole, one after the other
  *
+ * And traffic of another kind, on which nothing was fitted, a mirror of packages: 1000 files of 1 KiB to 16 MiB, asked for
+ * by Zipf's law (the r-th most popular 1/r as often as the first); after each 50 requests one of them, any, is replaced by a
+ * new release; after each 4000 somebody reads a third of all, in order. 60,000 requests.
+ *
  * The one that knows the future evicts what is asked for latest, and takes nothing in that is asked for later than all that
  * it has. With files of one size nothing is better (Belady 1966); with several sizes it is close to the best, not the best.
  */
@@ -26,14 +30,16 @@
 #include "cache/evict.h"
 #include "firmware/base/check.h"
 
-#define HOURS	  (14 * 24)
-#define DEVICES	  300
-#define DATABASES 300
-#define STEPS_MAX 8 /* differences in a row */
-#define NEVER	  UINT32_MAX
-#define SIZES_N	  6
-#define SEEDS	  8
-#define MIB(n)	  ((double)(n) / (1 << 20))
+#define HOURS		 (14 * 24)
+#define DEVICES		 300
+#define DATABASES	 300
+#define STEPS_MAX	 8 /* differences in a row */
+#define PACKAGES	 1000
+#define PACKAGE_REQUESTS 60000
+#define NEVER		 UINT32_MAX
+#define SIZES_N		 6
+#define SEEDS		 8
+#define MIB(n)		 ((double)(n) / (1 << 20))
 
 static uint64_t random_state;
 
@@ -186,6 +192,53 @@ static void requests_make(struct trace *t)
 	}
 	for (uint32_t hour = 0; hour < HOURS; hour++)
 		hour_pass(t, hour);
+}
+
+static void fleet_make(struct trace *t)
+{
+	databases_make(t);
+	requests_make(t);
+}
+
+/* ---- the traffic of a mirror ----------------------------------------------------------------- */
+
+/* By Zipf's law: weights[] are sums of 1/1, 1/2, 1/3 ... */
+static uint32_t rank_pick(const double *weights)
+{
+	double at = (double)random_below(UINT32_MAX) / UINT32_MAX * weights[PACKAGES - 1];
+	uint32_t low = 0, high = PACKAGES - 1;
+
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+
+		if (weights[mid] < at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void mirror_make(struct trace *t)
+{
+	uint32_t files[PACKAGES];
+	double weights[PACKAGES], sum = 0;
+
+	for (uint32_t i = 0; i < PACKAGES; i++) {
+		weights[i] = sum += 1.0 / (i + 1);
+		files[i] = file_add(t, random_size(16 << 20, 79));
+	}
+	for (uint32_t n = 1; n <= PACKAGE_REQUESTS; n++) {
+		ask(t, files[rank_pick(weights)]);
+		if (n % 50 == 0) {
+			uint32_t i = (uint32_t)random_below(PACKAGES);
+
+			files[i] = file_add(t, t->sizes[files[i]]);
+		}
+		for (uint32_t i = 0, at = (uint32_t)random_below(PACKAGES);
+		     n % 4000 == 0 && i < PACKAGES / 3; i++)
+			ask(t, files[(at + i) % PACKAGES]);
+	}
 }
 
 static void nexts_find(struct trace *t)
@@ -443,16 +496,15 @@ static int picture_write(const char *path, struct result result[][ARRAY_LEN(rule
 	return fclose(f);
 }
 
-/* One fleet's fortnight, for each size and rule. */
-static void fleet_run(uint64_t seed, struct result result[][ARRAY_LEN(rules)], double *asked,
-		      double *different)
+/* One fleet's fortnight, or one mirror's requests, for each size and rule. */
+static void traffic_run(void (*make)(struct trace *), uint64_t seed,
+			struct result result[][ARRAY_LEN(rules)], double *asked, double *different)
 {
 	struct trace *t = calloc(1, sizeof(*t));
 
 	CHECK(t != NULL);
 	random_state = seed;
-	databases_make(t);
-	requests_make(t);
+	make(t);
 	nexts_find(t);
 	for (uint32_t i = 0; i < t->n; i++) {
 		*asked += MIB(t->sizes[t->asked[i]]) / SEEDS;
@@ -475,15 +527,23 @@ static void fleet_run(uint64_t seed, struct result result[][ARRAY_LEN(rules)], d
 int main(int argc, char **argv)
 {
 	struct result result[SIZES_N][ARRAY_LEN(rules)] = { 0 };
+	struct result mirror[SIZES_N][ARRAY_LEN(rules)] = { 0 };
 	double asked = 0, different = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		fleet_run(seed, result, &asked, &different);
+		traffic_run(fleet_make, seed, result, &asked, &different);
 	printf("%d fleets of %d devices in %d hours, each asks for %.0f MiB of which %.0f MiB are "
 	       "different: per cent of the bytes, in brackets of the requests, that the store "
 	       "answers\n\n",
 	       SEEDS, DEVICES, HOURS, asked, different);
 	table_print(result);
+	asked = different = 0;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		traffic_run(mirror_make, seed, mirror, &asked, &different);
+	printf("\n%d mirrors of %d packages, each is asked for %.0f MiB of which %.0f MiB are "
+	       "different:\n\n",
+	       SEEDS, PACKAGES, asked, different);
+	table_print(mirror);
 	if (argc > 1 && picture_write(argv[1], result) != 0) {
 		perror(argv[1]);
 		return 1;
