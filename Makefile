@@ -101,7 +101,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint
-.PHONY: churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench tls-bench compare-http
+.PHONY: admin-bench churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench tls-bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/reach tests/demo/run
@@ -138,6 +138,9 @@ bench: all tools deps-bench ## [tests/bench/run] against the direct way and othe
 
 tls-bench: all tools deps-bench ## [tests/bench/tls] handshakes and hits by HTTPS beside nginx, and HTTPS carried through (as root)
 	@BUILD=$(BUILD) tests/reach tests/bench/tls
+
+admin-bench: all tools deps-bench ## [tests/bench/admin] what metrics, access log, history and attacks on the admin side cost the data plane
+	@BUILD=$(BUILD) tests/reach tests/bench/admin
 
 churn: $(BUILD)/tests/tools/churn ## [tests/tools/churn.c] a store of CHURN_MIB (1024) MiB written over CHURN_TURNOVERS (30) times
 	@$< $(or $(CHURN_MIB),1024) $(or $(CHURN_TURNOVERS),30)

@@ -301,11 +301,13 @@ static void worker_fini(struct worker *worker)
 
 static void worker_loop(struct worker *worker)
 {
+	log_gather();
 	beat_run(-1, 0, worker);
 	while (!worker->stop) {
 		/* A new turn: the first callback that asks for the time reads the clock. */
 		worker->turn++;
 		CHECK(event_base_loop(worker->base, EVLOOP_ONCE) >= 0);
+		log_flush();
 	}
 	if (worker->beat)
 		atomic_store_explicit(worker->beat, 0, memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log. A line is made in a buffer on the caller's stack (as JSON in a second one) and leaves by one write(2), so
- * lines of different threads never mix and no lock is held. The log reads the clock itself: a line tells
+ * lines of different threads never mix and no lock is held. What a thread gathers (log_gather) is its own, too. The log reads the clock itself: a line tells
  * when it was written, not when its loop's turn began.
  *
  * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a
@@ -10,6 +10,7 @@
  */
 #include "firmware/base/log_priv.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -251,25 +252,54 @@ static bool syslog_put(enum log_level level, const char *line, size_t n)
 	       (syslog_connect(fd) == 0 && write(fd, datagram, head + n) >= 0);
 }
 
-/* `line` has room for a newline. */
-static void put_out(enum log_level level, char *line, size_t n)
+static void put_bytes(const char *bytes, size_t n)
 {
-	ssize_t ignored;
+	ssize_t ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes, n);
 
+	(void)ignored;
+}
+
+static _Thread_local struct {
+	bool on;
+	size_t n;
+	char lines[PIPE_BUF];
+} gathered;
+
+void log_gather(void)
+{
+	gathered.on = true;
+}
+
+void log_flush(void)
+{
+	if (gathered.n)
+		put_bytes(gathered.lines, gathered.n);
+	gathered.n = 0;
+}
+
+/* `line` has room for a newline. `alone`: it is not to wait for others. */
+static void put_out(enum log_level level, char *line, size_t n, bool alone)
+{
 	if (atomic_load_explicit(&log_to, memory_order_relaxed) == LOG_SYSLOG &&
 	    syslog_put(level, line, n))
 		return;
 	line[n++] = '\n';
-	ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, n);
-	(void)ignored;
+	if (alone || n > sizeof(gathered.lines) - gathered.n)
+		log_flush();
+	if (alone || n > sizeof(gathered.lines)) {
+		put_bytes(line, n);
+		return;
+	}
+	memcpy(gathered.lines + gathered.n, line, n);
+	gathered.n += n;
 }
 
-static void put_json(enum log_level level, struct span line)
+static void put_json(enum log_level level, struct span line, bool alone)
 {
 	char json[JSON_MAX_BYTES + 1];
 	size_t n = log_json(line, json, sizeof(json) - 1);
 
-	put_out(level, json, n);
+	put_out(level, json, n, alone);
 }
 
 void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
@@ -293,12 +323,12 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 	if (suppressed)
 		n += clamp(snprintf(line + n, room - n, " suppressed=%u", suppressed), room - n);
 	disarm_controls(line, n);
-	if (tap) {
+	if (tap && site) {
 		line[n] = 0;
 		tap(level, event, n > head ? line + head + 1 : "");
 	}
 	if (atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON)
-		put_json(level, span_make(line, n));
+		put_json(level, span_make(line, n), site || !gathered.on);
 	else
-		put_out(level, line, n);
+		put_out(level, line, n, site || !gathered.on);
 }

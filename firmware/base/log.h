@@ -80,7 +80,15 @@ __attribute__((format(printf, 4, 5))) void log_event(struct log_site *site, enum
 						     const char *event, const char *format, ...);
 
 /*
- * Shows what is logged to one more: the event's name and the rest of its line. On any thread; it must not log. NULL: to
+ * From now on the calling thread gathers its lines without a site, up to what a pipe takes whole, and writes them
+ * together: at log_flush(), when there is no more room, and before any other line of this thread. Who calls it calls
+ * log_flush() before it sleeps. A crash loses what is gathered.
+ */
+void log_gather(void);
+void log_flush(void);
+
+/*
+ * Shows what is logged, but for lines without a site, to one more: the event's name and the rest of its line. On any thread; it must not log. NULL: to
  * nobody any more, once those who are in it have come back (they may still be in it when this returns).
  */
 typedef void log_tap_f(enum log_level level, const char *event, const char *text);

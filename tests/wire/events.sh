@@ -23,8 +23,8 @@ finish() {
 trap finish EXIT
 chmod 755 "$dir"
 
-start() {
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" 9 &
+start() { # [OPTION...]
+	BUILD=$build "$here/../tools/wire" start "$dir" "$port" 9 "$@" &
 	proxy=$!
 	BUILD=$build "$here/../tools/wire" ready "$dir"
 }
@@ -67,7 +67,10 @@ check 'all after none' eval "api '/api/v1/events?after=0&limit=1' | jq -e '.even
 
 kill "$proxy"
 wait "$proxy"
-start || exit 1
+start -o log.access=yes || exit 1
 check 'events outlive a restart' wait_until 10 says 'proxy.end' log
 check 'and go on counting' eval "api '/api/v1/events?after=$last' | jq -e '.events[0].id == $last + 1'"
+curl -s -o /dev/null --max-time 10 "http://127.0.0.1:$port/acme/a"
+check 'the access log has a line' wait_until 10 grep -q 'event=request .*path=/a ' "$dir/proxy.log"
+check 'which is no event' tap_not says ' request ' log
 done_testing

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -297,6 +298,88 @@ static void to_syslog(void **state)
 	log_output(LOG_TEXT, LOG_STDERR);
 }
 
+static unsigned shown;
+
+static void show(enum log_level level, const char *event, const char *words)
+{
+	(void)level, (void)event, (void)words;
+	shown++;
+}
+
+/* Else each request of an access log would push an important event out of the ring. */
+static void what_was_asked_for_is_shown_to_nobody(void **state)
+{
+	(void)state;
+	shown = 0;
+	log_tap_set(show);
+	log_event(NULL, LOG_L_NOTICE, "request", " n=%d", 1);
+	assert_int_equal(shown, 0);
+	LOG(LOG_L_NOTICE, "important");
+	log_tap_set(NULL);
+	assert_int_equal(shown, 1);
+	assert_int_equal(lines(drain()), 2);
+}
+
+/* On a thread of its own, as gathering does not end. */
+static void *gather(void *unused)
+{
+	log_gather();
+	log_event(NULL, LOG_L_NOTICE, "request", " n=%d", 1);
+	log_event(NULL, LOG_L_NOTICE, "request", " n=%d", 2);
+	assert_string_equal(drain(), "");
+	LOG(LOG_L_NOTICE, "between"); /* in order */
+	assert_int_equal(lines(drain()), 3);
+	assert_true(strstr(text, "n=2") < strstr(text, "event=between"));
+	log_event(NULL, LOG_L_NOTICE, "request", " n=%d", 3);
+	log_flush();
+	assert_int_equal(lines(drain()), 1);
+	log_flush();
+	assert_string_equal(drain(), "");
+	return unused;
+}
+
+static void lines_are_gathered(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, gather, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	log_event(NULL, LOG_L_NOTICE, "request", " n=%d", 4); /* this thread gathers nothing */
+	assert_int_equal(lines(drain()), 1);
+}
+
+/* What was gathered goes when there is no more room, in whole lines that a pipe takes whole. */
+static void *gather_many(void *unused)
+{
+	unsigned n = 0, most = 0;
+
+	log_gather();
+	for (unsigned i = 0; i < 200; i++) {
+		const char *got;
+
+		log_event(NULL, LOG_L_NOTICE, "request", " n=%u path=%0100d", i, 0);
+		got = drain();
+		assert_true(strlen(got) <= PIPE_BUF);
+		assert_true(!got[0] || got[strlen(got) - 1] == '\n');
+		n += lines(got);
+		most = lines(got) > most ? lines(got) : most;
+	}
+	log_flush();
+	assert_int_equal(n + lines(drain()), 200);
+	assert_true(most > 10);
+	return unused;
+}
+
+static void much_is_gathered(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, gather_many, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -312,6 +395,9 @@ int main(void)
 		T(a_line_as_json),
 		T(any_bytes_are_json),
 		T(to_syslog),
+		T(what_was_asked_for_is_shown_to_nobody),
+		T(lines_are_gathered),
+		T(much_is_gathered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
