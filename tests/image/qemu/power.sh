@@ -105,7 +105,7 @@ disk_cut() { # N SEED
 	check "$what settings and identity are whole" state_whole "$1"
 }
 
-cut() { # N SEED
+start_cut() { # N SEED
 	local n=$1 id what
 	disk_cut "$@"
 	vm_start "$work/disk"
@@ -130,12 +130,17 @@ if [[ ! -f $rec/whole ]]; then record || done_testing; fi
 cp -a "$rec"/files/* "$work/files/"
 total=$("$tools/outage" "$rec/log")
 echo "# $total entries, SEED=$seed"
-at() { echo $(((RANDOM * 32768 + RANDOM) % total)); }
+# Sets `entry`; not in a subshell, where SEED would not count.
+anywhere() { entry=$(((RANDOM * 32768 + RANDOM) % total)); }
 # Looked at only.
-for ((i = 0; i < ${LOOKS:-60}; i++)); do disk_cut "$(at)" $((1 + RANDOM)); done
+for ((i = 0; i < ${LOOKS:-60}; i++)); do
+	anywhere
+	disk_cut "$entry" $((1 + RANDOM))
+done
 # And started from.
 for ((i = 0; i < ${CUTS:-30}; i++)); do
 	lose=$((i % 2 ? 1 + RANDOM : 0))
-	cut "$(at)" "${lose#0}"
+	anywhere
+	start_cut "$entry" "${lose#0}"
 done
 done_testing
