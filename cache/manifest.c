@@ -307,10 +307,11 @@ static int page_write(struct writer *writer, const struct publish *publish, uint
 	return rc;
 }
 
-static int pages_write(struct writer *writer, const struct publish *publish, uint32_t *ret_pages)
+/* Behind `page` pages that there are. */
+static int pages_write(struct writer *writer, const struct publish *publish, uint32_t page,
+		       uint32_t *ret_pages)
 {
 	uint8_t *row = malloc(ROW_MAX);
-	uint32_t page = 0;
 	size_t at = 0;
 	int rc = row ? 0 : -ENOMEM;
 
@@ -333,10 +334,43 @@ static void pages_forget(struct writer *writer, const char *profile, const struc
 			LOG(LOG_L_INFO, "manifest.left", "profile=%s page=%u", profile, page);
 }
 
+/* The row that says what is published. */
+static void published_write(const struct slot *now, const struct slot *before,
+			    uint8_t row[4 + 2 * SLOT_BYTES])
+{
+	(void)slot_write(slot_write(put(row, VERSION, 4), now), before);
+}
+
+int manifest_extend(struct store_reader *reader, struct writer *writer,
+		    const struct publish *publish, writer_done_f *done, void *arg)
+{
+	uint8_t row[4 + 2 * SLOT_BYTES];
+	char buf[ROW_NAME_MAX];
+	struct slot slots[2];
+	struct slot *now = &slots[MANIFEST_CURRENT];
+	struct span name;
+	int rc = published_name(publish->profile, buf, &name);
+
+	if (rc == 0)
+		rc = published_read(reader, publish->profile, slots);
+	if (rc < 0)
+		return rc;
+	if (!now->info.number || now->info.number != publish->info.number)
+		return -ESTALE;
+	if (!publish->n || publish->n > MANIFEST_MEMBERS_MAX - now->info.n)
+		return -EINVAL;
+	rc = pages_write(writer, publish, now->pages, &now->pages);
+	if (rc < 0)
+		return rc;
+	now->info.n += publish->n;
+	published_write(now, &slots[MANIFEST_PREVIOUS], row);
+	return writer_publish(writer, NULL, 0, name, span_make(row, sizeof(row)), done, arg);
+}
+
 int manifest_publish(struct store_reader *reader, struct writer *writer,
 		     const struct publish *publish, writer_done_f *done, void *arg)
 {
-	uint8_t row[4 + 2 * SLOT_BYTES], *p = row;
+	uint8_t row[4 + 2 * SLOT_BYTES];
 	struct slot slots[2], now = { .info = publish->info };
 	char buf[ROW_NAME_MAX];
 	struct span name;
@@ -351,12 +385,10 @@ int manifest_publish(struct store_reader *reader, struct writer *writer,
 	if (rc == 0 && slots[MANIFEST_CURRENT].info.number >= publish->info.number)
 		return -EINVAL;
 	if (rc == 0)
-		rc = pages_write(writer, publish, &now.pages);
+		rc = pages_write(writer, publish, 0, &now.pages);
 	if (rc < 0)
 		return rc;
-	p = put(p, VERSION, 4);
-	p = slot_write(p, &now);
-	(void)slot_write(p, &slots[MANIFEST_CURRENT]);
+	published_write(&now, &slots[MANIFEST_CURRENT], row);
 	rc = writer_publish(writer, publish->items, publish->items_n, name,
 			    span_make(row, sizeof(row)), done, arg);
 	if (rc == 0)

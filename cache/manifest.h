@@ -97,4 +97,12 @@ struct publish {
 MUST_USE int manifest_publish(struct store_reader *reader, struct writer *writer,
 			      const struct publish *publish, writer_done_f *done, void *arg);
 
+/*
+ * Adds members to the current generation, which is info.number, behind those that it has; all else stays as it is.
+ * Whoever publishes is the only one to call it, after the last one is done. 0, or -ESTALE (another is current),
+ * -EINVAL, -ENOMEM, WRITER_REFUSED, -EIO.
+ */
+MUST_USE int manifest_extend(struct store_reader *reader, struct writer *writer,
+			     const struct publish *publish, writer_done_f *done, void *arg);
+
 #endif

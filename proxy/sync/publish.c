@@ -42,7 +42,8 @@ static void published_over(struct run *run, int rc)
 		run_end(run, "failed");
 		return;
 	}
-	history_published(run->vendor, run->generation, now.wall_ms);
+	if (!run->joining)
+		history_published(run->vendor, run->generation, now.wall_ms);
 	run_end(run, "done");
 }
 
@@ -71,10 +72,16 @@ void run_publish(struct run *run)
 		.published_ms = worker_now(run->sync->control)->wall_ms,
 		.whole = true,
 	};
-	int rc = publication_new(run->vendor->name, run->n, &run->publication);
+	int rc;
 
 	mail_init(&run->mail, on_mail);
-	if (rc == 0) {
+	rc = run->joining ? join_write(run, on_written)
+			  : publication_new(run->vendor->name, run->n, &run->publication);
+	if (rc == -ENOENT && run->joining) {
+		run_end(run, "unchanged");
+		return;
+	}
+	if (rc == 0 && !run->joining) {
 		add_members(run);
 		rc = publication_start(run->publication, proxy->generations, run->sync->reader,
 				       proxy->writer, &info, on_written, run);

@@ -32,6 +32,7 @@
 #include "proxy/proxy.h"
 #include "proxy/sync/pull.h"
 #include "proxy/upstream/fetch.h"
+#include "proxy/upstream/parent.h"
 
 #define TRIES	   3
 #define TURN_SPANS 64 /* pieces of a flight in a turn of the loop */
@@ -79,6 +80,7 @@ struct pull {
 	struct stored *found; /* what there is in the end */
 	uint32_t chunk;	      /* of it: the next to check */
 	EVP_MD_CTX *digest;
+	bool direct;	/* past the parents: one had what the index does not name */
 	bool for_plain; /* the check may end without asking the vendor */
 	struct pull_result result;
 	char *result_key;
@@ -287,9 +289,14 @@ static void mismatch(struct pull *p)
 		ask(p);
 		return;
 	}
-	STAT_INC(STAT_SYNC_MISMATCH);
 	if (came && writer_remove(p->worker->proxy->writer, &key, object->id, NULL, NULL) < 0)
 		STAT_INC(STAT_STORE_DROPPED);
+	if (!p->direct && parents_count(p->worker->proxy->parents)) {
+		p->direct = true; /* a parent may have had an old one */
+		look(p);
+		return;
+	}
+	STAT_INC(STAT_SYNC_MISMATCH);
 	finish(p, PULL_MISMATCH, 0);
 }
 
@@ -396,6 +403,7 @@ static int lead(struct pull *p, struct span key, const char *vary, struct flight
 		.vary = span_of(vary),
 		.generation = p->generation,
 		.rate = p->rate,
+		.direct = p->direct,
 		.sent = on_sent,
 		.ended = on_ended,
 		.arg = p,

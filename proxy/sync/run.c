@@ -3,7 +3,7 @@
  * A run: one vendor, from its indexes to a published generation.
  *
  *	run_begin --> INDEXES -- none changed --------------------------------> "unchanged"
- *	                 | one has
+ *	                 | one has, or a device asked for what the published generation lacks (join.c)
  *	                 v
  *	   +----------> READ (read.c): what they name; old and new together tell what took whose place
  *	   |             |
@@ -316,7 +316,8 @@ static int item_pull(struct run *run, struct item *item)
 static bool is_of_stage(const struct run *run, const struct item *item)
 {
 	if (run->stage == RUN_OBJECTS)
-		return !item->index && !(item->in_old && !item->in_new);
+		return !item->index && !(item->in_old && !item->in_new) &&
+		       !(run->joining && item->member);
 	return item->index && (run->stage == RUN_INDEXES || run->stage == RUN_RECHECK);
 }
 
@@ -361,7 +362,7 @@ static void indexes_over(struct run *run)
 					 ? "the vendor has none of the indexes any more"
 					 : "no device has asked for an index");
 		run_end(run, "unchanged");
-	} else if (!changed && is_published(run)) {
+	} else if (!changed && is_published(run) && !join_begin(run)) {
 		run_end(run, "unchanged");
 	} else {
 		run->stage = RUN_READ;
@@ -398,10 +399,10 @@ static void recheck_over(struct run *run)
 					run->vendor->name, *worker_now(run->sync->control));
 
 		run->generation = next > run->generation ? next : run->generation + 1;
-		run->mismatch = false;
+		run->mismatch = run->joining = false;
 		run->stage = RUN_READ;
 		reading_begin(run);
-	} else if (run->mismatch) {
+	} else if (run->mismatch && !run->joining) {
 		run_trouble(run, "objects are not what the index names");
 		run_end(run, "failed");
 	} else {
@@ -417,7 +418,7 @@ static void stage_over(struct run *run)
 		indexes_over(run);
 		break;
 	case RUN_OBJECTS:
-		if (any(run, false, PULL_FAILED)) {
+		if (!run->joining && any(run, false, PULL_FAILED)) {
 			run_end(run, "failed");
 			break;
 		}

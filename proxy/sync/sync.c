@@ -13,6 +13,8 @@
 
 #define TICK_MS	 250
 #define EVENT_MS 1000 /* between a run and one that a device's request begins */
+#define JOIN_MS                                                                                    \
+	5000 /* between a run and one for what its generation lacks; devices ask for many things at once */
 
 static const struct tarn_settings *settings_of(const struct sync *sync)
 {
@@ -137,9 +139,33 @@ static bool is_time(const struct sync *sync, const struct vendor *vendor)
 	       !schedule_is_quiet(settings_of(sync), now.wall_ms / 1000);
 }
 
+/* Devices ask for more than before: is it in what is published? */
+static void look_joins(struct sync *sync)
+{
+	struct demand_count count;
+	struct vendor *vendor;
+
+	demand_count(intake_demand(sync->control->proxy->intake), &count);
+	if (count.objects == sync->objects_seen)
+		return;
+	sync->objects_seen = count.objects;
+	LIST_FOREACH(vendor, &sync->vendors, link)
+	{
+		if (vendor->gone || vendor->due || !join_wanted(sync, vendor))
+			continue;
+		vendor->due = true;
+		vendor->due_at = worker_now(sync->control)->mono_ms + EVENT_MS;
+		if (vendor->ended && vendor->due_at < vendor->ended + JOIN_MS)
+			vendor->due_at = vendor->ended + JOIN_MS;
+		vendor->why = "a device asked for what the generation lacks";
+	}
+}
+
 static void look(struct sync *sync)
 {
 	struct vendor *vendor;
+
+	look_joins(sync);
 
 	LIST_FOREACH(vendor, &sync->vendors, link)
 	{

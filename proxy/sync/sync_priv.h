@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the rooms of fetching ahead share: sync.c (when), run.c (a run's stages), read.c (what the indexes say),
- * publish.c (its end; publication.h is what imports use, too), history.c (what is remembered), report.c and devices.c (what is told).
+ * join.c (what a generation lacks), publish.c (its end; publication.h is what imports use, too), history.c (what is remembered), report.c and devices.c (what is told).
  */
 #ifndef TARN_PROXY_SYNC_SYNC_PRIV_H
 #define TARN_PROXY_SYNC_SYNC_PRIV_H
@@ -32,6 +32,7 @@ struct item {
 	UT_hash_handle hh; /* by base: the key without query and variant */
 	char *key, *host;
 	size_t base_n;
+	bool member;	   /* of the generation that is published */
 	bool index, asked; /* asked: by a device; else it takes the place of something that was */
 	bool in_old, in_new;
 	bool done;
@@ -70,6 +71,7 @@ struct run {
 	uint64_t began;
 	unsigned round, pulls;
 	bool cancelled, mismatch, publishing;
+	bool joining; /* the indexes are those of the published generation: what it lacks joins it */
 	int published; /* what the writer said */
 	char trouble[160];
 	struct item **items;
@@ -108,7 +110,8 @@ struct sync {
 	struct event timer;
 	struct mail changed;
 	LIST_HEAD(, vendor) vendors;
-	struct run *run; /* one at a time */
+	uint32_t objects_seen; /* in demand, when it was last looked who lacks some */
+	struct run *run;       /* one at a time */
 	bool stopping;
 	json_t *history; /* newest last */
 	json_t *sent;
@@ -136,6 +139,14 @@ void run_read(struct run *run);
 
 /* ---- publish.c */
 void run_publish(struct run *run);
+
+/* ---- join.c */
+/* Has a device asked for an object that is not in the vendor's published generation? */
+bool join_wanted(struct sync *sync, const struct vendor *vendor);
+/* The indexes have not changed: true: objects are to join the generation, and the run is about these alone. */
+bool join_begin(struct run *run);
+/* To the writer, instead of a publication. As manifest_extend(); -ENOENT: none of them can join. */
+MUST_USE int join_write(struct run *run, writer_done_f *done);
 
 /* ---- history.c */
 void history_load(struct sync *sync);

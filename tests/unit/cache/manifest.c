@@ -58,6 +58,45 @@ static struct manifest_member member_of(const char *key, uint64_t id, uint64_t s
 	return (struct manifest_member){ span_of(key), id, (int64_t)size, false, changed };
 }
 
+static void more_joins_the_current_one(void **state)
+{
+	uint64_t a = body_put(&rig, "v g /a", 100, 1), b = body_put(&rig, "v g /b", 200, 2);
+	uint64_t c = body_put(&rig, "v g /c", 300, 3);
+	const struct manifest_member one[] = { member_of("v g /a", a, 100, false) };
+	const struct manifest_member more[] = { member_of("v g /b", b, 200, false),
+						member_of("v g /c", c, 300, false) };
+	struct publish what = publish_of(7, one, 1, NULL, 0), add = publish_of(7, more, 1, NULL, 0);
+	struct rig answer = { 0 };
+	struct manifest *m;
+
+	(void)state;
+	assert_int_equal(manifest_extend(rig.reader, rig.writer, &add, rig_done, &answer), -ESTALE);
+	assert_int_equal(publish(&what), 0);
+	for (size_t i = 0; i < 2; i++) {
+		add.members = more + i;
+		assert_int_equal(manifest_extend(rig.reader, rig.writer, &add, rig_done, &answer),
+				 0);
+		assert_int_equal(rig_commit(&rig), 0);
+	}
+	assert_int_equal(answer.rc, 0);
+	assert_int_equal(manifest_load(rig.reader, "v", MANIFEST_CURRENT, &m), 0);
+	assert_int_equal(manifest_info(m)->number, 7);
+	assert_int_equal(manifest_info(m)->published_ms, 1000);
+	assert_int_equal(manifest_info(m)->n, 3);
+	assert_int_equal(manifest_find(m, SPAN("v g /a"))->id, a);
+	assert_int_equal(manifest_find(m, SPAN("v g /c"))->id, c);
+	manifest_free(&m);
+	assert_int_equal(manifest_load(rig.reader, "v", MANIFEST_PREVIOUS, &m), -ENOENT);
+
+	/* The next one takes over from it as from any other, and it can't be added to any more. */
+	what.info.number = 8;
+	assert_int_equal(publish(&what), 0);
+	assert_int_equal(manifest_load(rig.reader, "v", MANIFEST_PREVIOUS, &m), 0);
+	assert_int_equal(manifest_info(m)->n, 3);
+	manifest_free(&m);
+	assert_int_equal(manifest_extend(rig.reader, rig.writer, &add, rig_done, &answer), -ESTALE);
+}
+
 static void nothing_is_published_at_first(void **state)
 {
 	struct manifest *m = NULL;
@@ -231,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_is_missing_refuses_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(previous_ones_are_dropped_by_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_manifest_may_have_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_joins_the_current_one, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

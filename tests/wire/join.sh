@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a device asks for of the published generation joins it, verified, without another number; what a parent has that is
+# not what the index names is asked of the vendor.
+#
+#	curl --> tarn-proxy :PORT [--> nginx, a cache that asks nobody for ten minutes: 127.0.0.9:PARENT] --> nginx: 127.0.0.9:ORIGIN
+#
+# timeout: 300
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+build=${BUILD:-$here/../../build}
+wire=$here/../tools/wire
+export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
+PATH=$PATH:/usr/sbin
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-join.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1)) parent=$((port + 2))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir -p "$dir/www/p"
+
+# generation N: one and two are as the index says, bad is not.
+generation() {
+	local name
+	for name in one two bad; do seq "$1" 20000 >"$dir/www/p/$name"; done
+	echo "$1" >>"$dir/www/p/two"
+	for name in one two bad; do
+		printf '%s %s /p/%s %s\n' "$(sha256sum "$dir/www/p/$name" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/$name")" "$name" "$name"
+	done >"$dir/index.new"
+	echo "no $1" >"$dir/www/p/bad"
+	mv "$dir/index.new" "$dir/www/p/index.lst"
+}
+generation 1
+cat >"$dir/nginx.conf" <<END
+daemon off;
+$([[ $(id -u) != 0 ]] || echo 'user root;')
+worker_processes 1;
+pid $dir/nginx.pid;
+error_log $dir/error.log;
+events { }
+http {
+	log_format brief '\$request_uri \$status';
+	access_log $dir/access.log brief;
+	client_body_temp_path $dir/n1; proxy_temp_path $dir/n2; fastcgi_temp_path $dir/n3;
+	uwsgi_temp_path $dir/n4; scgi_temp_path $dir/n5;
+	proxy_cache_path $dir/cache keys_zone=c:1m;
+	server { listen 127.0.0.9:$origin; root $dir/www; }
+	server {
+		listen 127.0.0.9:$parent;
+		access_log off;
+		location / { proxy_pass http://127.0.0.9:$origin; proxy_cache c; proxy_cache_valid 200 10m; }
+		location /p/index.lst { proxy_pass http://127.0.0.9:$origin; }
+	}
+}
+END
+nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.err" &
+nginx=$!
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/error.log"; exit 1; }
+
+start() {
+	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h "$@" &
+	proxy=$!
+	"$wire" ready "$dir" || exit 1
+}
+stop() {
+	kill "$proxy"
+	wait "$proxy" 2>/dev/null
+	proxy=
+}
+api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
+get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
+is_right() { cmp "$dir/body" "$dir/www/p/$1"; }
+published() { api sync | jq -r .profiles[0].generation; }
+# The members of what is published, as an export has them.
+members() {
+	rm -rf "$dir/out"
+	"$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k "$dir/none.sock" export "$dir/out" >/dev/null 2>"$dir/export.err"
+	find "$dir/out/acme" -type f -printf '%f\n' 2>/dev/null | sort | tr '\n' ' '
+}
+members_are() { [[ $(members) == "$1 " ]] || { members; cat "$dir/export.err"; false; }; }
+asked() { grep -c "^/p/$1" "$dir/access.log"; }
+runs() { api sync | jq '.history | length'; }
+is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
+sync_now() {
+	local before
+	before=$(runs)
+	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
+	wait_until 10 is_over "$before"
+}
+
+# ---- joining -----------------------------------------------------------------------------------------
+
+start
+check 'a device asks for the index' test "$(get index.lst)" == 200
+is_noted() { api devices | jq -e '.devices | length > 0' >/dev/null; }
+check '... which is noted' wait_until 10 is_noted
+sync_now
+number=$(published)
+check 'it alone is published' members_are index.lst
+check 'then for an object' test "$(get one)" == 200
+check '... and for one that is not what the index names' test "$(get bad)" == 200
+check 'the first joins what is published, by itself' wait_until 10 members_are 'index.lst one'
+check '... without another number' test "$(published)" == "$number"
+check '... and without being fetched again' test "$(asked one)" == 1
+check 'the second does not' members_are 'index.lst one'
+stop
+start
+check 'it is so after a restart' members_are 'index.lst one'
+
+# ---- a parent that has old objects -------------------------------------------------------------------
+
+stop
+rm -rf "$dir/store"
+start -o "parent.servers=http://127.0.0.9:$parent" -o parent.mode=reverse
+check 'through a parent' test "$(get index.lst)-$(get one)" == 200-200
+check '... which is noted' wait_until 10 is_noted
+sync_now
+check 'all of it is published' wait_until 10 members_are 'index.lst one'
+generation 2
+sync_now
+check 'what the parent has is not what the new index names: the vendor is asked' members_are 'index.lst one'
+check '... and the new generation is published' test "$(api sync | jq -r '.history[-1].result')" == 'done'
+check 'the device gets the new one' test "$(get one)" == 200
+check '... byte for byte' is_right one
+done_testing
