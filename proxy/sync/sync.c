@@ -151,7 +151,8 @@ static void look_joins(struct sync *sync)
 	sync->objects_seen = count.objects;
 	LIST_FOREACH(vendor, &sync->vendors, link)
 	{
-		if (vendor->gone || vendor->due || !join_wanted(sync, vendor))
+		/* A run that is tried again takes all with it. */
+		if (vendor->gone || vendor->due || vendor->failures || !join_wanted(sync, vendor))
 			continue;
 		vendor->due = true;
 		vendor->due_at = worker_now(sync->control)->mono_ms + EVENT_MS;
