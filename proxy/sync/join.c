@@ -9,45 +9,24 @@
 #include "firmware/base/log.h"
 #include "proxy/sync/sync_priv.h"
 
-/* The keys of a generation. */
+/* The keys of the generation that is published, and of the one before: what a new index dropped is not lacking. */
 struct known {
 	UT_hash_handle hh;
 };
 
 struct members {
-	struct manifest *manifest;
-	struct known *rows, *by_key;
+	struct manifest *manifests[2]; /* by enum manifest_which; the previous may be NULL */
+	struct known *rows[2], *by_key;
 };
 
 static void members_free(struct members *m)
 {
 	HASH_CLEAR(hh, m->by_key);
-	free(m->rows);
-	manifest_free(&m->manifest);
-}
-
-/* 0, or -ENOENT (nothing is published), -errno. */
-static int members_load(struct sync *sync, const char *profile, struct members *ret_members)
-{
-	struct members m = { 0 };
-	int rc = manifest_load(sync->reader, profile, MANIFEST_CURRENT, &m.manifest);
-	size_t n;
-
-	if (rc < 0)
-		return rc;
-	n = manifest_info(m.manifest)->n;
-	m.rows = calloc(n + 1, sizeof(*m.rows));
-	for (size_t i = 0; m.rows && i < n; i++) {
-		const struct manifest_member *member = manifest_at(m.manifest, i);
-
-		HASH_ADD_KEYPTR(hh, m.by_key, member->key.p, member->key.n, &m.rows[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		free(m->rows[i]);
+		if (m->manifests[i])
+			manifest_free(&m->manifests[i]);
 	}
-	if (!m.rows) {
-		manifest_free(&m.manifest);
-		return -ENOMEM;
-	}
-	*ret_members = m;
-	return 0;
 }
 
 static bool is_member(const struct members *m, struct span key)
@@ -56,6 +35,42 @@ static bool is_member(const struct members *m, struct span key)
 
 	HASH_FIND(hh, m->by_key, key.p, key.n, row);
 	return row != NULL;
+}
+
+static int members_add(struct sync *sync, const char *profile, enum manifest_which which,
+		       struct members *m)
+{
+	int rc = manifest_load(sync->reader, profile, which, &m->manifests[which]);
+	size_t n = rc == 0 ? manifest_info(m->manifests[which])->n : 0;
+
+	if (rc < 0)
+		return rc;
+	m->rows[which] = calloc(n + 1, sizeof(*m->rows[which]));
+	if (!m->rows[which])
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct span key = manifest_at(m->manifests[which], i)->key;
+
+		if (!is_member(m, key))
+			HASH_ADD_KEYPTR(hh, m->by_key, key.p, key.n, &m->rows[which][i]);
+	}
+	return 0;
+}
+
+/* 0, or -ENOENT (nothing is published), -errno. */
+static int members_load(struct sync *sync, const char *profile, struct members *ret_members)
+{
+	struct members m = { 0 };
+	int rc = members_add(sync, profile, MANIFEST_CURRENT, &m);
+
+	if (rc == 0)
+		rc = members_add(sync, profile, MANIFEST_PREVIOUS, &m);
+	if (rc < 0 && (rc != -ENOENT || !m.manifests[MANIFEST_CURRENT])) {
+		members_free(&m);
+		return rc;
+	}
+	*ret_members = m;
+	return 0;
 }
 
 static int see_object(void *arg, const struct demand_object *object)
@@ -92,7 +107,7 @@ bool join_begin(struct run *run)
 		run->joining |= !item->index && !item->member;
 	}
 	if (run->joining)
-		run->generation = manifest_info(members.manifest)->number;
+		run->generation = manifest_info(members.manifests[MANIFEST_CURRENT])->number;
 	members_free(&members);
 	return run->joining;
 }
