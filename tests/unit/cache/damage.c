@@ -15,34 +15,10 @@
 #include <sys/wait.h>
 
 #include "cache/store_priv.h"
-#include "tests/unit/cache/rig.h"
+#include "tests/unit/cache/each.h"
 
 /* A chunk of the default size. */
 #define BLOCK UINT64_C(262128)
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
-
-static struct store_stat stat_now(void)
-{
-	struct store_stat s;
-
-	store_stat(rig.store, &s);
-	return s;
-}
 
 static struct stored *lookup(const char *text)
 {

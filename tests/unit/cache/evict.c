@@ -8,34 +8,10 @@
 #include <cmocka.h>
 
 #include "cache/evict.h"
-#include "tests/unit/cache/rig.h"
+#include "tests/unit/cache/each.h"
 
 /* Four chunks of the default size. */
 #define MIB (UINT64_C(4) * 262128)
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
-
-static struct store_stat stat_now(void)
-{
-	struct store_stat s;
-
-	store_stat(rig.store, &s);
-	return s;
-}
 
 static void put(const char *prefix, unsigned i, uint64_t length)
 {

@@ -9,23 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "tests/unit/cache/rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
+#include "tests/unit/cache/each.h"
 
 static uint64_t doomed(void)
 {

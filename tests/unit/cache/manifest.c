@@ -7,25 +7,9 @@
 #include <cmocka.h>
 
 #include "cache/manifest.h"
-#include "tests/unit/cache/rig.h"
+#include "tests/unit/cache/each.h"
 
 #define BIG (2 * RIG_CHUNK + 7)
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
 
 static struct publish publish_of(uint64_t number, const struct manifest_member *members, size_t n,
 				 const struct publish_item *items, size_t items_n)

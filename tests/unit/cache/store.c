@@ -9,31 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "tests/unit/cache/rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
-
-static struct store_stat stat_now(void)
-{
-	struct store_stat s;
-
-	store_stat(rig.store, &s);
-	return s;
-}
+#include "tests/unit/cache/each.h"
 
 /* Inline, one chunk, full chunks only, several. */
 static const uint64_t sizes[] = {

@@ -7,35 +7,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "tests/unit/cache/rig.h"
+#include "tests/unit/cache/each.h"
 
 #include "firmware/base/stat.h"
 
 #define MOST 64
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_new(&rig, RIG_LIMIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_free(&rig);
-	return 0;
-}
-
-static struct store_stat stat_now(void)
-{
-	struct store_stat s;
-
-	store_stat(rig.store, &s);
-	return s;
-}
 
 static uint64_t put_marker(const char *key, const char *names)
 {
