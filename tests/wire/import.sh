@@ -13,6 +13,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
 build=${BUILD:-$here/../../build}
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-import.XXXXXX")
@@ -73,21 +75,12 @@ publish 1
 apt=yes
 apt_publish >"$dir/apt.log" 2>&1 || apt=
 
-cat >"$dir/nginx.conf" <<-END
-	pid $dir/nginx.pid;
-	error_log stderr;
-	events { worker_connections 64; }
-	http {
-		access_log $dir/requests;
-		client_body_temp_path $dir/nginx; proxy_temp_path $dir/nginx; fastcgi_temp_path $dir/nginx;
-		uwsgi_temp_path $dir/nginx; scgi_temp_path $dir/nginx;
-		server { listen 127.0.0.9:$origin; root $www/acme; }
-		server { listen 127.0.0.10:$origin; root $www/deb; }
-	}
+nginx_start "$dir" <<END
+	access_log $dir/requests;
+	server { listen 127.0.0.9:$origin; root $www/acme; }
+	server { listen 127.0.0.10:$origin; root $www/deb; }
 END
-mkdir "$dir/nginx"
-/usr/sbin/nginx -e stderr -p "$dir" -c "$dir/nginx.conf" -g 'daemon off; master_process off;' 2>"$dir/nginx.log" &
-pids[nginx]=$!
+pids[nginx]=$nginx
 
 # ---- the boxes ----------------------------------------------------------------------------------------------------
 

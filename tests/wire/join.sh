@@ -11,6 +11,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
 build=${BUILD:-$here/../../build}
 wire=$here/../tools/wire
 export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
@@ -41,18 +43,9 @@ generation() {
 	mv "$dir/index.new" "$dir/www/p/index.lst"
 }
 generation 1
-cat >"$dir/nginx.conf" <<END
-daemon off;
-$([[ $(id -u) != 0 ]] || echo 'user root;')
-worker_processes 1;
-pid $dir/nginx.pid;
-error_log $dir/error.log;
-events { }
-http {
+nginx_start "$dir" <<END
 	log_format brief '\$request_uri \$status';
 	access_log $dir/access.log brief;
-	client_body_temp_path $dir/n1; proxy_temp_path $dir/n2; fastcgi_temp_path $dir/n3;
-	uwsgi_temp_path $dir/n4; scgi_temp_path $dir/n5;
 	proxy_cache_path $dir/cache keys_zone=c:1m;
 	server { listen 127.0.0.9:$origin; root $dir/www; }
 	server {
@@ -61,11 +54,8 @@ http {
 		location / { proxy_pass http://127.0.0.9:$origin; proxy_cache c; proxy_cache_valid 200 10m; }
 		location /p/index.lst { proxy_pass http://127.0.0.9:$origin; }
 	}
-}
 END
-nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.err" &
-nginx=$!
-wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/error.log"; exit 1; }
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
 
 start() {
 	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h "$@" &

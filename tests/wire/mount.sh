@@ -12,6 +12,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
 build=${BUILD:-$here/../../build}
 wire=$here/../tools/wire
 export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1m
@@ -66,20 +68,11 @@ publish() { # a generation: four objects are new; sets `before`, the box's of no
 	touch -d '2026-01-02 03:04:05' "$www/bases/2.dat"
 }
 publish
-mkdir "$dir/nginx"
-cat >"$dir/nginx.conf" <<-END
-	pid $dir/nginx.pid;
-	error_log stderr;
-	events { worker_connections 64; }
-	http {
-		access_log off;
-		client_body_temp_path $dir/nginx; proxy_temp_path $dir/nginx; fastcgi_temp_path $dir/nginx;
-		uwsgi_temp_path $dir/nginx; scgi_temp_path $dir/nginx;
-		server { listen 127.0.0.9:$origin; root $www; }
-	}
+nginx_start "$dir" <<END
+	access_log off;
+	server { listen 127.0.0.9:$origin; root $www; }
 END
-/usr/sbin/nginx -e stderr -p "$dir" -c "$dir/nginx.conf" -g 'daemon off; master_process off;' 2>"$dir/nginx.log" &
-pids[nginx]=$!
+pids[nginx]=$nginx
 
 # ---- the box ----------------------------------------------------------------------------------------------------
 
