@@ -11,6 +11,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
 build=${BUILD:-$here/../../build}
 wire=$here/../tools/wire
 export BUILD=$build
@@ -42,18 +44,9 @@ mkdir -p "$dir"/{www,a,b,squid,ats}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=vendor \
 	-addext subjectAltName=IP:127.0.0.10 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
 head -c 300000 /dev/urandom >"$dir/www/content"
-cat >"$dir/nginx.conf" <<END
-daemon off;
-$([[ $(id -u) != 0 ]] || echo 'user root;')
-worker_processes 1;
-pid $dir/nginx.pid;
-error_log $dir/error.log;
-events { }
-http {
+nginx_start "$dir" <<END
 	log_format brief '\$scheme \$request_uri \$status';
 	access_log $dir/access.log brief;
-	client_body_temp_path $dir/n1; proxy_temp_path $dir/n2; fastcgi_temp_path $dir/n3;
-	uwsgi_temp_path $dir/n4; scgi_temp_path $dir/n5;
 	server {
 		listen 127.0.0.9:$origin;
 		listen 127.0.0.10:$tls ssl;
@@ -62,12 +55,11 @@ http {
 		root $dir/www;
 		add_header Cache-Control max-age=600;
 		location /no/ { return 403; }
+		location /slow/ { limit_rate 150k; try_files /content =404; }
 		location / { try_files /content =404; }
 	}
-}
 END
-nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.err" &
-pids[nginx]=$!
+pids[nginx]=$nginx
 
 # ---- the parents -------------------------------------------------------------------------------------
 
@@ -160,10 +152,22 @@ came() { grep -c "^[a-z]* $1 200\$" "$dir/access.log"; }
 came_is() { [[ $(came "$1") == "$2" ]]; }
 as_parent() { box a "$port_a" -o "parent.servers=$1" "${@:2}"; }
 
-wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/error.log"; exit 1; }
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
 
 # ---- Squid -------------------------------------------------------------------------------------------
 
+body_has() { [[ -e $dir/body && $(stat -c %s "$dir/body") -ge $1 ]]; }
+cut_in_the_middle() {
+	local device
+	rm -f "$dir/body"
+	get /acme/slow/middle >"$dir/status" &
+	device=$!
+	wait_until 10 body_has 30000
+	kill -KILL "${pids[squid]}"
+	wait "$device"
+	echo "status $(<"$dir/status"), $(stat -c %s "$dir/body") bytes"
+	[[ $(<"$dir/status") == 200 ]]
+}
 with_squid() {
 	squid_start
 	as_parent "http://127.0.0.1:$squid"
@@ -179,6 +183,11 @@ with_squid() {
 	check '... byte for byte' is_right
 	check '... by CONNECT, verified here' test "$(counter upstream.tls_handshakes)-$(counter parent.tunnels)" == 1-1
 
+	check 'it is killed in the middle of a body: the device gets all of it' cut_in_the_middle
+	check '... byte for byte' is_right
+	check '... the rest straight from the vendor' wait_until 5 grep -q '^http /slow/middle 206$' "$dir/access.log"
+	squid_start
+	check 'it is back' wait_until 5 state_is good
 	stop squid KILL
 	check 'it is killed, and the next request does not notice' test "$(get /acme/after)" == 200
 	check '... byte for byte' is_right
