@@ -197,7 +197,7 @@ in_ns box bash -c '
 		exec {fd}<>/dev/tcp/127.0.0.1/3128 || exit
 		printf "GET /test/small HTTP/1.1\r\nHost: x\r\n\r\n" >&$fd
 	done
-	sleep 60' &
+	exec tail -f /dev/null' &
 children+=($!)
 check '1000 idle connections' wait_until 20 eval 'stat_is conn.open 1000 && stat_over requests 999'
 anon=$(awk '/^RssAnon/ { print $2 }' "/proc/$proxy/status")

@@ -20,7 +20,7 @@ wait_until() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < deadline)) || return 1
-		sleep 0.4
+		read -rt 0.4 <> <(:) || :
 	done
 }
 
