@@ -39,8 +39,8 @@ struct flow {
 	char path[FLOW_PATH_MAX];
 	bool secure;	   /* inside TLS that ends here, or by https to the vendor */
 	const char *state; /* what it waits for; constant */
-	const char *
-		outcome; /* REQUEST: what becomes of it, once it is answered; SPLICE: why; else NULL; constant */
+	/* REQUEST: what becomes of it, once it is answered; SPLICE: why; else NULL; constant. */
+	const char *outcome;
 	unsigned status;   /* 0: none yet */
 	uint64_t bytes;	   /* to the device; of a FETCH: of the object, from the vendor */
 	uint64_t bytes_up; /* SPLICE: from the device */

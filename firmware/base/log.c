@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log. A line is made in a buffer on the caller's stack (as JSON in a second one) and leaves by one write(2), so
- * lines of different threads never mix and no lock is held. What a thread gathers (log_gather) is its own, too. The log reads the clock itself: a line tells
- * when it was written, not when its loop's turn began.
+ * lines of different threads never mix and no lock is held. What a thread gathers (log_gather) is its own, too. The log
+ * reads the clock itself: a line tells when it was made, not when its loop's turn began.
  *
  * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a
  * new window; then a few events more or fewer pass, and the suppressed count may be off by as many.

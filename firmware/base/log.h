@@ -88,8 +88,9 @@ void log_gather(void);
 void log_flush(void);
 
 /*
- * Shows what is logged, but for lines without a site, to one more: the event's name and the rest of its line. On any thread; it must not log. NULL: to
- * nobody any more, once those who are in it have come back (they may still be in it when this returns).
+ * Shows what is logged, but for lines without a site, to one more: the event's name and the rest of its line. On any
+ * thread; it must not log. NULL: to nobody any more, once those who are in it have come back (they may still be in it
+ * when this returns).
  */
 typedef void log_tap_f(enum log_level level, const char *event, const char *text);
 void log_tap_set(log_tap_f *tap);

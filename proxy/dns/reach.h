@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Can a vendor be reached, and through whose DNS? Reachable means: its reach host resolves (to an address that
- * can be true) and accepts a TCP connection; or a parent leads to it. When that fails through the system's resolvers, the profile's public ones
- * are used until the system's work again. Control loop only; readers on other threads see reach_path().
+ * Can a vendor be reached, and through whose DNS? Reachable means: its reach host resolves (to an address that can be
+ * true) and accepts a TCP connection; or a parent leads to it. When that fails through the system's resolvers, the
+ * profile's public ones are used until the system's work again. Control loop only; readers on other threads see
+ * reach_path().
  */
 #ifndef TARN_PROXY_DNS_REACH_H
 #define TARN_PROXY_DNS_REACH_H

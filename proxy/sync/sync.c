@@ -13,8 +13,8 @@
 
 #define TICK_MS	 250
 #define EVENT_MS 1000 /* between a run and one that a device's request begins */
-#define JOIN_MS                                                                                    \
-	5000 /* between a run and one for what its generation lacks; devices ask for many things at once */
+/* Between a run and one for what its generation lacks: devices ask for many things at once. */
+#define JOIN_MS 5000
 
 static const struct tarn_settings *settings_of(const struct sync *sync)
 {
@@ -167,7 +167,6 @@ static void look(struct sync *sync)
 	struct vendor *vendor;
 
 	look_joins(sync);
-
 	LIST_FOREACH(vendor, &sync->vendors, link)
 	{
 		if (vendor->gone)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rooms of fetching ahead share: sync.c (when), run.c (a run's stages), read.c (what the indexes say),
- * join.c (what a generation lacks), publish.c (its end; publication.h is what imports use, too), history.c (what is remembered), report.c and devices.c (what is told).
+ * What the rooms of fetching ahead share: sync.c (when), run.c (a run's stages), read.c (what the indexes say), join.c
+ * (what a generation lacks), publish.c (its end; publication.h is what imports use, too), history.c (what is
+ * remembered), report.c and devices.c (what is told).
  */
 #ifndef TARN_PROXY_SYNC_SYNC_PRIV_H
 #define TARN_PROXY_SYNC_SYNC_PRIV_H

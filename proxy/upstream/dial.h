@@ -30,8 +30,8 @@ struct dial_to {
 };
 
 /*
- * connect_timeout holds for the connection, once more for the tunnel and once more for the handshake. An address whose handshake fails is
- * rested. 0, -EINVAL, -ENOMEM.
+ * connect_timeout holds for the connection, once more for the tunnel and once more for the handshake. An address whose
+ * handshake fails is rested. 0, -EINVAL, -ENOMEM.
  */
 MUST_USE int dial(struct worker *worker, const struct dial_to *to, dial_f *f, void *arg,
 		  struct dial **ret_dial);

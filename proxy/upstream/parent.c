@@ -37,8 +37,8 @@ struct parents {
 	pthread_mutex_t lock;
 	atomic_uint n; /* 0 is the usual case, which needs no lock */
 	bool proxy, direct;
-	uint64_t
-		mutual_ms; /* it asks us in its checks, too: some of these without are the end of it */
+	/* One that has us for its parent asks us in its checks: so long without one is the end of it. */
+	uint64_t mutual_ms;
 	unsigned last_id;
 	char *vendors[32]; /* whose hosts are asked through them; none: all */
 	size_t vendors_n;

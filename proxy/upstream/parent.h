@@ -68,12 +68,13 @@ void parents_failed(struct parents *parents, unsigned id, const char *why, bool 
 void parents_good(struct parents *parents, unsigned id);
 
 /*
- * A request came with Via: if a parent of ours is among those it passed, that one has us for its parent. `ours` is our name.
+ * A request came with Via: if a parent of ours is among those it passed, that one has us for its parent. `ours` is our
+ * name.
  */
 void parents_heard(struct parents *parents, const struct http_head *request, const char *ours,
 		   uint64_t mono_ms);
 
-/* Is there a parent that is well, or has not been checked yet, for this vendor's http? */
+/* Is there a parent for this vendor's http that was checked, and is well? */
 bool parents_reach(struct parents *parents, const char *vendor, uint64_t mono_ms);
 
 /* ---- for parent_check.c, and what admin shows -------------------------------------------------------- */

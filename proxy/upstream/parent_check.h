@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Asks the parents themselves whether they are there, so that no request has to find out: at the start, every [parent]
- * check, and a second after it did not answer. Any answer in HTTP is a good one, but 508 (it leads back here) and 407 (it wants a
- * password, which we have not). Control loop only.
+ * check, and a second after it did not answer. Any answer in HTTP is a good one, but 508 (it leads back here) and 407
+ * (it wants a password, which we have not). Control loop only.
  */
 #ifndef TARN_PROXY_UPSTREAM_PARENT_CHECK_H
 #define TARN_PROXY_UPSTREAM_PARENT_CHECK_H

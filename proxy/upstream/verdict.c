@@ -241,7 +241,10 @@ static bool probe_due(struct verdicts *v, struct entry *entry, const struct verd
 
 /* ---- asking ---------------------------------------------------------------------------------------- */
 
-/* `ask` waits in the list if nothing is known; without `profile` nobody is asked, and nothing waits. False: it does not wait. */
+/*
+ * What is known. With a `profile` the vendor is asked if that is due; `ask`, if there is one, waits in the list while
+ * nothing is known and the vendor is being asked. True: it waits.
+ */
 static bool look(struct worker *worker, const struct profile *profile, const char *host,
 		 uint16_t port, struct verdict_ask *ask, struct verdict *ret_verdict)
 {
