@@ -180,8 +180,9 @@ static bool body_send(struct origin *o, const struct answer *a, uint64_t end)
 }
 
 /*
- * What nobody asked for comes with the end of the body, in one segment. When it comes later, the next request may be
- * out already, and nothing in HTTP/1.1 tells it from the answer to that (RFC 9112, 9.2).
+ * What nobody asked for comes with the end of the answer, in one segment; of an empty body that is the head's. When it
+ * comes later, the next request may be out already, and nothing in HTTP/1.1 tells it from the answer to that (RFC 9112,
+ * 9.2).
  */
 static void cork(int fd, int on)
 {
@@ -199,6 +200,9 @@ static bool answer_send(struct origin *o, struct answer *a)
 
 	if (dice_chance(&o->dice, 3) && !raw_send(o->wire.fd, "HTTP/1.1 103 Early\r\n\r\n", 22))
 		return false;
+	lies = body && a->frame != CLOSE && a->mood == LIAR && dice_chance(&o->dice, 50);
+	if (lies)
+		cork(o->wire.fd, 1);
 	if (!raw_send(o->wire.fd, head, (size_t)head_write(a, head, sizeof(head))))
 		return false;
 	if (!body)
@@ -217,9 +221,6 @@ static bool answer_send(struct origin *o, struct answer *a)
 		}
 		return false;
 	}
-	lies = a->frame != CLOSE && a->mood == LIAR && dice_chance(&o->dice, 50);
-	if (lies)
-		cork(o->wire.fd, 1);
 	if (!body_send(o, a, a->to))
 		return false;
 	if (a->frame == CHUNKED && !raw_send(o->wire.fd, "0\r\n\r\n", 5))
