@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tarnctl why: what would be done with a request, rule by rule. The running proxy says it (proxy/why.h
+ * tarnctl why: what would be done with a request, rule by rule. The running proxy says it (proxy/why/why.h
  * has the members of its answer); without one it is told from the configuration, which can't see the
  * store.
  *
@@ -15,7 +15,7 @@
 
 #include "firmware/base/tarn_conf.h"
 #include "firmware/ctl/ask.h"
-#include "proxy/why.h"
+#include "proxy/why/why.h"
 
 #define TARGET_MAX 61440 /* of the proxy's socket */
 

@@ -18,7 +18,7 @@
 #include "proxy/proxy.h"
 #include "proxy/tls/objection.h"
 #include "proxy/upstream/verdict.h"
-#include "proxy/why.h"
+#include "proxy/why/why.h"
 
 #define HTTPS_PORT 443
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /api/v1/why: proxy/why.h with what this process knows: its configuration, the store, generations,
+ * GET /api/v1/why: proxy/why/why.h with what this process knows: its configuration, the store, generations,
  * the vendors' reachability. Control loop only.
  */
 #ifndef TARN_PROXY_ADMIN_QUESTION_H

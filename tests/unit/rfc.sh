@@ -13,7 +13,7 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 
 programs=(cache/fresh proxy/http/cachectl proxy/http/cond proxy/http/etag proxy/http/range
 	proxy/policy_conditional proxy/policy_forward proxy/policy_freshness proxy/policy_key
-	proxy/policy_reuse proxy/policy_storing proxy/policy_validation proxy/why)
+	proxy/policy_reuse proxy/policy_storing proxy/policy_validation proxy/why/why)
 
 # rows: "SECTION<tab>SENTENCE<tab>PROGRAM<tab>RESULT" of all that the programs say.
 rows() {

@@ -6,8 +6,8 @@
  * tarn-proxy answers GET /api/v1/why with it; tarnctl makes it itself where no proxy runs, from the
  * configuration alone.
  */
-#ifndef TARN_PROXY_WHY_H
-#define TARN_PROXY_WHY_H
+#ifndef TARN_PROXY_WHY_WHY_H
+#define TARN_PROXY_WHY_WHY_H
 
 #include <jansson.h>
 

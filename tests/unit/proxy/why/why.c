@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
-#include "proxy/why.h"
+#include "proxy/why/why.h"
 #include "tests/unit/proxy/policy_table.h"
 
 static struct profiles *profiles;
