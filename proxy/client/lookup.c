@@ -200,6 +200,15 @@ static int look_learnt(struct request *req)
 	return request_see(req, &key) ? -EINPROGRESS : -ENOENT;
 }
 
+/* There is no marker (any more): there is one response for all. */
+static void forget_variant(struct request *req)
+{
+	free(req->vary);
+	free(req->variant);
+	req->vary = req->variant = NULL;
+	req->variant_n = 0;
+}
+
 static int look(struct request *req, bool and_flights, struct stored **ret_stored,
 		bool *ret_variants)
 {
@@ -216,6 +225,8 @@ static int look(struct request *req, bool and_flights, struct stored **ret_store
 		return look_learnt(req);
 	}
 	rc = store_lookup(worker_of(req)->reader, &key, &stored);
+	if ((rc < 0 || stored_object(stored)->kind != OBJECT_VARY) && !req->learnt)
+		forget_variant(req);
 	if (rc < 0)
 		return rc;
 	if (stored_object(stored)->kind == OBJECT_VARY) {

@@ -165,6 +165,11 @@ static void renew(struct request *req, const struct http_head *response)
 	const struct object *old = stored_object(req->stored);
 	struct object object;
 
+	/* Other requests would find it than it is for. */
+	if (!policy_vary_within(response, span_of(req->vary))) {
+		outdated_begin(req, old);
+		return;
+	}
 	if (!policy_head_response(req->policy.class, old, response, &times, &env, client->scratch,
 				  sizeof(client->scratch), &object, NULL))
 		return;

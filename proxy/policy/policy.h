@@ -110,6 +110,12 @@ MUST_USE int policy_vary_join(struct span a, struct span b, char *buf, size_t si
 			      struct span *ret_names);
 
 /*
+ * Are the selecting fields that this response names, if it names any, among `names`? If not, what it updates is for other
+ * requests than those that find it under a key of `names`.
+ */
+bool policy_vary_within(const struct http_head *resp, struct span names);
+
+/*
  * The variant's key: adds the request's values of these fields to *key, which borrows buf
  * (CACHE_KEY_TEXT_MAX). Values are normalised as far as their meaning stays the same. 0 or -ENOSPC.
  */

@@ -111,6 +111,18 @@ int policy_vary_join(struct span a, struct span b, char *buf, size_t size, struc
 	return rc < 0 ? rc : names_write(&set, buf, size, ret_names);
 }
 
+bool policy_vary_within(const struct http_head *resp, struct span names)
+{
+	char own_buf[POLICY_VARY_MAX], all_buf[2 * POLICY_VARY_MAX];
+	struct span own, all;
+
+	if (!http_has(resp, HTTP_FIELD_VARY))
+		return true;
+	return policy_vary(resp, own_buf, sizeof(own_buf), &own) == 0 &&
+	       policy_vary_join(own, names, all_buf, sizeof(all_buf), &all) == 0 &&
+	       span_eq(all, names);
+}
+
 /* ---- values ------------------------------------------------------------------------------------ */
 
 /* A value under construction; `overflow` once it does not fit. */

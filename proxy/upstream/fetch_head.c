@@ -141,7 +141,10 @@ static void put_marker(struct fetch *f, struct span names)
 		STAT_INC(STAT_STORE_DROPPED);
 }
 
-/* The key under which the response goes: of its variant, if it has a Vary. */
+/*
+ * The key under which the response goes: of its variant, if it or others of its URI have a Vary. One that lacks it where
+ * others have it is taken as a variant as well: an origin that forgets it now and then does no harm (RFC 9111 4.1).
+ */
 static int choose_key(struct fetch *f, const struct policy_stored *stored, struct object *object)
 {
 	struct cache_key key;
@@ -153,7 +156,7 @@ static int choose_key(struct fetch *f, const struct policy_stored *stored, struc
 	memcpy(scratch.key, f->key.p, f->key.n);
 	key = key_of(span_make(scratch.key, f->key.n));
 	object->key = key.text;
-	if (!stored->vary.n)
+	if (!stored->vary.n && !f->vary.n)
 		return 0;
 	rc = policy_vary_join(stored->vary, f->vary, scratch.vary, sizeof(scratch.vary), &names);
 	if (rc == 0)
@@ -385,7 +388,8 @@ static void part_head(struct fetch *f, struct policy_stored *stored)
 			unasked_part_head(f);
 		return;
 	}
-	if (choose_key(f, stored, &stored->object) < 0) {
+	if (choose_key(f, stored, &stored->object) < 0 ||
+	    (f->stored && !span_eq(stored->object.key, f->stored->key))) {
 		ask_whole(f);
 		return;
 	}
@@ -478,6 +482,10 @@ static bool validated(struct fetch *f, const struct policy_times *times,
 
 	if (!f->stored)
 		return false;
+	if (f->response->status == 304 && !policy_vary_within(f->response, f->vary)) {
+		ask_whole(f); /* valid, but not for all that would find it where it is */
+		return true;
+	}
 	if (policy_validated(&f->policy, f->stored, f->response, times, env, scratch.fields,
 			     sizeof(scratch.fields), &outcome, &object, NULL) < 0) {
 		fetch_bad_response(f, "head_too_large");

@@ -179,6 +179,32 @@ static void names_run(void **state)
 	expect_text(&got, row->expect);
 }
 
+struct within {
+	const char *sentence;
+	const char *resp, *names;
+	bool within;
+};
+
+static const struct within within_rows[] = {
+	{ "RFC 9111 4.1: an update without Vary leaves the selecting fields", "", "x", true },
+	{ "RFC 9111 4.1: ... also where there are none", "", "", true },
+	{ "RFC 9111 4.1: an update that names the same fields", "Vary: X\n", "x", true },
+	{ "RFC 9111 4.1: an update that names fewer", "Vary: X\n", "accept,x", true },
+	{ "RFC 9111 4.1: an update that names another is for other requests", "Vary: X, Y\n", "x",
+	  false },
+	{ "RFC 9111 4.1: ... also where there were none", "Vary: X\n", "", false },
+	{ "RFC 9111 4.1: an update with an asterisk matches nothing", "Vary: *\n", "x", false },
+};
+
+static void within_run(void **state)
+{
+	static struct message m;
+	const struct within *row = *state;
+
+	assert_int_equal(policy_vary_within(make_response(&m, 304, row->resp), span_of(row->names)),
+			 row->within);
+}
+
 struct varies {
 	const char *sentence;
 	const char *names;
@@ -363,6 +389,7 @@ int main(void)
 		all.tests[all.n++] = others[i];
 	TABLE(&all, key_rows, key_run);
 	TABLE(&all, name_rows, names_run);
+	TABLE(&all, within_rows, within_run);
 	TABLE(&all, vary_rows, vary_run);
 	rc = tables_run("policy_key", &all);
 	profiles_unref(&profiles);
