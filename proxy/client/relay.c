@@ -170,7 +170,7 @@ static void renew(struct request *req, const struct http_head *response)
 		outdated_begin(req, old);
 		return;
 	}
-	if (!policy_head_response(req->policy.class, old, response, &times, &env, client->scratch,
+	if (!policy_head_response(&req->policy, old, response, &times, &env, client->scratch,
 				  sizeof(client->scratch), &object, NULL))
 		return;
 	object.id = old->id;

@@ -269,9 +269,9 @@ bool policy_post_response(const struct policy_req *req, const struct http_head *
 enum policy_outcome {
 	POLICY_OUTCOME_UPDATED, /* confirmed: *ret_object is the new record of the same body */
 	POLICY_OUTCOME_NEW,	/* something else came: policy_response() */
-	POLICY_OUTCOME_AGAIN,	/* a 304 that is not for this object: ask without conditions */
-	POLICY_OUTCOME_STALE,	/* failed: serve the stored response as it is */
-	POLICY_OUTCOME_ERROR,	/* failed: pass the error on, 502 or 504 if there is no response */
+	POLICY_OUTCOME_AGAIN, /* a 304 that is not for this object, or forbids keeping it: ask without conditions */
+	POLICY_OUTCOME_STALE, /* failed: serve the stored response as it is */
+	POLICY_OUTCOME_ERROR, /* failed: pass the error on, 502 or 504 if there is no response */
 };
 
 /*
@@ -297,7 +297,7 @@ MUST_USE int policy_combined(const struct policy_req *req, const struct object *
  * A response to HEAD, with what is stored for its GET: true if the stored record changes to
  * *ret_object (renewed, or from now on stale). Borrows as above; -EMSGSIZE counts as false.
  */
-bool policy_head_response(const struct profile_class *class, const struct object *stored,
+bool policy_head_response(const struct policy_req *req, const struct object *stored,
 			  const struct http_head *resp, const struct policy_times *times,
 			  const struct policy_env *env, char *buf, size_t cap,
 			  struct object *ret_object, struct policy_trace *trace);

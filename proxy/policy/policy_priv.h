@@ -19,6 +19,12 @@ static inline bool last_modified_is_strong(int64_t last_modified, int64_t date)
 bool status_is_heuristic(unsigned status);
 
 /*
+ * What directives and Authorization say against storing this response, or one that it updates (RFC 9111 3, 3.5, 5.2.2);
+ * WHY_NONE: nothing.
+ */
+enum policy_reason response_forbids(const struct policy_req *req, const struct http_head *resp);
+
+/*
  * The first line of a stored block "Name: value\r\n"..., taken off its front: false at the end.
  */
 bool block_next(struct span *block, struct span *ret_name, struct span *ret_value);

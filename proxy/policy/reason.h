@@ -71,6 +71,7 @@
 	/* validation */ \
 	X(VALIDATED, "validated", "RFC 9111 4.3.4", "the origin confirmed what is stored (304)") \
 	X(REPLACED, "replaced", "RFC 9111 4.3.3", "the origin sent a full response instead of what is stored") \
+	X(VALIDATED_FORBIDDEN, "validated-forbidden", "RFC 9111 3.2", "the 304 says that what is stored may not be: asked again without condition, for the one who asked") \
 	X(VALIDATED_OTHER, "validated-other", "RFC 9111 4.3.4", "the 304 is for another validator: asked again without condition") \
 	X(ERROR_STALE, "stale-if-error", "RFC 5861 4", "the origin failed, and what is stored may be used in its place") \
 	X(ERROR_FORWARDED, "error", "RFC 9111 4.3.3", "the origin failed, and what is stored may not be used") \

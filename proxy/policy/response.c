@@ -128,6 +128,15 @@ static enum policy_reason ask(const struct question *q)
 	return why;
 }
 
+enum policy_reason response_forbids(const struct policy_req *req, const struct http_head *resp)
+{
+	struct cachectl cc = cachectl_of_response(resp);
+	struct question q = { req, resp, &cc, NULL };
+	enum policy_reason why = ask_directives(&q);
+
+	return why == WHY_NONE ? ask_authorization(&q) : why;
+}
+
 /* ---- questions about the record that would be --------------------------------------------------- */
 
 static bool is_guess(enum policy_reason source)

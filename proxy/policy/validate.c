@@ -5,6 +5,7 @@
  *
  *	304, ours ---------------------> UPDATED  stored fields, overwritten by the 304's
  *	304 of another validator ------> AGAIN
+ *	304 that forbids storing ------> AGAIN    what comes instead is for the one who asked
  *	500, 502, 503, 504, no answer -> STALE if that may be, else ERROR
  *	anything else -----------------> NEW
  *
@@ -101,8 +102,8 @@ static int merged_write(const struct object *stored, const struct http_head *res
 	return rc;
 }
 
-/* The new record of the same body. */
-static int merge(const struct profile_class *class, const struct object *stored,
+/* The new record of the same body. -EACCES: it may not be stored any more. */
+static int merge(const struct policy_req *req, const struct object *stored,
 		 const struct http_head *resp, const struct policy_times *times,
 		 const struct policy_env *env, char *buf, size_t cap, struct object *ret_object,
 		 struct policy_trace *trace)
@@ -115,7 +116,10 @@ static int merge(const struct profile_class *class, const struct object *stored,
 
 	if (rc < 0 || http_response_parse(&head, buf, n) < 0)
 		return -EMSGSIZE;
-	rc = record_build(&head, class, times, env, RECORD_STORED, buf + n, cap - n, &s, trace);
+	if (response_forbids(req, &head) != WHY_NONE)
+		return -EACCES;
+	rc = record_build(&head, req->class, times, env, RECORD_STORED, buf + n, cap - n, &s,
+			  trace);
 	if (rc < 0)
 		return rc;
 	o = *stored;
@@ -141,7 +145,7 @@ int policy_combined(const struct policy_req *req, const struct object *stored,
 		    const struct http_head *resp, const struct policy_times *times,
 		    const struct policy_env *env, char *buf, size_t cap, struct object *ret_object)
 {
-	return merge(req->class, stored, resp, times, env, buf, cap, ret_object, NULL);
+	return merge(req, stored, resp, times, env, buf, cap, ret_object, NULL);
 }
 
 /* ---- outcomes ------------------------------------------------------------------------------------ */
@@ -175,6 +179,7 @@ int policy_validated(const struct policy_req *req, const struct object *stored,
 		     struct policy_trace *trace)
 {
 	struct validators have, got;
+	int rc;
 
 	if (is_failure(resp)) {
 		*ret_outcome = failed(req, stored, env, trace);
@@ -192,9 +197,12 @@ int policy_validated(const struct policy_req *req, const struct object *stored,
 		*ret_outcome = POLICY_OUTCOME_AGAIN;
 		return 0;
 	}
-	policy_trace_add(trace, WHY_VALIDATED);
-	*ret_outcome = POLICY_OUTCOME_UPDATED;
-	return merge(req->class, stored, resp, times, env, buf, cap, ret_object, trace);
+	rc = merge(req, stored, resp, times, env, buf, cap, ret_object, trace);
+	if (rc < 0 && rc != -EACCES)
+		return rc;
+	policy_trace_add(trace, rc < 0 ? WHY_VALIDATED_FORBIDDEN : WHY_VALIDATED);
+	*ret_outcome = rc < 0 ? POLICY_OUTCOME_AGAIN : POLICY_OUTCOME_UPDATED;
+	return 0;
 }
 
 /* ---- HEAD (4.3.5) -------------------------------------------------------------------------------- */
@@ -215,17 +223,21 @@ static bool head_agrees(const struct object *stored, const struct http_head *res
 			   n == (uint64_t)stored->length);
 }
 
-bool policy_head_response(const struct profile_class *class, const struct object *stored,
+bool policy_head_response(const struct policy_req *req, const struct object *stored,
 			  const struct http_head *resp, const struct policy_times *times,
 			  const struct policy_env *env, char *buf, size_t cap,
 			  struct object *ret_object, struct policy_trace *trace)
 {
+	int rc = -EACCES;
+
 	if (resp->status != 200 || stored->status != 200)
 		return false;
-	if (head_agrees(stored, resp, times->received)) {
+	if (head_agrees(stored, resp, times->received))
+		rc = merge(req, stored, resp, times, env, buf, cap, ret_object, trace);
+	if (rc == 0)
 		policy_trace_add(trace, WHY_HEAD_UPDATED);
-		return merge(class, stored, resp, times, env, buf, cap, ret_object, trace) == 0;
-	}
+	if (rc != -EACCES)
+		return rc == 0;
 	policy_trace_add(trace, WHY_HEAD_DIFFERS);
 	*ret_object = *stored;
 	ret_object->lifetime = 0;

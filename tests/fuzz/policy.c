@@ -142,8 +142,8 @@ static void try_validated(const struct policy_req *req, const struct object *o,
 			     NULL) == 0 &&
 	    outcome == POLICY_OUTCOME_UPDATED)
 		check_record(&updated);
-	if (policy_head_response(req->class, o, resp, &times, &env, buf[1], sizeof(buf[1]),
-				 &updated, NULL))
+	if (policy_head_response(req, o, resp, &times, &env, buf[1], sizeof(buf[1]), &updated,
+				 NULL))
 		check_record(&updated);
 }
 

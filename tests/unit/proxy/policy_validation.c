@@ -25,6 +25,19 @@ static const struct profile_class keep_class = { PROFILE_OBJECT, -1, -1, -1, 500
 static const struct profile_class never_class = { PROFILE_OBJECT, -1, -1, -1, 0 };
 
 static const struct validation select_rows[] = {
+	/* what may not be kept is not updated */
+	{ "RFC 9111 5.2.2.5: no-store in a 304 forbids keeping what is stored", TAGGED, 304,
+	  "ETag: \"a\"\nCache-Control: no-store, max-age=60\n", "again" },
+	{ "RFC 9111 5.2.2.7: private in a 304 does, too", TAGGED, 304,
+	  "ETag: \"a\"\nCache-Control: private, max-age=60\n", "again" },
+	{ "RFC 9111 5.2.2.7: private with field names in a 304 does not", TAGGED, 304,
+	  "ETag: \"a\"\nCache-Control: private=\"x\", max-age=60\n", "updated" },
+	{ "RFC 9111 3.5: a 304 to an authorized request that takes public away",
+	  "Cache-Control: public, max-age=60\nETag: \"a\"\n", 304,
+	  "ETag: \"a\"\nCache-Control: max-age=60\n", "again", "Authorization: Basic eDp5\n" },
+	{ "RFC 9111 3.5: ... and one that leaves it",
+	  "Cache-Control: public, max-age=60\nETag: \"a\"\n", 304, "ETag: \"a\"\n", "updated",
+	  "Authorization: Basic eDp5\n" },
 	/* 4.3.4: which */
 	{ "RFC 9111 4.3.4: the same strong tag confirms", TAGGED, 304, "ETag: \"a\"\n", "updated" },
 	{ "RFC 9111 4.3.4: another strong tag does not", TAGGED, 304, "ETag: \"b\"\n", "again" },
@@ -272,6 +285,10 @@ static const struct validation head_rows[] = {
 	  STALE "Content-Length: 50\n", 200, "Content-Length: 50\n", "changed|lifetime=60 " },
 	{ "RFC 9111 4.3.5: a HEAD response with a tag that is not stored disagrees", DATED, 200,
 	  "ETag: \"a\"\n", "changed|lifetime=0 " },
+	{ "RFC 9111 5.2.2.5: no-store in a HEAD response makes it stale", TAGGED, 200,
+	  "ETag: \"a\"\nCache-Control: no-store, max-age=60\n", "changed|lifetime=0 " },
+	{ "RFC 9111 5.2.2.7: private in a HEAD response, too", TAGGED, 200,
+	  "ETag: \"a\"\nCache-Control: private, max-age=60\n", "changed|lifetime=0 " },
 	{ "RFC 9111 4.3.5: other statuses than 200 say nothing", TAGGED, 404, "", "same" },
 	{ "RFC 9111 4.3.5: an error says nothing", TAGGED, 503, "", "same" },
 	{ "RFC 9111 4.3.5: 304 to a device's own condition says nothing", TAGGED, 304,
@@ -289,7 +306,7 @@ static void head_run(void **state)
 
 	exchange_run(&x, NULL, NULL, NULL, 200, row->resp);
 	assert_true(x.stored.store);
-	if (policy_head_response(&plain_class, &x.stored.object,
+	if (policy_head_response(&x.policy, &x.stored.object,
 				 make_response(&answer, row->status, row->answer), &times, &env,
 				 buf, sizeof(buf), &changed, NULL)) {
 		say(&got, "changed ");
