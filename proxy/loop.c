@@ -258,9 +258,12 @@ static int worker_init(struct worker *worker, unsigned index, struct proxy *prox
 		return -errno;
 	config = event_config_new();
 	if (config) {
-		/* No locks: a base is one thread's alone. Precise: the heartbeat must not drift. */
+		/*
+		 * No locks: a base is one thread's alone. And not EVENT_BASE_FLAG_PRECISE_TIMER: it sets a timer of
+		 * the kernel in each turn of the loop, which is one system call more a turn. So timers keep
+		 * to the kernel's tick (4 ms at 250 Hz), and by the exact clock may come that much early.
+		 */
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 		worker->base = event_base_new_with_config(config);
 		event_config_free(config);
 	}

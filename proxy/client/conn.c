@@ -234,7 +234,6 @@ static void await_until(struct conn *conn, uint64_t *due, int64_t limit_ms)
 	if (!*due)
 		*due = now + (uint64_t)limit_ms;
 	left = *due > now ? *due - now : 1;
-	conn_unwatch_read(conn);
 	CHECK_OK(event_add(&conn->read_event,
 			   &(struct timeval){ .tv_sec = (time_t)(left / 1000),
 					      .tv_usec = (suseconds_t)(left % 1000 * 1000) }));
@@ -259,7 +258,6 @@ static void await_first(struct conn *conn)
 {
 	unsigned wait = (unsigned)conn->worker->config->settings.proxy.sniff_wait;
 
-	conn_unwatch_read(conn);
 	CHECK_OK(event_add(&conn->read_event, worker_timeout(conn->worker, wait)));
 	conn->reading = true;
 }
@@ -475,9 +473,11 @@ int conn_start(struct worker *worker, const struct conn_from *from)
 	TAILQ_INSERT_TAIL(&worker->client->conns, conn, link);
 	STAT_INC(STAT_CONN_OPEN);
 	worker_hold(worker);
+	conn->scan = HEAD_SCAN_REQUEST;
 	conn->sniffed = conn->mode == CONN_PROXY;
-	conn_rest(conn);
-	if (!conn->sniffed)
+	if (conn->sniffed)
+		conn_watch_read(conn);
+	else
 		await_first(conn);
 	return 0;
 }
