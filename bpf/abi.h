@@ -19,6 +19,7 @@
 #define TARN_PORTS_MAX	 32    /* network ports with a program of ours */
 #define TARN_DNS_BYTES	 1472  /* of a DNS answer are read */
 #define TARN_DNS_RECORDS 64    /* of a DNS answer are read */
+#define TARN_SCOPE_MAX	 4096  /* subnets, and as many MAC addresses and VLANs */
 #define TARN_SEEN_BYTES	 65536 /* ring buffer of addresses learned from DNS */
 
 struct tarn_addr {
@@ -80,6 +81,23 @@ struct tarn_name_key {
 #define TARN_NAME_VENDOR 1u /* value: addresses of this name go into the vendor set */
 #define TARN_NAME_NEVER	 2u /* value: never, although a shorter suffix says so */
 
+/* Whom it is about: subnets in one map, how frames look in another. The rule between them: firmware/base/scope.h. */
+struct tarn_scope_net {
+	__u32 bits;  /* that count, of what follows: 8 for the family, then those of the subnet */
+	__u8 family; /* 4 or 6: ::/0 is not everything of IPv4 */
+	__u8 addr[16];
+	__u8 zero[3];
+};
+
+#define TARN_SCOPE_MAC 0xffff /* in place of a VLAN: the key is a MAC address */
+struct tarn_scope_link {
+	__u8 mac[6];
+	__u16 vlan; /* host order, 0: no tag; then mac is zero */
+};
+
+#define TARN_SCOPE_TAKE	    1u /* value: intercepted */
+#define TARN_SCOPE_STRAIGHT 2u /* value: never */
+
 /* Ring buffer record: an address that went into the vendor set. */
 struct tarn_seen {
 	struct tarn_addr addr;
@@ -96,7 +114,9 @@ struct tarn_query_key {
 
 #define TARN_CFG_QUIC_DROP  1u /* drop UDP/443 to vendor addresses while interception is live */
 #define TARN_CFG_DNS_ANY    2u /* take DNS answers without having seen the query (routed with NAT) */
-#define TARN_CFG_PRIVATE_OK 4u /* private addresses may be a vendor's */
+#define TARN_CFG_PRIVATE_OK 4u	/* private addresses may be a vendor's */
+#define TARN_CFG_SCOPE	    8u	/* the scope maps hold something: look there first */
+#define TARN_CFG_LISTED	    16u /* who stands in no scope map goes straight */
 
 /* The one entry of map `config`. Only the keeper writes it. */
 struct tarn_config {
@@ -150,7 +170,8 @@ struct tarn_heard {
 	X(DNS_ADDRESS, "addresses put into the vendor set from DNS")                               \
 	X(DNS_REFUSED, "addresses in DNS answers refused (not a public unicast address)")          \
 	X(DNS_RING_FULL, "learned addresses not told to user space: ring buffer full")             \
-	X(SELFTEST, "packets of the selftest steered")
+	X(SELFTEST, "packets of the selftest steered")                                             \
+	X(PASS_SCOPE, "new vendor connections passed: the device goes straight ([scope])")
 
 enum tarn_stat {
 #define X(name, text) TARN_STAT_##name,
@@ -164,6 +185,8 @@ _Static_assert(sizeof(struct tarn_flow) == 32, "tarn_flow");
 _Static_assert(sizeof(struct tarn_bypass) == 16, "tarn_bypass");
 _Static_assert(sizeof(struct tarn_vendor) == 16, "tarn_vendor");
 _Static_assert(sizeof(struct tarn_name_key) == 132, "tarn_name_key");
+_Static_assert(sizeof(struct tarn_scope_net) == 24, "tarn_scope_net");
+_Static_assert(sizeof(struct tarn_scope_link) == 8, "tarn_scope_link");
 _Static_assert(sizeof(struct tarn_seen) == 24, "tarn_seen");
 _Static_assert(sizeof(struct tarn_query_key) == 36, "tarn_query_key");
 _Static_assert(sizeof(struct tarn_config) == 24, "tarn_config");

@@ -21,6 +21,7 @@
 #define ICMP4_UNREACHABLE 3
 #define ICMP4_EXCEEDED	  11
 #define ICMP4_PARAMETER	  12
+#define VLAN_ID_MASK	  0xfff
 #define ICMP6_ERRORS_END  128 /* types below are errors (RFC 4443, 2.1) */
 
 /* The VLAN tag nearest to the MACs is in skb metadata when tc sees the frame, on ingress of every

@@ -21,6 +21,8 @@
  * carry the vendor's address as destination. They are given to our stack, which owns the flow; the
  * vendor never saw it. Errors from the WAN side can't be about such a flow: its packets never went there.
  *
+ * Whom it is about ([scope]) is asked last, of the SYN alone: a connection keeps its way when that changes.
+ *
  * Not steered, by design: fragments, IPv4 options, IPv6 extension headers, two VLAN tags, PPPoE.
  */
 #include "bpf/parse.h"
@@ -79,6 +81,23 @@ struct {
 	__type(key, struct tarn_flow_key);
 	__type(value, struct tarn_bypass);
 } bypass SEC(".maps");
+
+/* User space fills both (firmware/steer/scope.c); TARN_SCOPE_* are the values. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TARN_SCOPE_MAX);
+	__type(key, struct tarn_scope_net);
+	__type(value, __u32);
+} scope_nets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TARN_SCOPE_MAX);
+	__type(key, struct tarn_scope_link);
+	__type(value, __u32);
+} scope_links SEC(".maps");
 
 /* Which worker serves this device's connection: lan_in asks before steering, lookup when assigning. */
 static __always_inline __u32 worker_pick(const struct tarn_addr *client, __be16 port, __u32 workers)
@@ -154,6 +173,44 @@ static __always_inline bool frame_is_selftest(const struct packet *p)
 	return (void *)(eth + 1) <= p->end && mac_is_selftest(eth->h_dest);
 }
 
+/* TARN_SCOPE_*; 0: nothing names this device. The most precise entry decides: MAC, subnet, VLAN. */
+static __always_inline __u32 scope_word(struct __sk_buff *skb, const struct packet *p,
+					const struct tarn_addr *client)
+{
+	struct tarn_scope_net net = { .bits = 8 + 128, .family = p->v6 ? 6 : 4 };
+	struct tarn_scope_link link = { .vlan = TARN_SCOPE_MAC };
+	const struct ethhdr *eth = p->data;
+	const __u32 *word;
+
+	if ((void *)(eth + 1) > p->end)
+		return TARN_SCOPE_STRAIGHT;
+	__builtin_memcpy(link.mac, eth->h_source, ETH_ALEN);
+	word = bpf_map_lookup_elem(&scope_links, &link);
+	if (word)
+		return *word;
+	__builtin_memcpy(net.addr, client, sizeof(net.addr));
+	word = bpf_map_lookup_elem(&scope_nets, &net);
+	if (word)
+		return *word;
+	__builtin_memset(link.mac, 0, ETH_ALEN);
+	link.vlan = skb->vlan_present ? skb->vlan_tci & VLAN_ID_MASK : 0;
+	word = bpf_map_lookup_elem(&scope_links, &link);
+	return word ? *word : 0;
+}
+
+/* Does the device go straight, whatever else is well? */
+static __always_inline bool outside_scope(struct __sk_buff *skb, const struct packet *p,
+					  const struct tarn_addr *client)
+{
+	const struct tarn_config *cfg = config_get();
+	__u32 word;
+
+	if (!cfg || !(cfg->flags & TARN_CFG_SCOPE))
+		return false;
+	word = scope_word(skb, p, client);
+	return word ? word != TARN_SCOPE_TAKE : (cfg->flags & TARN_CFG_LISTED) != 0;
+}
+
 /* Remembers how this frame reached us. */
 static __always_inline bool flow_of_frame(struct __sk_buff *skb, const struct packet *p,
 					  struct tarn_flow *ret_flow)
@@ -226,6 +283,8 @@ static __always_inline int syn_in(struct __sk_buff *skb, const struct packet *p,
 	if (passed && passed->seq == seq && now - passed->syn_ns < SYN_WINDOW_NS)
 		return verdict(TARN_STAT_PASS_RETRANSMIT, TC_ACT_OK);
 	why = refusal(&key->client, key->client_port, now, selftest);
+	if (!selftest && why == TARN_STAT_SYN_STEERED && outside_scope(skb, p, &key->client))
+		why = TARN_STAT_PASS_SCOPE;
 	if (why != TARN_STAT_SYN_STEERED)
 		return syn_pass(key, seq, now, why);
 	flow.syn_ns = now;
@@ -370,7 +429,8 @@ static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 		return TC_ACT_OK;
 	packet_addrs(p, &src, &dst);
 	if (!bpf_map_lookup_elem(&vendors, &dst) ||
-	    refusal(&src, p->sport, bpf_ktime_get_ns(), false) != TARN_STAT_SYN_STEERED)
+	    refusal(&src, p->sport, bpf_ktime_get_ns(), false) != TARN_STAT_SYN_STEERED ||
+	    outside_scope(skb, p, &src))
 		return TC_ACT_OK;
 	return verdict(TARN_STAT_QUIC_DROPPED, TC_ACT_SHOT);
 }

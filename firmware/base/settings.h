@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#include "firmware/base/addr.h"
+#include "firmware/base/scope.h"
 
 #define SETTINGS_LINE_MAX 180
 
@@ -30,6 +30,7 @@ enum setting_type {	  /* stored at the row's offset as */
 	SETTING_NETS,  /* struct net_list	CIDR or IP */
 	SETTING_PORTS, /* struct port_list	1..65535 */
 	SETTING_ORIGINS, /* struct string_list	each as origin.h takes it */
+	SETTING_SCOPES,	 /* struct scope_list	each as scope.h takes it */
 };
 
 struct string_list {

@@ -47,6 +47,14 @@ static void put_nets(FILE *to, const struct net_list *list)
 		fprintf(to, "%s%s", i ? " " : "", net_format(&list->v[i], text));
 }
 
+static void put_scopes(FILE *to, const struct scope_list *list)
+{
+	char text[SCOPE_TEXT_MAX];
+
+	for (size_t i = 0; i < list->n; i++)
+		fprintf(to, "%s%s", i ? " " : "", scope_format(&list->v[i], text));
+}
+
 static void put_words(FILE *to, const struct string_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
@@ -93,6 +101,9 @@ static void put_value(FILE *to, const struct setting *row, const void *at)
 		break;
 	case SETTING_PORTS:
 		put_ports(to, at);
+		break;
+	case SETTING_SCOPES:
+		put_scopes(to, at);
 		break;
 	}
 }

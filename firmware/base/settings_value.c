@@ -24,6 +24,8 @@ static size_t element_size(enum setting_type type)
 		return sizeof(struct net);
 	case SETTING_PORTS:
 		return sizeof(uint16_t);
+	case SETTING_SCOPES:
+		return sizeof(struct scope_item);
 	default:
 		return 0;
 	}
@@ -88,6 +90,10 @@ const char *setting_allowed(const struct setting *row, char *buf, size_t size)
 		return "ports, 1 to 65535";
 	case SETTING_ORIGINS:
 		return "servers, as http://192.0.2.7:3128 or https://cache.example";
+	case SETTING_SCOPES:
+		return "networks (host bits 0), MAC addresses and VLANs, as 192.0.2.0/24, "
+		       "2001:db8::7, "
+		       "02:00:5e:00:53:01 or vlan:20 (vlan:0: no tag)";
 	}
 	CHECK(!"a setting of unknown type");
 	return "";
@@ -191,6 +197,8 @@ static int parse_element(const struct setting *row, struct span value, void *at)
 		return addr_parse(value, (uint16_t)row->min, at);
 	case SETTING_NETS:
 		return net_parse(value, at);
+	case SETTING_SCOPES:
+		return scope_parse(value, at);
 	default:
 		if (span_u64(value, &number) < 0 || number == 0 || number > UINT16_MAX)
 			return -EINVAL;

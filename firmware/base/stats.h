@@ -66,6 +66,7 @@
 	ONE(REQUEST_PASS, COUNTER, "request.pass", "passed on and not stored, by the profile or the response") \
 	ONE(REQUEST_RELAY, COUNTER, "request.relay", "relayed: a method other than GET and HEAD") \
 	ONE(REQUEST_FOREIGN, COUNTER, "request.foreign", "relayed for a host that is not a vendor's") \
+	ONE(REQUEST_STRAIGHT, COUNTER, "request.straight", "passed on without the store: the device goes straight ([scope])") \
 	ONE(REQUEST_ERROR, COUNTER, "request.error", "answered with an error of our own (5xx)") \
 	ONE(REQUEST_REFUSED, COUNTER, "request.refused", "refused with a 4xx or 5xx of our own") \
 	ONE(REQUEST_HTTPS_REFUSED, COUNTER, "request.https_refused", "refused with 501: https was asked of the explicit proxy in clear, not by CONNECT") \

@@ -106,6 +106,15 @@ static const struct setting rows[] = {
 	{ "dns", "timeout", SETTING_DURATION, AT(dns.timeout), "2s",
 	  "A resolver must answer within this time; then the next one is asked.", 50, 60000, NULL },
 
+	{ "scope", "intercept", SETTING_SCOPES, AT(scope.intercept), "",
+	  "Whose connections to vendors are taken over: subnets, single devices by IP or MAC address, VLANs (vlan:20; vlan:0 is what has no tag). Empty: everybody's. The most precise entry of this and the next line decides: MAC address, then the longest subnet, then VLAN.", 0, 0, NULL },
+	{ "scope", "straight", SETTING_SCOPES, AT(scope.straight), "",
+	  "Who goes straight to the vendor, as if this box were not there. A device that asks the box itself, as a proxy or an update source, is passed on without the store.", 0, 0, NULL },
+	{ "scope", "ahead", SETTING_SCOPES, AT(scope.ahead), "",
+	  "For whom is fetched ahead: whose requests count as demand. Empty: everybody who is served.", 0, 0, NULL },
+	{ "scope", "not_ahead", SETTING_SCOPES, AT(scope.not_ahead), "",
+	  "For whom nothing is fetched ahead, although they are served: guests, for example.", 0, 0, NULL },
+
 	{ "demand", "devices", SETTING_ENUM, AT(demand.devices), "on",
 	  "Which device asked for what: known by its address (on), by a keyed hash of it, told apart but not named (hashed), or not at all (off). A change forgets what was known.", 0, 0, demand_devices },
 	{ "demand", "window", SETTING_DURATION, AT(demand.window), "14d",

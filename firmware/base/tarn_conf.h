@@ -78,6 +78,12 @@ struct tarn_settings {
 		int64_t timeout;
 	} dns;
 	struct {
+		struct scope_list intercept; /* empty: everybody */
+		struct scope_list straight;
+		struct scope_list ahead; /* empty: everybody */
+		struct scope_list not_ahead;
+	} scope;
+	struct {
 		int devices; /* enum demand_devices (cache/demand.h) */
 		int64_t window;
 	} demand;

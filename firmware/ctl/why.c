@@ -111,6 +111,7 @@ static int explain_alone(const struct ctl_options *options, const struct why_ask
 	} else {
 		world.profiles = profiles;
 		world.allow = &settings.proxy.allow;
+		world.settings = &settings;
 		rc = why_explain(ask, &world, ret_json, &unused) < 0 ? CTL_SOFTWARE : 0;
 	}
 	profiles_unref(&profiles);

@@ -9,6 +9,7 @@
 #include "firmware/keeper/keeper.h"
 
 #include <event2/event.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct tarnd {
 	uint64_t step_since_ms;
 	uint64_t vendors_refused;
 	unsigned names_refused;
+	int scope_error; /* why [scope] is not in force and nobody is intercepted */
 	struct reload reload;
 	bool stopping;
 	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup;
@@ -187,6 +189,17 @@ static int names_feed(struct tarnd *k)
 	return steer_names_end(k->steer);
 }
 
+/* ---- whom it is about --------------------------------------------------------------------------- */
+
+static void scope_feed(struct tarnd *k, const struct tarn_settings *settings)
+{
+	int rc = steer_scope(k->steer, &settings->scope.intercept, &settings->scope.straight);
+
+	k->scope_error = rc;
+	if (rc)
+		LOG(LOG_L_ERROR, "keeper.scope", "error=%s", LOG_QUOTE(span_of(strerror(-rc))));
+}
+
 /* ---- ports ------------------------------------------------------------------------------------ */
 
 static uint64_t heard(int ifindex, void *arg)
@@ -228,6 +241,13 @@ static void way_inspect(struct tarnd *k)
 		rc = rc ? rc : steer_check(k->steer, why);
 	}
 	steer_stats(k->steer, stats);
+	if (!rc && k->scope_error) {
+		snprintf(why, sizeof(why), "[scope] can't be put in force: %s",
+			 k->scope_error == -E2BIG || k->scope_error == -ENOSPC
+				 ? "more than 4096 subnets, or MAC addresses and VLANs"
+				 : strerror(-k->scope_error));
+		rc = -EEXIST;
+	}
 	if (!rc && silence_see(&k->silence, stats[TARN_STAT_SYN_STEERED],
 			       stats[TARN_STAT_LOOKUP_ASSIGNED] + stats[TARN_STAT_LOOKUP_NONE],
 			       clock_read().mono_ms)) {
@@ -408,6 +428,7 @@ static bool reload(struct tarnd *k)
 		   (enum log_to)config.settings.log.to);
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
+		scope_feed(k, &config.settings);
 		if (names_feed(k))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
 	}
@@ -491,6 +512,7 @@ static int steer_begin(struct tarnd *k)
 	if (steer_doom_watch(k->steer, getpid()))
 		LOG(LOG_L_NOTICE, "keeper.doom", "note=%s",
 		    "\"no tracing in this kernel: some ms at a sudden death are not covered\"");
+	scope_feed(k, s);
 	(void)net_roles_update(k->net, heard, k->steer);
 	rc = names_feed(k);
 	if (!rc)

@@ -29,6 +29,7 @@
 #include "firmware/steer/hook.h"
 #include "firmware/steer/listener.h"
 #include "firmware/steer/name.h"
+#include "firmware/steer/scope.h"
 #include "firmware/steer/vendors.h"
 
 struct steer {
@@ -513,6 +514,26 @@ int steer_names_end(struct steer *s)
 		at = next;
 	}
 	return rc;
+}
+
+/* Entries first: between the two writes a device is judged by the old flags, which is one of the two honest answers. */
+int steer_scope(struct steer *s, const struct scope_list *take, const struct scope_list *straight)
+{
+	struct scope_maps maps = { bpf_map__fd(s->main->maps.scope_nets),
+				   bpf_map__fd(s->main->maps.scope_links) };
+	int rc = scope_maps_fill(&maps, take, straight);
+
+	if (rc) {
+		const struct scope_list none = { 0 };
+
+		(void)!scope_maps_fill(&maps, &none, &none);
+	}
+	s->config.flags &= ~(TARN_CFG_SCOPE | TARN_CFG_LISTED);
+	if (rc || take->n || straight->n)
+		s->config.flags |= TARN_CFG_SCOPE;
+	if (rc || take->n)
+		s->config.flags |= TARN_CFG_LISTED;
+	return config_write(s) ? -EIO : rc;
 }
 
 int steer_seen_fd(const struct steer *s)

@@ -19,6 +19,7 @@
 #define STEER_VENDOR_TTL_MAX 86400 /* seconds */
 
 struct steer;
+struct scope_list;
 
 struct steer_options {
 	int icpt_ifindex;
@@ -102,6 +103,10 @@ void steer_names_begin(struct steer *s);
 __attribute__((warn_unused_result)) int steer_name_add(struct steer *s, const char *name,
 						       size_t len, bool suffix, bool never);
 __attribute__((warn_unused_result)) int steer_names_end(struct steer *s);
+
+/* Whom it is about from now on, of new connections. If that can't be said, nobody: -errno. */
+__attribute__((warn_unused_result)) int steer_scope(struct steer *s, const struct scope_list *take,
+						    const struct scope_list *straight);
 
 /* Readable when addresses were seen; then call steer_seen(). */
 int steer_seen_fd(const struct steer *s);

@@ -149,6 +149,7 @@ int question_answer(struct worker *control, const struct evkeyvalq *words, json_
 	struct why_world world = {
 		.profiles = control->config->profiles,
 		.allow = &settings->proxy.allow,
+		.settings = settings,
 		.pseudonym = control->proxy->pseudonym,
 		.now = worker_now(control)->wall_ms / 1000,
 		.heuristic_max = settings->cache.heuristic_max > 0

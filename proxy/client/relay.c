@@ -243,7 +243,8 @@ void relay_begin(struct request *req, enum policy_cond cond)
 
 	request_dial(req, &ask);
 	/* What it brings may answer later GETs. */
-	if (req->head.method == HTTP_METHOD_POST && req->profile && request_key_make(req) == 0)
+	if (req->head.method == HTTP_METHOD_POST && req->profile &&
+	    req->policy.reason != WHY_SCOPE && request_key_make(req) == 0)
 		ask.key = span_make(req->key, req->key_n);
 	ask.target = request_target(req); /* in the same buffer as keys are made */
 	count(req);

@@ -203,6 +203,16 @@ static uint16_t default_port(bool secure)
 	return secure ? 443 : 80;
 }
 
+/* Who is intercepted was judged when the connection began, by more than is known here. */
+static bool goes_straight(const struct request *req)
+{
+	const struct tarn_settings *settings = request_settings(req);
+	struct scope_who who = { .addr = req->conn->device };
+
+	return req->conn->mode != CONN_INTERCEPTED && req->profile &&
+	       !scope_takes(&settings->scope.intercept, &settings->scope.straight, &who, NULL);
+}
+
 static void classify(struct request *req)
 {
 	const struct profile_class *class =
@@ -212,6 +222,12 @@ static void classify(struct request *req)
 		return;
 	policy_request(&req->head, class, &req->policy, NULL);
 	req->policy.secure = req->secure;
+	if (req->policy.route != POLICY_ROUTE_ANSWER && goes_straight(req)) {
+		req->policy.route = POLICY_ROUTE_RELAY;
+		req->policy.reason = WHY_SCOPE;
+		req->policy.may_store = false;
+		STAT_INC(STAT_REQUEST_STRAIGHT);
+	}
 	switch (req->policy.route) {
 	case POLICY_ROUTE_ANSWER:
 		respond_here(req);

@@ -29,6 +29,7 @@
 	X(REQUEST_ONLY_IF_CACHED, "only-if-cached", "RFC 9111 5.2.1.7", "the request wants a stored response or none") \
 	X(PROFILE_PASS, "profile-pass", "profile", "the profile passes this path through uncached") \
 	X(PROFILE_NONE, "no-profile", "profile", "the host belongs to no profile") \
+	X(SCOPE, "scope", "[scope]", "the device is one that goes straight to the vendor") \
 	/* lookups */ \
 	X(NOT_STORED, "not-stored", "RFC 9111 4", "nothing is stored for this URI") \
 	X(NO_VARIANT, "no-variant", "RFC 9111 4.1", "what is stored was selected by other request fields") \

@@ -121,6 +121,8 @@ bool why_explain_whose(struct why *w)
 	ours = profile_match_host(w->world->profiles, w->head.host, &w->match) && !w->match.never;
 	explain_host(w, ours);
 	why_explain_device(w);
+	if (ours && !why_explain_scope(w))
+		return false;
 	if (w->tls) {
 		explain_tls(w);
 		return false;

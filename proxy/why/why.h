@@ -13,6 +13,7 @@
 
 #include "cache/object.h"
 #include "firmware/base/profile.h"
+#include "firmware/base/tarn_conf.h"
 #include "proxy/tls/decide.h"
 
 #define WHY_FIELDS_MAX 64
@@ -34,10 +35,13 @@ struct why_reach {
 
 struct why_world {
 	const struct profiles *profiles;
-	const struct net_list *allow; /* who may use the explicit proxy */
-	const char *pseudonym;	      /* ours in Via, or NULL */
-	int64_t now;		      /* seconds */
-	int64_t heuristic_max;	      /* as struct policy_env */
+	const struct net_list *allow;	      /* who may use the explicit proxy */
+	const struct tarn_settings *settings; /* for [scope]; NULL: everybody is served */
+	/* What is known of a device's frames, into *who, whose addr is set. NULL: nothing. */
+	void (*link)(void *arg, struct scope_who *who);
+	const char *pseudonym; /* ours in Via, or NULL */
+	int64_t now;	       /* seconds */
+	int64_t heuristic_max; /* as struct policy_env */
 	/* What is stored under a key, object_free() it: 0 or -errno. NULL: the store can't be seen. */
 	int (*look)(void *arg, const struct cache_key *key, struct object **ret_object);
 	uint64_t (*generation)(void *arg, const char *profile); /* as look */

@@ -65,6 +65,9 @@ void why_explain_device(struct why *w);
 MUST_USE bool why_explain_whose(struct why *w);
 void why_explain_reach(struct why *w);
 
+/* scope.c: false: the device goes straight, whatever it asks for. */
+MUST_USE bool why_explain_scope(struct why *w);
+
 /* route.c: true: it goes to the store; a key could be made. */
 void why_explain_class(struct why *w);
 MUST_USE bool why_explain_route(struct why *w);

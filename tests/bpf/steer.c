@@ -29,6 +29,7 @@
 #include "build/bpf/steer.skel.h"
 #include "firmware/steer/listener.h"
 #include "firmware/steer/name.h"
+#include "firmware/steer/scope.h"
 
 #define MARK	  0x5441524eu
 #define IFINDEX	  1 /* lo of our namespace stands for the LAN port */
@@ -291,6 +292,32 @@ static void name_set(const char *name, bool suffix, __u32 what)
 		bpf_map_update_elem(bpf_map__fd(names_bpf->maps.names), &key, &what, BPF_ANY), 0);
 }
 
+/* Words, separated by blanks, as in [scope]. */
+static struct scope_list scopes(const char *text)
+{
+	static struct scope_item items[2][8];
+	static unsigned turn;
+	struct scope_list list = { .v = items[turn++ % 2] };
+	struct span rest = span_of(text), word;
+
+	while (rest.n && span_cut(&rest, ' ', &word))
+		assert_int_equal(scope_parse(word, &list.v[list.n++]), 0);
+	return list;
+}
+
+static void scope_set(const char *take, const char *straight)
+{
+	struct scope_maps maps = { bpf_map__fd(main_bpf->maps.scope_nets),
+				   bpf_map__fd(main_bpf->maps.scope_links) };
+	struct scope_list in = scopes(take), out = scopes(straight);
+	struct tarn_config c = well();
+
+	assert_int_equal(scope_maps_fill(&maps, &in, &out), 0);
+	c.flags = TARN_CFG_QUIC_DROP | (in.n || out.n ? TARN_CFG_SCOPE : 0) |
+		  (in.n ? TARN_CFG_LISTED : 0);
+	config_set(c);
+}
+
 /* All is well: armed, a beating worker with a listener, both vendor addresses known, nothing remembered. */
 static int scene(void **state)
 {
@@ -299,6 +326,8 @@ static int scene(void **state)
 	map_empty(main_bpf->maps.bypass);
 	map_empty(main_bpf->maps.vendors);
 	map_empty(main_bpf->maps.queries);
+	map_empty(main_bpf->maps.scope_nets);
+	map_empty(main_bpf->maps.scope_links);
 	config_set(well());
 	beat_set(now_ns());
 	listener_set(true);
@@ -661,6 +690,93 @@ static void quic_is_dropped_only_on_request_and_while_live(void **state)
 	c.armed = 0;
 	config_set(c);
 	uncounted(udp(DEVICE, 40000, VENDOR, 443, "quic", 4));
+}
+
+/* ---- [scope] ------------------------------------------------------------------------------------- */
+
+#define DEVICE_MAC "02:00:00:00:00:11"
+
+static struct frame syn_of(const char *device, uint16_t sport)
+{
+	return tcp(device, sport, is_v6(device) ? VENDOR6 : VENDOR, 80, SYN);
+}
+
+static void who_is_listed_as_straight_passes(void **state)
+{
+	(void)state;
+	scope_set("", "10.7.0.0/24 2001:db8:7::/64");
+	passed(syn_of(DEVICE, 40000), PASS_SCOPE);
+	passed(syn_of(DEVICE6, 40000), PASS_SCOPE);
+	steered(syn_of("10.7.1.11", 40000), SYN_STEERED);
+	steered(syn_of("2001:db8:8::11", 40000), SYN_STEERED);
+	scope_set("", "");
+	steered(syn_of(DEVICE, 40001), SYN_STEERED);
+}
+
+static void only_who_is_listed_is_steered(void **state)
+{
+	(void)state;
+	scope_set("10.7.0.11 2001:db8:7::11", "");
+	steered(syn_of(DEVICE, 40000), SYN_STEERED);
+	steered(syn_of(DEVICE6, 40000), SYN_STEERED);
+	passed(syn_of("10.7.0.12", 40000), PASS_SCOPE);
+	passed(syn_of("2001:db8:7::12", 40000), PASS_SCOPE);
+}
+
+static void the_most_precise_entry_decides(void **state)
+{
+	(void)state;
+	scope_set("10.7.0.0/16", "10.0.0.0/8 10.7.0.11");
+	passed(syn_of(DEVICE, 40000), PASS_SCOPE);
+	steered(syn_of("10.7.0.12", 40000), SYN_STEERED);
+	passed(syn_of("10.8.0.12", 40000), PASS_SCOPE);
+	scope_set(DEVICE_MAC, "10.0.0.0/8 vlan:0");
+	steered(syn_of("10.9.0.1", 40000), SYN_STEERED); /* that MAC, whatever its address */
+	scope_set("10.7.0.11", DEVICE_MAC);
+	passed(syn_of(DEVICE, 40001), PASS_SCOPE);
+	scope_set("10.7.0.11", "vlan:0");
+	steered(syn_of(DEVICE, 40002), SYN_STEERED);
+	passed(syn_of("10.7.0.12", 40002), PASS_SCOPE);
+	scope_set("10.7.0.11", "10.7.0.11"); /* in both: left alone */
+	passed(syn_of(DEVICE, 40003), PASS_SCOPE);
+}
+
+static void all_of_ipv6_is_nothing_of_ipv4(void **state)
+{
+	(void)state;
+	scope_set("", "::/0");
+	steered(syn_of(DEVICE, 40000), SYN_STEERED);
+	passed(syn_of(DEVICE6, 40000), PASS_SCOPE);
+	scope_set("", "0.0.0.0/0");
+	passed(syn_of(DEVICE, 40001), PASS_SCOPE);
+	steered(syn_of(DEVICE6, 40001), SYN_STEERED);
+}
+
+static void who_goes_straight_keeps_quic_and_is_no_selftest(void **state)
+{
+	struct frame f = syn_of(DEVICE, 40000);
+	const uint8_t selftest[6] = TARN_SELFTEST_MAC;
+
+	(void)state;
+	scope_set("", "10.7.0.0/24");
+	uncounted(udp(DEVICE, 40000, VENDOR, 443, "quic", 4));
+	expect(udp("10.7.1.11", 40000, VENDOR, 443, "quic", 4), TC_ACT_SHOT,
+	       TARN_STAT_QUIC_DROPPED);
+	memcpy(f.b, selftest, sizeof(selftest));
+	steered(f, SELFTEST);
+}
+
+/* A retransmission of what was passed is passed, and what was steered stays so, whatever is said later. */
+static void a_connection_keeps_its_way(void **state)
+{
+	(void)state;
+	scope_set("", "10.7.0.11");
+	passed(syn_of(DEVICE, 40000), PASS_SCOPE);
+	scope_set("", "");
+	passed(syn_of(DEVICE, 40000), PASS_RETRANSMIT);
+	steered(syn_of(DEVICE, 40001), SYN_STEERED);
+	scope_set("", "10.7.0.11");
+	steered(tcp(DEVICE, 40001, VENDOR, 80, ACK), PKT_STEERED); /* of a cookie */
 }
 
 /* ---- DNS ----------------------------------------------------------------------------------------- */
@@ -1232,6 +1348,12 @@ int main(void)
 		SCENE(icmp_errors_about_our_flows_are_ours),
 		SCENE(other_icmp_passes),
 		SCENE(quic_is_dropped_only_on_request_and_while_live),
+		SCENE(who_is_listed_as_straight_passes),
+		SCENE(only_who_is_listed_is_steered),
+		SCENE(the_most_precise_entry_decides),
+		SCENE(all_of_ipv6_is_nothing_of_ipv4),
+		SCENE(who_goes_straight_keeps_quic_and_is_no_selftest),
+		SCENE(a_connection_keeps_its_way),
 		DNS(names_match_by_label),
 		DNS(hostile_names_do_not_match),
 		DNS(long_names_match_by_their_end),

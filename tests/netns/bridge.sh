@@ -143,6 +143,55 @@ hup_taken() {
 }
 check 'a good one is taken' hup_taken
 
+# Who is intercepted, changed under a connection that a device holds open.
+taken() { grep -c 'event=keeper.reload taken=yes' "$work/tarnd.log"; }
+taken_is() { [[ $(taken) == "$1" ]]; }
+# scope LINE...: what stands in [scope] from now on.
+scope() {
+	local before
+	before=$(taken)
+	config 'lan = lan0' 'wan = wan0'
+	printf '[scope]\n' >>"$work/tarn.conf"
+	printf '%s\n' "$@" >>"$work/tarn.conf"
+	kill -HUP "$tarnd"
+	wait_until 5 taken_is $((before + 1))
+}
+# The VLAN's router knows no tags, so who goes straight there reaches nobody: counted, and not answered by us.
+straight_in_vlan() {
+	local before
+	before=$(status .counters.pass_scope)
+	! get dev3 "$1" --max-time 2 && (($(status .counters.pass_scope) > before))
+}
+mac_of() { in_ns "$1" cat /sys/class/net/eth0/address; }
+mkfifo "$work/go"
+# shellcheck disable=SC2016 # the device's own shell expands it
+in_ns dev1 timeout 120 bash -c 'exec 3<>/dev/tcp/198.51.100.10/80 || exit
+	echo held >"$1.held"
+	read -r <"$1"
+	printf "GET / HTTP/1.0\r\nHost: mirror.vendor.example\r\n\r\n" >&3
+	cat <&3 >"$1.answer"' - "$work/go" &
+held=$!
+children+=("$held")
+check 'a device holds a connection open' wait_until 10 test -s "$work/go.held"
+check 'subnets of both families go straight from now on' scope 'straight = 10.7.0.8/30 2001:db8:7::11'
+check 'so does this device' direct dev1 http://198.51.100.10/
+check 'over IPv6, too' direct dev1 'http://[2001:db8:51::10]/'
+check 'others do not' intercepted dev2 http://198.51.100.10/
+check 'the one in a VLAN does not' intercepted dev3 'http://[2001:db8:51::10]/'
+echo >"$work/go"
+wait "$held"
+check 'the connection from before is still ours' grep -q '^[Vv]ia:' "$work/go.answer"
+check 'only a VLAN and a device by its MAC address' scope 'intercept = vlan:7' "intercept = $(mac_of dev2)"
+check 'the one in that VLAN is intercepted' intercepted dev3 http://198.51.100.10/
+check 'and that device, by IPv4' intercepted dev2 http://198.51.100.10/
+check 'and by IPv6' intercepted dev2 'http://[2001:db8:51::10]/'
+check 'and nobody else' direct dev1 http://198.51.100.10/
+check 'all but that VLAN' scope 'straight = vlan:7' 'straight = 203.0.113.0/24'
+check 'who is in it goes straight' straight_in_vlan http://198.51.100.10/
+check 'who is not does not' intercepted dev1 http://198.51.100.10/
+check 'without [scope] everybody is intercepted again' scope ''
+check 'also in the VLAN' intercepted dev3 http://198.51.100.10/
+
 # The end.
 tarnd_stop
 check 'tarnd ends with 0' test "$tarnd_status" = 0

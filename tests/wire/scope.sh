@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# [scope], of a proxy that runs alone: who is passed on without the store, whatever way he asks; for whom nothing is fetched
+# ahead; told by why and devices; changed by a reload.
+#
+#	curl from 127.0.0.1, 127.0.1.2, 127.0.1.3 --> tarn-proxy :PORT --> nginx: 127.0.0.9:ORIGIN
+#
+# timeout: 300
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
+build=${BUILD:-$here/../../build}
+wire=$here/../tools/wire
+export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
+PATH=$PATH:/usr/sbin
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-scope.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir -p "$dir/www/p"
+generation() {
+	local name
+	for name in one two; do seq "$1" 20000 >"$dir/www/p/$name"; done
+	for name in one two; do
+		printf '%s %s /p/%s %s\n' "$(sha256sum "$dir/www/p/$name" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/$name")" "$name" "$name"
+	done >"$dir/index.new"
+	mv "$dir/index.new" "$dir/www/p/index.lst"
+}
+generation 1
+nginx_start "$dir" <<END
+	log_format brief '\$request_uri \$status';
+	access_log $dir/access.log brief;
+	server { listen 127.0.0.9:$origin; root $dir/www; }
+END
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
+
+# scope LINE...: what stands in [scope].
+scope() {
+	printf '[scope]\n' >"$dir/tarn.conf"
+	printf '%s\n' "$@" >>"$dir/tarn.conf"
+	chmod 644 "$dir/tarn.conf"
+}
+api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
+ctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/run/proxy.sock" -k "$dir/none.sock" "$@"; }
+stat() { "$wire" stat "$dir" "$1"; }
+reloads() { [[ $(grep -c 'event=config.re' "$dir/proxy.log") -ge $1 ]]; }
+reload() {
+	local n
+	n=$(grep -c 'event=config.re' "$dir/proxy.log")
+	scope "$@"
+	kill -HUP "$proxy"
+	wait_until 10 reloads $((n + 1))
+}
+# get DEVICE OBJECT: as an update source; proxied DEVICE OBJECT: as a proxy. The head of the answer goes to stdout.
+get() { curl -sS --max-time 20 --interface "$1" -D - -o "$dir/body" "http://127.0.0.1:$port/acme/p/$2"; }
+proxied() { curl -sS --max-time 20 --interface "$1" -x "127.0.0.1:$port" -D - -o "$dir/body" "http://127.0.0.9:$origin/p/$2"; }
+asked() { grep -c "^/p/$1" "$dir/access.log"; }
+is_hit() { grep -i '^cache-status:.*; *hit' <("$@"); }
+# What goes straight is right, is asked of the vendor each time, and says why.
+is_straight() {
+	local before
+	before=$(asked "$3")
+	grep -i '^cache-status:.*detail=scope' <("$@") && cmp "$dir/body" "$dir/www/p/$3" && (($(asked "$3") == before + 1))
+}
+says() { # DEVICE PATTERN
+	ctl why --from "$1" "http://127.0.0.9:$origin/p/one" >"$dir/why" 2>&1
+	cat "$dir/why"
+	grep -q -- "$2" "$dir/why"
+}
+
+scope 'straight = 127.0.1.0/24' 'intercept = 127.0.1.3'
+"$wire" start "$dir" "$port" "$origin" -c "$dir/tarn.conf" -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h &
+proxy=$!
+"$wire" ready "$dir" || exit 1
+
+# ---- served or straight --------------------------------------------------------------------------------
+
+check 'a device that is listed gets its object' get 127.0.1.3 one
+check '... and then from the store' is_hit get 127.0.1.3 one
+check '... as a proxy, too' is_hit proxied 127.0.1.3 one
+check 'one that is listed to go straight is passed on without the store' is_straight get 127.0.1.2 one
+check '... as a proxy, too' is_straight proxied 127.0.1.2 one
+check 'one that no entry names, while some are listed, too' is_straight get 127.0.0.1 one
+check '... and is counted' test "$(stat request.straight)" == 3
+check 'why says so, with the entry' says 127.0.1.2 '^Decision  *straight: .*store'
+check '... which is this' grep -q '127.0.1.2 goes straight to the vendor  \[\[scope\] straight = 127.0.1.0/24\]' "$dir/why"
+check 'why says who is served' says 127.0.1.3 '127.0.1.3 is served  \[\[scope\] intercept = 127.0.1.3/32\]'
+check '... and that not being listed is why' says 127.0.0.1 '\[\[scope\] intercept does not list it\]'
+check 'a wrong entry is refused by file and line' reload 'straight = guests'
+check '... with what is allowed' grep -q 'tarn.conf:2: .*vlan:20' "$dir/proxy.log"
+check '... and the old ones count' is_straight get 127.0.1.2 one
+check 'a reload' reload 'straight = 127.0.1.3'
+check '... and who went straight is served' wait_until 10 is_hit get 127.0.1.2 one
+check '... and who was served goes straight' wait_until 10 is_straight get 127.0.1.3 one
+
+done_testing
