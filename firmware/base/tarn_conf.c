@@ -183,7 +183,7 @@ static const struct setting rows[] = {
 	{ "keeper", "vendor_max", SETTING_INT, AT(keeper.vendor_max), "4096",
 	  "Vendor addresses taken from tarn-proxy at once; more are refused. Those from DNS answers that pass come on top, up to 8192 in all.", 16, 8192, NULL },
 	{ "keeper", "selftest", SETTING_DURATION, AT(keeper.selftest), "60s",
-	  "How often tarnd makes a connection as a device would and sees whether it comes through to tarn-proxy and back; nothing of it leaves the box. 0: only when asked (`tarnctl selftest`).", 0, 86400000, NULL },
+	  "How often tarnd makes a connection as a device would and sees whether it comes through to tarn-proxy and back; nothing of it leaves the box. 0: only when it starts, and when asked (`tarnctl selftest`).", 0, 86400000, NULL },
 
 	{ "admin", "listen", SETTING_ADDRS, AT(admin.listen), "",
 	  "Where the admin page is served by HTTPS. Empty: nowhere. Name addresses of the devices' side; one that is not there yet is waited for.", 8443, 0, NULL },

@@ -125,7 +125,7 @@ struct tarn_settings {
 		char *state;
 		int64_t hang_limit;
 		int64_t vendor_max;
-		int64_t selftest; /* ms between two; 0: only when asked */
+		int64_t selftest; /* ms between two; 0: only at the start, and when asked */
 	} keeper;
 	struct {
 		struct addr_list listen;

@@ -155,7 +155,7 @@ void assess_look(struct assess *a, const struct disk *disk)
 /* Another version's attempt that did not end well: we are here in its place. */
 static void attempt_judge(const struct assess *a, struct now now)
 {
-	char version[32], stage[64], reason[160];
+	char version[32], stage[ATTEMPT_STAGE], reason[ATTEMPT_STAGE + 64];
 
 	if (attempt_load(HISTORY_PATH, version, stage) || !strcmp(version, a->version))
 		return;

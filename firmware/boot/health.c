@@ -52,27 +52,60 @@ static void text_take(const json_t *from, const char *key, char *to, size_t size
 	(void)snprintf(to, size, "%s", text ? text : "");
 }
 
+int health_parse(const char *text, size_t n, struct health *ret_health)
+{
+	json_t *document = json_loadb(text, n, 0, NULL), *selftest;
+	struct health h = { .answers = true };
+
+	if (!json_is_object(document)) {
+		json_decref(document);
+		return -EBADMSG;
+	}
+	selftest = json_object_get(document, "selftest");
+	h.armed = json_is_true(json_object_get(document, "armed"));
+	h.ready = json_is_true(json_object_get(json_object_get(document, "proxy"), "ready"));
+	h.ways = (int)json_integer_value(json_object_get(selftest, "ways"));
+	text_take(document, "mode", h.state, sizeof(h.state));
+	h.steers = strcmp(h.state, "off") != 0;
+	text_take(document, "state", h.state, sizeof(h.state));
+	text_take(document, "why_not_armed", h.why_not, sizeof(h.why_not));
+	text_take(selftest, "state", h.selftest, sizeof(h.selftest));
+	text_take(selftest, "text", h.selftest_why, sizeof(h.selftest_why));
+	json_decref(document);
+	*ret_health = h;
+	return 0;
+}
+
 int health_ask(const char *keeper_socket, struct health *ret_health)
 {
-	int fd = socket_open(keeper_socket);
+	int fd = socket_open(keeper_socket), rc;
 	char *buf;
-	json_t *document;
 
 	*ret_health = (struct health){ 0 };
 	if (fd < 0)
 		return fd;
 	buf = malloc(DOCUMENT_MAX);
-	document = buf ? json_loadb(buf, document_read(fd, buf), 0, NULL) : NULL;
+	rc = buf ? health_parse(buf, document_read(fd, buf), ret_health) : -ENOMEM;
 	free(buf);
 	close(fd);
-	if (!document)
-		return -ETIMEDOUT;
-	ret_health->answers = true;
-	ret_health->armed = json_is_true(json_object_get(document, "armed"));
-	ret_health->ready =
-		json_is_true(json_object_get(json_object_get(document, "proxy"), "ready"));
-	text_take(document, "state", ret_health->state, sizeof(ret_health->state));
-	text_take(document, "why_not_armed", ret_health->why_not, sizeof(ret_health->why_not));
-	json_decref(document);
-	return 0;
+	return rc == -EBADMSG ? -ETIMEDOUT : rc;
+}
+
+const char *health_lacks(const struct health *h, bool settings_wrong, char buf[HEALTH_WHY])
+{
+	if (!h->answers)
+		return "tarnd does not answer";
+	if (settings_wrong)
+		return "it does not take this box's settings (tarn.conf)";
+	if (!h->ready)
+		return "tarn-proxy is not ready";
+	if (!h->steers || !strcmp(h->selftest, "ok"))
+		return NULL;
+	if (!strcmp(h->selftest, "none"))
+		(void)snprintf(buf, HEALTH_WHY, "the selftest has not run: %s", h->why_not);
+	else
+		(void)snprintf(buf, HEALTH_WHY, "the selftest %s: %s",
+			       strcmp(h->selftest, "failed") ? "can't run" : "fails",
+			       h->selftest_why);
+	return buf;
 }

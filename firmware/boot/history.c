@@ -114,22 +114,23 @@ void boot_history_add(const char *folder, int64_t wall_ms, const char *event, co
 
 void attempt_note(const char *folder, const char *version, const char *stage)
 {
-	char text[128];
-	int n = snprintf(text, sizeof(text), "%.31s %.63s\n", version, stage);
+	char text[32 + ATTEMPT_STAGE + 2];
+	int n = snprintf(text, sizeof(text), "%.31s %.*s\n", version, ATTEMPT_STAGE - 1, stage);
 	int rc = file_put(folder, "attempt", text, (size_t)n);
 
 	if (rc)
 		LOG(LOG_L_ERROR, "boot.attempt", "error=%d", rc);
 }
 
-int attempt_load(const char *folder, char ret_version[32], char ret_stage[64])
+int attempt_load(const char *folder, char ret_version[32], char ret_stage[ATTEMPT_STAGE])
 {
 	char *text = file_get(folder, "attempt");
 	struct span rest = span_of(text), version = { "", 0 }, stage = { "", 0 };
 	int rc = text ? 0 : -ENOENT;
 
-	if (!rc && (!span_cut(&rest, ' ', &version) || !span_cut(&rest, '\n', &stage) ||
-		    span_copy(version, ret_version, 32) || span_copy(stage, ret_stage, 64)))
+	if (!rc &&
+	    (!span_cut(&rest, ' ', &version) || !span_cut(&rest, '\n', &stage) ||
+	     span_copy(version, ret_version, 32) || span_copy(stage, ret_stage, ATTEMPT_STAGE)))
 		rc = -ENOENT;
 	free(text);
 	return rc;

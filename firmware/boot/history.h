@@ -13,6 +13,7 @@
 
 #define HISTORY_PATH  "/state/boot"
 #define HISTORY_LINES 200
+#define ATTEMPT_STAGE 240 /* bytes, with the ending zero */
 
 /* `event` is a word ("installed", "refused", "good", "failed", "rolled-back"), `reason` for people, may be "". */
 void boot_history_add(const char *folder, int64_t wall_ms, const char *event, const char *version,
@@ -21,11 +22,11 @@ void boot_history_add(const char *folder, int64_t wall_ms, const char *event, co
 /* An array, oldest first; empty if there is none. A new reference, or NULL without memory. */
 json_t *boot_history_load(const char *folder);
 
-/* This version is being tried and has come so far. */
+/* This version is being tried and has come so far; a stage that is too long is cut. */
 void attempt_note(const char *folder, const char *version, const char *stage);
 
 /* The last attempt that was not ended: its version and stage. -ENOENT: there is none. */
-MUST_USE int attempt_load(const char *folder, char ret_version[32], char ret_stage[64]);
+MUST_USE int attempt_load(const char *folder, char ret_version[32], char ret_stage[ATTEMPT_STAGE]);
 void attempt_end(const char *folder);
 
 #endif

@@ -7,7 +7,7 @@
  *	  on tick         disk_look: is the boot disk there? after DISK_WAIT_MS without news we go on without
  *	    └► disk_take    grow, check, mount; identity; assessment of the slot
  *	         └► services_begin   DHCP, time, tarnd as soon as the ports are known
- *	  on tick         health_see_to: tarnd well? then the slot is good, or in the end it is not
+ *	  on tick         health_see_to: tarnd well, its selftest, too? then the slot is good, or in the end it is not
  *	SIGTERM, SIGINT  the machine starts again; SIGUSR2 it powers off
  *
  * Nothing here waits for the network, and nothing that goes wrong with disk, slots or services touches the bridge.
@@ -36,6 +36,7 @@
 #include "firmware/boot/devices.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/health.h"
+#include "firmware/boot/history.h"
 #include "firmware/boot/host.h"
 #include "firmware/boot/restart.h"
 #include "firmware/boot/run.h"
@@ -113,7 +114,7 @@ struct machine {
 	bool services, sticks;	    /* begun; a disk came */
 	enum volume_fate state, cache;
 	uint64_t cache_bytes;
-	uint64_t begun_ms, busy_ms, ports_at_ms, well_since_ms, ready_ms;
+	uint64_t begun_ms, busy_ms, ports_at_ms, passing_since_ms, ready_ms;
 	unsigned ports_moved; /* since tarnd was started */
 	unsigned deaf;
 	bool heard; /* tarnd has answered since its start */
@@ -365,16 +366,38 @@ static void on_well(struct machine *m, struct now now)
 }
 
 /* On trial, and the time is over: the loader's next choice shall have its turn. */
-static void trial_end(struct machine *m)
+static void trial_end(struct machine *m, const char *lacks)
 {
-	char stage[64];
+	char stage[ATTEMPT_STAGE];
 
-	(void)snprintf(stage, sizeof(stage), "not healthy in %us: %s", m->flags.deadline_s,
-		       m->health.answers ? "tarn-proxy is not ready" : "tarnd does not answer");
+	(void)snprintf(stage, sizeof(stage), "not healthy in %us: %s", m->flags.deadline_s, lacks);
 	assess_stage(&m->assess, stage);
 	say("slots", "trial=%s result=failed reason=\"%s\" action=reboot", m->assess.version,
 	    stage);
 	event_base_loopbreak(m->base);
+}
+
+/* Is this system good? On trial that takes more than to be ready. */
+static void trial_see_to(struct machine *m, struct now now)
+{
+	char buf[HEALTH_WHY];
+	const char *lacks = health_lacks(
+		&m->health, m->service[S_TARND].argv == tarnd_safe_argv && m->assess.counted, buf);
+
+	if (m->assess.good)
+		return;
+	if (lacks) {
+		m->passing_since_ms = 0;
+		if (m->assess.counted && now.mono_ms >= m->assess.deadline_ms)
+			trial_end(m, lacks);
+		return;
+	}
+	if (!m->passing_since_ms) {
+		m->passing_since_ms = now.mono_ms;
+		say("selftest", "state=%s ways=%d", m->health.selftest, m->health.ways);
+	}
+	if (now.mono_ms - m->passing_since_ms >= WELL_MS)
+		assess_good(&m->assess, m->disk_known ? &m->disk : NULL, now);
 }
 
 static void tarnd_deaf(struct machine *m)
@@ -398,22 +421,15 @@ static void health_see_to(struct machine *m, struct now now)
 
 	(void)rc; /* says the same as `answers` */
 	tarnd_deaf(m);
-	if (!is_well(m)) {
-		m->well_since_ms = 0;
-		if (m->assess.counted && !m->assess.good && now.mono_ms >= m->assess.deadline_ms)
-			trial_end(m);
+	trial_see_to(m, now);
+	if (!is_well(m))
 		return;
-	}
-	if (!m->well_since_ms)
-		m->well_since_ms = now.mono_ms;
 	if (!m->ready_ms)
 		on_well(m, now);
 	if (!m->password_done && now.mono_ms >= m->password_ms) {
 		m->password_done = password_first(m);
 		m->password_ms = clock_read().mono_ms + PASSWORD_AGAIN_MS;
 	}
-	if (!m->assess.good && now.mono_ms - m->well_since_ms >= WELL_MS)
-		assess_good(&m->assess, m->disk_known ? &m->disk : NULL, now);
 }
 
 /* ---- what others see ---------------------------------------------------------------------------- */

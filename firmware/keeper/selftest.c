@@ -406,8 +406,7 @@ void selftest_ready(struct selftest *s, bool ready)
 	rest(s);
 	s->second = false;
 	if (ready) {
-		if (s->every_ms)
-			timer_set(s, SELFTEST_SOON_MS);
+		timer_set(s, SELFTEST_SOON_MS);
 		return;
 	}
 	s->result = (struct heritage_selftest)HERITAGE_INIT(HERITAGE_SELFTEST, heritage_selftest);

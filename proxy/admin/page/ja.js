@@ -524,7 +524,7 @@ export default {
 	'set.keeper.state.14mdk8j': 'tarnd 自身のデータ（認証局）を置くディレクトリ。',
 	'set.keeper.hang_limit.m77e0k': 'ループがこの時間止まった tarn-proxy を終了して起動し直す。新しい接続はそのずっと前から素通しになる。',
 	'set.keeper.vendor_max.fr62ip': 'tarn-proxy から一度に受け入れる配信元アドレスの数。DNS 応答から学習したものを加え、合計 8192 まで。',
-	'set.keeper.selftest.1qyechn': 'tarnd が端末と同じように接続を作り、tarn-proxy まで届いて戻るかを確かめる間隔。この装置の外には何も出ない。0 は求められたとき（`tarnctl selftest`）だけ。',
+	'set.keeper.selftest.1m8npzq': 'tarnd が端末と同じように接続を作り、tarn-proxy まで届いて戻るかを確かめる間隔。この装置の外には何も出ない。0 は起動時と、求められたとき（`tarnctl selftest`）だけ。',
 	'set.admin.listen.22yd5d': '管理画面を HTTPS で提供するアドレス。空欄は提供しない。端末側のアドレスを指定する。まだ存在しないアドレスは現れるまで待つ。',
 	'set.admin.allow.1eu9m81': '管理画面を利用できるネットワーク。',
 	'set.admin.names.r1u8v2': 'アドレス以外に管理画面を呼び出せる名前。それ以外の名前は拒否する（DNS リバインディング対策）。',
