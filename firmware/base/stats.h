@@ -195,6 +195,8 @@
 	ONE(ADMIN_REFUSED, COUNTER, "admin.refused", "requests to that side refused by address, host, origin, CSRF token or coding") \
 	ONE(ADMIN_NO_MEMORY, COUNTER, "admin.no_memory", "connections to it that there was no memory for") \
 	ONE(ADMIN_OVER_LIMIT, COUNTER, "admin.over_limit", "connections to it ended because too many are open") \
+	ONE(ADMIN_DOWNLOADS, COUNTER, "admin.downloads", "files of the world that root on this machine asked for (tarnctl update), and that came or began to") \
+	ONE(ADMIN_DOWNLOAD_FAILED, COUNTER, "admin.download_failed", "the same, when there was no way to them or no answer that makes sense") \
 	ONE(ADMIN_LOGINS, COUNTER, "admin.logins", "log-ins to the admin page") \
 	ONE(ADMIN_LOGIN_WRONG, COUNTER, "admin.login_wrong", "wrong passwords") \
 	ONE(ADMIN_LOGIN_LIMITED, COUNTER, "admin.login_limited", "log-ins refused unlooked at because too many went wrong") \

@@ -19,7 +19,6 @@
 #define SIGN_BYTES 64
 #define SIGN_TEXT  88 /* of base64 */
 #define PIECE	   (1 << 20)
-#define BYTES_MAX  (1ull << 30)
 #define SPARE	   (1 << 20) /* FAT's own tables and folders */
 
 static const struct {
@@ -141,7 +140,7 @@ static enum update_fate head_parse(struct span head, const char *keys, struct up
 		return UPDATE_UNSIGNED;
 	if (!version_valid(version) || span_copy(version, u->version, sizeof(u->version)) ||
 	    span_copy(arch, u->arch, sizeof(u->arch)) || span_u64(bytes, &u->bytes) || !u->bytes ||
-	    u->bytes > BYTES_MAX || !sha_parse(sha, u->sha256))
+	    u->bytes > UPDATE_BYTES_MAX - UPDATE_HEAD || !sha_parse(sha, u->sha256))
 		return UPDATE_NOT_ONE;
 	return UPDATE_OK;
 }

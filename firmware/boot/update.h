@@ -20,8 +20,9 @@
 
 #include "firmware/boot/slots.h"
 
-#define UPDATE_HEAD 4096
-#define UPDATE_KEYS "/usr/share/tarn/keys"
+#define UPDATE_HEAD	 4096
+#define UPDATE_BYTES_MAX (256ull << 20) /* of the file */
+#define UPDATE_KEYS	 "/usr/share/tarn/keys"
 #if defined(__x86_64__)
 #define UPDATE_ARCH "amd64"
 #elif defined(__aarch64__)
@@ -46,6 +47,7 @@
 	X(ON_TRIAL, "on-trial", "this system is on trial itself: wait until it is marked good")    \
 	X(FACTORY_NEWER, "factory-newer",                                                          \
 	  "the factory's system is newer and would be started in its place")                       \
+	X(NOT_FETCHED, "not-fetched", "it can't be fetched")                                       \
 	X(NO_SPACE, "no-space", "the boot partition has no room for it")                           \
 	X(UNREADABLE, "unreadable", "the file can not be read")                                    \
 	X(NOT_WRITTEN, "not-written", "the boot partition can not be written")                     \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tarnctl slots, update, rollback, restart: the appliance's systems. They need no other program: an update is
- * installed with tarnd and tarn-proxy down, too. Elsewhere than on an appliance they refuse.
+ * installed with tarnd and tarn-proxy down, too, unless it is fetched from a URL. Elsewhere than on an appliance they refuse.
  */
 #include "firmware/ctl/ctl.h"
 
@@ -13,12 +13,15 @@
 #include <unistd.h>
 
 #include "firmware/base/clock.h"
+#include "firmware/base/tarn_conf.h"
 #include "firmware/boot/assess.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/history.h"
 #include "firmware/boot/restart.h"
 #include "firmware/boot/screen.h"
 #include "firmware/boot/update.h"
+#include "firmware/ctl/ask.h"
+#include "firmware/boot/download.h"
 
 #define BOOT_DEVICE DISK_LINKS "/boot"
 #define CALM	    "03:00"
@@ -176,28 +179,36 @@ static enum update_fate install(int fd, const json_t *machine, bool force, bool 
 	return fate;
 }
 
-static void history_put(enum update_fate fate, const struct update *update)
+/* `detail`: of why it was refused, beyond the fate's own words; "". */
+static void history_put(enum update_fate fate, const struct update *update, const char *detail)
 {
 	struct now now = clock_read();
 	const char *version = *update->version ? update->version : "unknown";
+	char reason[400];
 
+	(void)snprintf(reason, sizeof(reason), "%s%s%s", fate ? update_text(fate) : "",
+		       *detail ? ": " : "", detail);
 	boot_history_add(HISTORY_PATH, now.wall_ms, fate ? "refused" : "installed", version,
-			 fate ? update_text(fate) : "");
+			 reason);
 	if (!fate)
 		attempt_note(HISTORY_PATH, version, "installed: its own init was never reached");
 }
 
 static int update_say(const struct ctl_options *options, enum update_fate fate,
-		      const struct update *update, const char *when)
+		      const struct update *update, const char *when, const char *detail)
 {
 	if (options->json) {
-		json_t *answer = json_pack("{s:b, s:s, s:s, s:s, s:s}", "installed", !fate, "fate",
-					   update_word(fate), "text", update_text(fate), "version",
-					   update->version, "restart", when);
+		json_t *answer =
+			json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "installed", !fate, "fate",
+				  update_word(fate), "text", update_text(fate), "version",
+				  update->version, "restart", when, "detail", detail);
 
 		ctl_print_json(answer);
 	} else if (fate) {
-		fprintf(stderr, "tarnctl: not installed: %s\n", update_text(fate));
+		fprintf(stderr, "tarnctl: not installed: %s%s", update_text(fate),
+			*detail ? ": " : "");
+		ctl_put_text(detail, stderr);
+		fputc('\n', stderr);
 	} else {
 		printf("%s is installed; signed by %s. Restart: %s.\n", update->version,
 		       update->key, when);
@@ -219,16 +230,152 @@ static int update_file(const struct ctl_options *options, const json_t *machine,
 	}
 	fate = install(fd, machine, ctl_option(options, "force") != NULL, options->json, &update);
 	boot_unmount();
-	history_put(fate, &update);
-	rc = update_say(options, fate, &update, when);
+	history_put(fate, &update, "");
+	rc = update_say(options, fate, &update, when, "");
 	return rc ? rc : restart_want(when);
+}
+
+/* ---- from a URL --------------------------------------------------------------------------------- */
+
+struct url_run {
+	const struct ctl_options *options;
+	struct bar bar;
+	struct update update;
+	enum update_fate fate; /* of its head */
+};
+
+/* What tarn-proxy says is no file: not now, or never? */
+static int ask_failed(int rc, int status, const json_t *document, char why[DOWNLOAD_WHY])
+{
+	const char *word = ctl_text(document, "error");
+	bool later = !strcmp(word, "no_connection") || !strcmp(word, "no_answer") ||
+		     !strcmp(word, "no_memory");
+
+	(void)snprintf(why, DOWNLOAD_WHY, "%s",
+		       status && document ? ctl_text(document, "text") : ask_error_text(rc));
+	return later || !status ? -EAGAIN : -EPROTO;
+}
+
+static int on_ask(void *arg, const char *url, uint64_t from, const char *etag,
+		  download_piece_f *piece, void *piece_arg, char why[DOWNLOAD_WHY])
+{
+	struct url_run *run = arg;
+	char *path = strdup("/api/v1/download"), number[24];
+	json_t *document = NULL;
+	int status = 0, rc;
+
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)from);
+	path = ctl_path_query(path, "url", url);
+	path = ctl_path_query(path, "from", from ? number : NULL);
+	path = ctl_path_query(path, "match", from ? etag : NULL);
+	rc = ask_proxy_stream(run->options->proxy_socket, path, piece, piece_arg, &status,
+			      &document);
+	/* What a piece gave says why itself. */
+	if (rc < 0 && !*why)
+		rc = ask_failed(rc, status, document, why);
+	json_decref(document);
+	free(path);
+	return rc;
+}
+
+static void on_fetched(void *arg, uint64_t done, uint64_t total)
+{
+	struct url_run *run = arg;
+
+	if (!run->options->json)
+		on_progress(&run->bar, "fetch", done, total);
+}
+
+/* Nobody waits for 36 MB that nobody has signed. */
+static int on_head(void *arg, int fd)
+{
+	struct url_run *run = arg;
+
+	run->fate = update_head(fd, UPDATE_KEYS, &run->update);
+	return run->fate ? 1 : 0;
+}
+
+static void on_rest(void *arg, unsigned seconds)
+{
+	(void)arg;
+	(void)sleep(seconds);
+}
+
+/* In the cache's folder: state has no room for it. */
+static int url_path(const struct ctl_options *options, char ret_path[200])
+{
+	struct tarn_settings settings;
+	struct settings_error error;
+	int rc = tarn_conf_load(options->config, &settings, &error);
+
+	if (rc) {
+		fprintf(stderr, "tarnctl: the settings are wrong: see tarnctl config check\n");
+		return CTL_CONFIG;
+	}
+	rc = snprintf(ret_path, 200, "%s/update.part", settings.cache.path) < 200 ? 0 : CTL_CONFIG;
+	tarn_conf_free(&settings);
+	return rc;
+}
+
+static int update_url(const struct ctl_options *options, const json_t *machine, const char *url,
+		      const char *when)
+{
+	struct url_run run = { .options = options };
+	char path[200], why[DOWNLOAD_WHY];
+	struct download d = { .url = url,
+			      .path = path,
+			      .limit = UPDATE_BYTES_MAX,
+			      .ask = on_ask,
+			      .progress = on_fetched,
+			      .early = on_head,
+			      .early_bytes = UPDATE_HEAD,
+			      .rest = on_rest,
+			      .arg = &run };
+	int fd, rc = url_path(options, path);
+
+	if (rc)
+		return rc;
+	rc = download(&d, &fd, why);
+	if (run.bar.stage)
+		ctl_progress_end(&run.bar.progress);
+	if (!rc) {
+		rc = update_file(options, machine, fd, when);
+		close(fd);
+		download_forget(path);
+		return rc;
+	}
+	if (run.fate || rc == -EFBIG)
+		download_forget(path);
+	if (!run.fate)
+		run.fate = UPDATE_NOT_FETCHED;
+	history_put(run.fate, &run.update, why);
+	return update_say(options, run.fate, &run.update, when, why);
+}
+
+static bool is_url(const char *what)
+{
+	return !strncmp(what, "https://", 8) || !strncmp(what, "http://", 7);
+}
+
+static int update_path(const struct ctl_options *options, const json_t *machine, const char *path,
+		       const char *when)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0) {
+		fprintf(stderr, "tarnctl: %s: %s\n", path, strerror(errno));
+		return CTL_REFUSED;
+	}
+	rc = update_file(options, machine, fd, when);
+	close(fd);
+	return rc;
 }
 
 static int update(const struct ctl_options *options, char **args)
 {
 	const char *when = ctl_option(options, "restart");
 	json_t *machine;
-	int fd, rc;
+	int rc;
 
 	if (!when)
 		when = CALM;
@@ -239,14 +386,8 @@ static int update(const struct ctl_options *options, char **args)
 	machine = appliance();
 	if (!machine)
 		return CTL_REFUSED;
-	fd = open(*args, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		fprintf(stderr, "tarnctl: %s: %s\n", *args, strerror(errno));
-		json_decref(machine);
-		return CTL_REFUSED;
-	}
-	rc = update_file(options, machine, fd, when);
-	close(fd);
+	rc = is_url(*args) ? update_url(options, machine, *args, when)
+			   : update_path(options, machine, *args, when);
 	json_decref(machine);
 	return rc;
 }
@@ -324,13 +465,16 @@ static const struct ctl_command commands[] = {
 	  NULL,
 	  { NULL } },
 	{ "update",
-	  "FILE",
+	  "FILE|URL",
 	  1,
 	  1,
 	  update,
 	  "install a signed update of the appliance",
 	  "Nothing is touched before signature, version, space and every byte are known to be "
-	  "right. The new system has three starts to become healthy; else the box returns to the "
+	  "right. From a URL it is fetched by tarn-proxy, as what devices ask for is; a fetch that "
+	  "is "
+	  "cut goes on where it was, also when tarnctl is run again. The new system has three "
+	  "starts to become healthy; else the box returns to the "
 	  "one before by itself, and tarnctl slots says why. While the box restarts, the office's "
 	  "line is cut for as long as that takes; hence at " CALM " unless --restart says else.",
 	  { &force, &when } },

@@ -34,7 +34,8 @@
 	X(tls)                                                                                     \
 	X(objects)                                                                                 \
 	X(cache)                                                                                   \
-	X(selftest)
+	X(selftest)                                                                                \
+	X(download)
 
 #define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)

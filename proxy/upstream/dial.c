@@ -147,14 +147,14 @@ static void shake_begin(struct dial *d)
 }
 
 /* The proxy has answered: from here on it is the vendor who speaks. */
-static void on_tunnel(void *arg, int err, const struct http_head *head, size_t rest)
+static void on_tunnel(void *arg, int err, const struct http_head *head, struct span rest)
 {
 	struct dial *d = arg;
 
 	d->tunnel = NULL;
 	if (err) {
 		lost(d, err);
-	} else if (head->status < 200 || head->status > 299 || rest) {
+	} else if (head->status < 200 || head->status > 299 || rest.n) {
 		LOG(LOG_L_INFO, "parent.no_tunnel", "host=%s port=%u status=%u", d->host, d->port,
 		    head->status);
 		lost(d, -EHOSTUNREACH);

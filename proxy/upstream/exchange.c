@@ -33,7 +33,7 @@ struct exchange {
 static void ended(struct exchange *x, int err, size_t rest)
 {
 	event_del(&x->event);
-	x->f(x->arg, err, err ? NULL : &x->head, rest);
+	x->f(x->arg, err, err ? NULL : &x->head, span_make(x->in + x->in_n - rest, rest));
 	free(x);
 }
 

@@ -11,14 +11,14 @@
 struct worker;
 struct exchange;
 
-#define EXCHANGE_HEAD_MAX 1024 /* of what is said; answers may have CONFIG_HEAD_MAX */
+#define EXCHANGE_HEAD_MAX 4096 /* of what is said; answers may have CONFIG_HEAD_MAX */
 
 /*
- * The end, never before exchange_begin() has returned; the handle is gone then. `err` 0: a final head has come, which
- * lives as long as this call, and *rest bytes came behind it. Else -ETIMEDOUT, -EBADMSG (it is no HTTP), or as recv(2)
+ * The end, never before exchange_begin() has returned; the handle is gone then. `err` 0: a final head has come, and `rest`
+ * behind it; both live as long as this call. Else -ETIMEDOUT, -EBADMSG (it is no HTTP), or as recv(2)
  * and send(2) have it.
  */
-typedef void exchange_f(void *arg, int err, const struct http_head *head, size_t rest);
+typedef void exchange_f(void *arg, int err, const struct http_head *head, struct span rest);
 
 /* `text` is copied. All of it has `limit_ms`. 0, -EMSGSIZE, -ENOMEM. */
 MUST_USE int exchange_begin(struct worker *worker, const struct stream *stream, struct span text,

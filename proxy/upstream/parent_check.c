@@ -90,7 +90,7 @@ static void done(struct question *q, const char *why, bool loop, const char *pse
 	schedule(check);
 }
 
-static void on_answer(void *arg, int err, const struct http_head *head, size_t rest)
+static void on_answer(void *arg, int err, const struct http_head *head, struct span rest)
 {
 	struct question *q = arg;
 	char pseudonym[PSEUDONYM_MAX] = "";

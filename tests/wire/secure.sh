@@ -297,6 +297,41 @@ check 'is noticed' test "$(counter upstream.tls_cut)" -ge 1
 "$wire" idle "$dir"
 check 'and not stored' test "$(get /cut/small.bin)" == 502
 
+# ---- a file of the world, for root here (tarnctl update URL) ------------------------------------------
+
+# fetch URL [FROM ETAG]: $dir/line and $dir/bytes; prints the status of the API's answer.
+fetch() {
+	local more=()
+	[[ -z ${2:-} ]] || more=(--data-urlencode "from=$2" --data-urlencode "match=$3")
+	curl -s --max-time 20 --unix-socket "$dir/run/proxy.sock" -G --data-urlencode "url=$1" "${more[@]}" -o "$dir/answer" \
+		-w '%{http_code}' http://x/api/v1/download
+	head -n 1 "$dir/answer" >"$dir/line"
+	tail -n +2 "$dir/answer" >"$dir/bytes"
+}
+says() { jq -e "$1" "$dir/line" >/dev/null || { cat "$dir/line"; false; }; }
+check 'a file is fetched for root, of no vendor' test "$(fetch "https://good.test:$tls/big.bin")" = 200
+check '... whole' cmp "$dir/bytes" "$dir/www/big.bin"
+check '... its size and tag are told' says '.status == 200 and .size == 3000000 and .from == 0 and (.etag | startswith("\""))'
+tag=$(jq -r .etag "$dir/line")
+check 'the rest of it is' test "$(fetch "https://good.test:$tls/big.bin" 2000000 "$tag")" = 200
+check '... from there on' eval 'tail -c +2000001 "$dir/www/big.bin" | cmp - "$dir/bytes"'
+check '... as a part' says '.status == 206 and .size == 3000000 and .from == 2000000'
+check 'of a file that is another now' test "$(fetch "http://plain.test:$clear/small.bin" 1000 "$tag")" = 200
+check '... all comes, not a part' cmp "$dir/bytes" "$dir/www/small.bin"
+check 'one that is not there' test "$(fetch "http://plain.test:$clear/none")" = 200
+check '... says so' says '.status == 404 and .size == -1'
+unfetched() { # STATUS WORD URL [FROM ETAG]
+	[[ $(fetch "${@:3}") == "$1" && $(jq -r .error "$dir/answer") == "$2" ]] || { cat "$dir/answer"; false; }
+}
+check 'from whom nobody vouches for nothing is taken' unfetched 503 tls_self_signed "https://self.test:$tls/big.bin"
+check '... nor with an expired certificate' unfetched 503 tls_expired "https://expired.test:$tls/big.bin"
+check '... nor where it ends is not said' unfetched 503 no_length "https://good.test:$tls/until_close.html"
+check 'a name that is not there' unfetched 503 no_connection 'https://nowhere.invalid/'
+check 'a file of this machine is no URL' unfetched 400 bad_url file:///etc/shadow
+check 'a line break in it is refused' unfetched 400 bad_url $'http://plain.test/a\r\nHost: x'
+check 'half a file without its tag is' unfetched 400 bad_match "http://plain.test:$clear/small.bin" 5 'W/"1"'
+check 'nothing of it is stored' test "$(counter admin.downloads)" = 4
+
 # ---- what drips -----------------------------------------------------------------------------------
 
 # A vendor whose handshake goes on, a byte at a time: connect_timeout is for all of it.

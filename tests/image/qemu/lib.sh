@@ -110,10 +110,15 @@ variants() {
 }
 
 # fetch_install NAME [OPTION...]: the box fetches NAME.update from the vendor's web server, and installs it; what
-# tarnctl answers.
+# tarnctl answers. VIA=file: it is given the file.
 fetch_install() {
-	VM_LIMIT=240 vm "(cd /var/cache/tarn && wget -qO u http://198.51.100.10:8080/files/$1.update &&
-		tarnctl update u --json ${*:2}; status=\$?; rm -f u; exit \$status)"
+	local url=http://198.51.100.10:8080/files/$1.update
+	if [[ ${VIA:-} == file ]]; then
+		VM_LIMIT=240 vm "(cd /var/cache/tarn && wget -qO u $url && tarnctl update u --json ${*:2}
+			status=\$?; rm -f u; exit \$status)"
+	else
+		VM_LIMIT=240 vm "tarnctl update $url --json ${*:2}"
+	fi
 }
 # refused NAME WORD: not installed, for that reason.
 refused() {

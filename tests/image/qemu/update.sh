@@ -27,12 +27,16 @@ check 'the factory image becomes ready' becomes ready
 ready_say
 check 'it reaches the web server' wait_until 60 online
 slots_now() { vm 'tarnctl slots --json' | jq -c .slots; }
-check 'one that is cut short is refused' refused truncated truncated
+VIA='file' check 'one that is cut short is refused' refused truncated truncated
 check 'one that nobody signed is refused' refused unsigned unsigned
 check 'one with another byte in it is refused' refused tampered tampered
 check 'an older one is refused' refused old too-old
 check 'the version that runs is refused' refused same running
 check 'what is no update at all is refused' refused noise not-an-update
+check 'so is one that is not there' refused nothing not-fetched
+fetched_head() { vm 'tarnctl stat' | awk '$1 == "admin.downloads" { exit !($2 >= 5) }'; }
+check 'they came by tarn-proxy' fetched_head
+check 'nothing is left of them' vm '! ls /var/cache/tarn | grep update'
 check 'nothing was written for any of them' test "$(slots_now)" = '[]'
 check 'the history has them' history_has '.event == "refused" and (.reason | length > 10)'
 
@@ -40,6 +44,7 @@ mark
 check 'a good one is installed' fetch_install good --restart now
 check 'the box starts it, on trial' runs 0.2 trial
 check 'it is healthy, and marked good' becomes 'slots good=0.2 error=0'
+check 'for its selftest passed' says 'selftest state=ok ways=[2-9]'
 check 'the history says so' history_has '.event == "good" and .version == "0.2"'
 check 'the office goes through it' wait_until 60 direct dev1 http://198.51.100.10/
 
