@@ -52,6 +52,7 @@
 #define HERITAGE_VALUE	      1024   /* the same */
 #define HERITAGE_TEXT	      256    /* the same */
 #define HERITAGE_POINT	      65     /* bytes of a point on P-256, not compressed */
+#define HERITAGE_MODULUS      256    /* bytes of an RSA modulus; its exponent is 65537 */
 #define HERITAGE_LEAF	      2048   /* bytes of a certificate at most */
 #define HERITAGE_SETTINGS_MAX 64     /* of one change */
 
@@ -138,8 +139,10 @@ struct heritage_mint {
 	struct heritage_head head;
 	uint32_t ticket; /* the proxy's; comes back */
 	uint8_t point[HERITAGE_POINT];
-	uint8_t zero[3];
+	uint8_t rsa; /* 0 or 1: the key is `modulus`, not `point` */
+	uint8_t zero[2];
 	char host[HERITAGE_HOST]; /* lower case, zero-filled; the keeper checks what it is */
+	uint8_t modulus[HERITAGE_MODULUS];
 };
 
 struct heritage_minted {
@@ -225,7 +228,7 @@ _Static_assert(sizeof(struct heritage_health) == 80, "heritage_health");
 _Static_assert(sizeof(struct heritage_vendor) == 32, "heritage_vendor");
 _Static_assert(sizeof(struct heritage_state) == 88, "heritage_state");
 _Static_assert(sizeof(struct heritage_stop) == 8, "heritage_stop");
-_Static_assert(sizeof(struct heritage_mint) == 336, "heritage_mint");
+_Static_assert(sizeof(struct heritage_mint) == 592, "heritage_mint");
 _Static_assert(sizeof(struct heritage_minted) == 2072, "heritage_minted");
 
 /* A receiver's buffer: large enough, and aligned, for every message. */
@@ -318,7 +321,7 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 	case HERITAGE_STATE:
 		return m->state.armed <= 1 && heritage_text_valid(m->state.reason);
 	case HERITAGE_MINT:
-		return heritage_host_valid(m->mint.host);
+		return m->mint.rsa <= 1 && heritage_host_valid(m->mint.host);
 	case HERITAGE_MINTED:
 		return heritage_minted_valid(&m->minted);
 	case HERITAGE_SETTING:

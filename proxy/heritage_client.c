@@ -325,8 +325,7 @@ bool keeper_steers(const struct keeper *keeper)
 	return keeper && keeper->steers;
 }
 
-int keeper_mint(struct keeper *keeper, uint32_t ticket, const uint8_t point[HERITAGE_POINT],
-		const char *host)
+int keeper_mint(struct keeper *keeper, uint32_t ticket, struct span key, const char *host)
 {
 	struct heritage_mint mint = HERITAGE_INIT(HERITAGE_MINT, heritage_mint);
 	size_t n = strlen(host);
@@ -335,7 +334,9 @@ int keeper_mint(struct keeper *keeper, uint32_t ticket, const uint8_t point[HERI
 		return -ENOENT;
 	CHECK(n < sizeof(mint.host));
 	mint.ticket = ticket;
-	memcpy(mint.point, point, sizeof(mint.point));
+	mint.rsa = key.n == sizeof(mint.modulus);
+	CHECK(mint.rsa || key.n == sizeof(mint.point));
+	memcpy(mint.rsa ? mint.modulus : mint.point, key.p, key.n);
 	memcpy(mint.host, host, n);
 	return keeper_send(keeper, &mint, sizeof(mint)) ? 0 : -EAGAIN;
 }

@@ -56,8 +56,7 @@ void keeper_health(struct keeper *keeper, bool reachable, const char *why_not);
 void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl);
 
 /* Asks for a certificate. 0; -EAGAIN: the socket is full; -ENOENT: no keeper. */
-MUST_USE int keeper_mint(struct keeper *keeper, uint32_t ticket,
-			 const uint8_t point[HERITAGE_POINT], const char *host);
+MUST_USE int keeper_mint(struct keeper *keeper, uint32_t ticket, struct span key, const char *host);
 
 /* SETTING and CHANGE. False: the socket is full, or there is no keeper any more. */
 MUST_USE bool keeper_setting(struct keeper *keeper, const struct heritage_setting *setting);

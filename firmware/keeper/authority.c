@@ -14,7 +14,9 @@
 
 #define RETRY_S 60
 
-_Static_assert(HERITAGE_POINT == MINT_POINT && HERITAGE_HOST >= PROFILE_HOST_MAX, "the same");
+_Static_assert(HERITAGE_POINT == MINT_POINT && HERITAGE_MODULUS == MINT_MODULUS &&
+		       HERITAGE_HOST >= PROFILE_HOST_MAX,
+	       "the same");
 
 struct authority {
 	const char *dir; /* borrowed */
@@ -112,7 +114,9 @@ void authority_watch(struct authority *a, const struct profiles *profiles, int64
 void authority_mint(struct authority *a, const struct profiles *profiles,
 		    const struct heritage_mint *ask, struct heritage_minted *ret_answer)
 {
-	struct mint_ask what = { span_of(ask->host), span_make(ask->point, sizeof(ask->point)) };
+	struct mint_ask what = { span_of(ask->host),
+				 ask->rsa ? span_make(ask->modulus, sizeof(ask->modulus))
+					  : span_make(ask->point, sizeof(ask->point)) };
 	size_t n = 0;
 	int rc;
 

@@ -8,7 +8,8 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
+#include <openssl/bn.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,18 @@ static int token_take(struct mint *mint, struct now now)
 	return 0;
 }
 
+static EVP_PKEY *key_of(const char *type, OSSL_PARAM params[])
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *key = NULL;
+
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 /* NULL: no point on the curve, or no memory. */
 static EVP_PKEY *point_key(struct span point)
 {
@@ -169,17 +182,35 @@ static EVP_PKEY *point_key(struct span point)
 						  (void *)(uintptr_t)point.p, point.n),
 		OSSL_PARAM_construct_end(),
 	};
-	EVP_PKEY_CTX *ctx;
+
+	return point.p[0] == 4 ? key_of("EC", params) : NULL;
+}
+
+/* NULL: not all its bits are used, it is even, or no memory. Whether it has two factors only its owner knows. */
+static EVP_PKEY *modulus_key(struct span modulus)
+{
+	uint8_t native[MINT_MODULUS];
+	unsigned exponent = RSA_F4;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, native, sizeof(native)),
+		OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_E, &exponent),
+		OSSL_PARAM_construct_end(),
+	};
+	BIGNUM *n = BN_bin2bn((const uint8_t *)modulus.p, MINT_MODULUS, NULL);
 	EVP_PKEY *key = NULL;
 
-	if (point.n != MINT_POINT || point.p[0] != 4)
-		return NULL;
-	ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
+	if (n && BN_num_bits(n) == 8 * MINT_MODULUS && BN_is_odd(n) &&
+	    BN_bn2nativepad(n, native, sizeof(native)) == MINT_MODULUS)
+		key = key_of("RSA", params);
+	BN_free(n);
 	return key;
+}
+
+static EVP_PKEY *public_key(struct span key)
+{
+	return key.n == MINT_POINT     ? point_key(key)
+	       : key.n == MINT_MODULUS ? modulus_key(key)
+				       : NULL;
 }
 
 /* ---- signing ----------------------------------------------------------------------------------- */
@@ -272,7 +303,7 @@ static int leaf_make(struct mint *mint, const struct profiles *profiles, const s
 		return rc;
 	if (wall_s < CA_CLOCK_MIN || wall_s >= mint->ca_until_s)
 		return -EAGAIN;
-	key = point_key(ask->point);
+	key = public_key(ask->key);
 	rc = key ? token_take(mint, now) : -EKEYREJECTED;
 	rc = rc ? rc : leaf_sign(mint, key, host, wall_s, out, ret_n);
 	EVP_PKEY_free(key);

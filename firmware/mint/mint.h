@@ -14,9 +14,10 @@
 
 struct mint;
 
-#define MINT_DAYS    45 /* from now on; and one before */
-#define MINT_POINT   65 /* bytes of a P-256 point, not compressed */
-#define MINT_BURST   64 /* leaves at once, then ... */
+#define MINT_DAYS    45	 /* from now on; and one before */
+#define MINT_POINT   65	 /* bytes of a P-256 point, not compressed */
+#define MINT_MODULUS 256 /* bytes of an RSA modulus */
+#define MINT_BURST   64	 /* leaves at once, then ... */
 #define MINT_EACH_MS 250
 
 /* X(NAME, error of mint_leaf(), "name", what it means): each is counted. */
@@ -25,7 +26,7 @@ struct mint;
 	X(NAME, -EINVAL, "refused_name", "refused: that is no plain host name")                    \
 	X(FOREIGN, -EACCES, "refused_foreign", "refused: the host is not one of the profiles'")    \
 	X(UNCOVERED, -EDOM, "refused_uncovered", "refused: the CA may not speak for the host")     \
-	X(KEY, -EKEYREJECTED, "refused_key", "refused: that is no public key on P-256")            \
+	X(KEY, -EKEYREJECTED, "refused_key", "refused: that is no P-256 or RSA-2048 public key")   \
 	X(BUSY, -EBUSY, "refused_busy", "refused: too many at once")                               \
 	X(NO_CA, -ENOENT, "refused_no_ca", "refused: there is no CA")                              \
 	X(CLOCK, -EAGAIN, "refused_clock", "refused: the clock is not set, or the CA is over")     \
@@ -44,7 +45,8 @@ void mint_free(struct mint **mint);
 
 struct mint_ask {
 	struct span host;
-	struct span point; /* the leaf's public key */
+	/* The leaf's public key: MINT_POINT bytes, or, for a client that takes no ECDSA, MINT_MODULUS (exponent 65537). */
+	struct span key;
 };
 
 /* Signs: *ret_n bytes of DER in `buf`. 0, or the error of an outcome above. Looks at the CA's file each time. */

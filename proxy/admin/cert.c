@@ -111,7 +111,7 @@ static struct leaf *leaf_now(struct cert *cert, const char *host)
 
 	if (!leaves || cert->ask)
 		return NULL;
-	rc = leaves_ask(leaves, cert->control, host, on_leaf, cert, &ask, &leaf);
+	rc = leaves_ask(leaves, cert->control, host, LEAF_ECDSA, on_leaf, cert, &ask, &leaf);
 	if (rc == -EINPROGRESS)
 		cert->ask = ask;
 	return rc == 0 ? leaf : NULL;

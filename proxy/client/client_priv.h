@@ -41,6 +41,7 @@
 #include "proxy/splice.h"
 #include "proxy/tls/decide.h"
 #include "proxy/tls/distrust.h"
+#include "proxy/tls/leaf.h"
 #include "proxy/tls/server.h"
 #include "proxy/upstream/fetch.h"
 
@@ -375,9 +376,9 @@ void secure_note(enum tls_reason reason, const char *host);
  * The hello in conn->in asks for match->host, whose TLS we may end: finds out whether we should, and does, or
  * carries it through. The connection may be freed.
  */
-void shake_begin(struct conn *conn, const struct profile_match *match);
+void shake_begin(struct conn *conn, const struct profile_match *match, enum leaf_kind kind);
 /* It asks for `host`, which is the box itself. The same. */
-void shake_serve(struct conn *conn, const char *host);
+void shake_serve(struct conn *conn, const char *host, enum leaf_kind kind);
 bool shake_runs(const struct conn *conn); /* nothing of HTTP yet: */
 void shake_step(struct conn *conn);	  /* its socket can be read or written */
 void shake_asked(struct conn *conn);	  /* the first request is there */

@@ -49,6 +49,11 @@ static int look(struct conn *conn, struct hello *ret_hello)
 	return rc;
 }
 
+static enum leaf_kind kind_for(const struct hello *hello)
+{
+	return !hello->ecdsa && hello->rsa ? LEAF_RSA : LEAF_ECDSA;
+}
+
 void secure_note(enum tls_reason reason, const char *host)
 {
 	STAT_INC(STAT_SNIFF_TLS);
@@ -77,7 +82,7 @@ bool secure_serve(struct conn *conn, bool waited)
 	if (rc == -EAGAIN && !waited)
 		return false;
 	if (rc == 0 && hello.name == HELLO_NAME_HOST && is_name_of_box(conn, hello.host)) {
-		shake_serve(conn, hello.host);
+		shake_serve(conn, hello.host, kind_for(&hello));
 		return true;
 	}
 	STAT_INC(STAT_TLS_SOURCE_REFUSED);
@@ -98,7 +103,7 @@ bool secure_look(struct conn *conn, bool waited)
 	else
 		tls_decide_unread(rc, &verdict);
 	if (verdict.action == TLS_INTERCEPT) {
-		shake_begin(conn, &verdict.match);
+		shake_begin(conn, &verdict.match, kind_for(&hello));
 		return true;
 	}
 	/* Names of others are nobody's business: only a vendor's is logged. */

@@ -55,6 +55,7 @@ struct shake {
 	enum phase phase;
 	struct profile_match match;
 	struct verdict_ask *verdict_ask;
+	enum leaf_kind kind;
 	struct leaf_ask *leaf_ask;
 	struct leaf *leaf;
 	struct saving *saving;
@@ -375,8 +376,8 @@ static void leaf_get(struct shake *shake)
 	struct worker *worker = shake->conn->worker;
 	int rc;
 
-	rc = leaves_ask(worker->proxy->leaves, worker, shake->match.host, leaf_come, shake,
-			&shake->leaf_ask, &shake->leaf);
+	rc = leaves_ask(worker->proxy->leaves, worker, shake->match.host, shake->kind, leaf_come,
+			shake, &shake->leaf_ask, &shake->leaf);
 	if (rc == 0)
 		ready(shake);
 	else if (rc == -EINPROGRESS)
@@ -464,7 +465,8 @@ static enum tls_reason objection(struct conn *conn, const struct profile_match *
 	return TLS_ENDED_HERE;
 }
 
-static struct shake *shake_new(struct conn *conn, const struct profile_match *match)
+static struct shake *shake_new(struct conn *conn, const struct profile_match *match,
+			       enum leaf_kind kind)
 {
 	struct shake *shake = calloc(1, sizeof(*shake));
 
@@ -472,6 +474,7 @@ static struct shake *shake_new(struct conn *conn, const struct profile_match *ma
 		return NULL;
 	shake->conn = conn;
 	shake->match = *match;
+	shake->kind = kind;
 	CHECK_OK(evtimer_assign(&shake->limit, conn->worker->base, on_limit, shake));
 	CHECK_OK(evtimer_assign(&shake->again, conn->worker->base, on_again, shake));
 	shake->flood = flood_of(conn);
@@ -481,7 +484,7 @@ static struct shake *shake_new(struct conn *conn, const struct profile_match *ma
 	return shake;
 }
 
-void shake_begin(struct conn *conn, const struct profile_match *match)
+void shake_begin(struct conn *conn, const struct profile_match *match, enum leaf_kind kind)
 {
 	enum tls_reason reason = objection(conn, match);
 	struct shake *shake;
@@ -489,7 +492,7 @@ void shake_begin(struct conn *conn, const struct profile_match *match)
 	int rc;
 
 	conn->sni = reason == TLS_ENDED_HERE ? strdup(match->host) : NULL;
-	shake = conn->sni ? shake_new(conn, match) : NULL;
+	shake = conn->sni ? shake_new(conn, match, kind) : NULL;
 	if (!shake) {
 		secure_note(reason == TLS_ENDED_HERE ? TLS_BUSY : reason, match->host);
 		relay_splice_host(conn, SPLICE_TLS, match);
@@ -506,14 +509,14 @@ void shake_begin(struct conn *conn, const struct profile_match *match)
 		give_up(shake, TLS_UPSTREAM_AWAY);
 }
 
-void shake_serve(struct conn *conn, const char *host)
+void shake_serve(struct conn *conn, const char *host, enum leaf_kind kind)
 {
 	struct profile_match match = { 0 };
 	struct shake *shake = NULL;
 
 	CHECK_OK(span_copy(span_of(host), match.host, sizeof(match.host)));
 	if (conn->worker->client->shakes_n < SHAKES_MAX && !is_flood(conn))
-		shake = shake_new(conn, &match);
+		shake = shake_new(conn, &match, kind);
 	if (!shake) {
 		STAT_INC(STAT_TLS_SOURCE_REFUSED);
 		conn_cut(conn, true);

@@ -25,9 +25,9 @@ static enum tls_reason reason_of_mode(const struct profile *profile, const struc
 	case PROFILE_TLS_REFUSE:
 		return TLS_MODE_REFUSE;
 	case PROFILE_TLS_INTERCEPT:
-		return !hello->ecdsa   ? TLS_OLD_CLIENT
-		       : !hello->http1 ? TLS_OTHER_ALPN
-				       : TLS_ENDED_HERE;
+		return !hello->ecdsa && !hello->rsa ? TLS_OLD_CLIENT
+		       : !hello->http1		    ? TLS_OTHER_ALPN
+						    : TLS_ENDED_HERE;
 	case PROFILE_TLS_SPLICE:
 		break;
 	}

@@ -29,7 +29,7 @@ enum tls_action {
 	X(HIDDEN_NAME, SPLICE, "hidden_name", "spliced: the true name may be encrypted (ECH)")     \
 	X(MODE_SPLICE, SPLICE, "mode_splice", "spliced: as the profile says for its hosts")        \
 	X(MODE_REFUSE, REFUSE, "mode_refuse", "reset: as the profile says for its hosts")          \
-	X(OLD_CLIENT, SPLICE, "old_client", "spliced: it can't take our kind of certificate")      \
+	X(OLD_CLIENT, SPLICE, "old_client", "spliced: it can't take our kinds of certificate")     \
 	X(OTHER_ALPN, SPLICE, "other_alpn", "spliced: it does not speak http/1.1")                 \
 	X(NOT_LISTED, SPLICE, "not_listed", "spliced: probe = off, and the device is not listed")  \
 	X(DISTRUSTED, SPLICE, "distrusted", "spliced: the device does not trust us for this host") \

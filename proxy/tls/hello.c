@@ -2,7 +2,7 @@
 /*
  * ClientHellos. Records, the handshake message and its list of extensions are read by OpenSSL, which is given a
  * copy of the bytes in memory and stops in its ClientHello callback, before it has chosen or answered
- * anything. What stands inside the three extensions that are looked at goes through the cursor.
+ * anything. What stands inside the extensions that are looked at goes through the cursor.
  *
  * `hellos` is immutable after hellos_new(); a reader belongs to one thread. Time and memory are bounded: each byte
  * is given to OpenSSL once, and no more than HELLO_BYTES_MAX of them.
@@ -125,34 +125,86 @@ static bool speaks_http1(SSL *ssl)
 	return false;
 }
 
-/* ecdsa_secp256r1_sha256 (RFC 8446, 4.2.3); for TLS 1.2 a cipher suite must go with it, too. */
-#define ECDSA_P256 0x0403
+/* ---- certificates ------------------------------------------------------------------------------- */
 
-static bool has_ecdsa_cipher(SSL *ssl)
+/* Signature schemes (RFC 8446, 4.2.3), and a group (4.2.7). */
+#define ECDSA_P256 0x0403
+#define RSA_PKCS1  0x0401
+#define RSA_PSS	   0x0804
+#define GROUP_P256 0x0017
+#define SUITES_MAX 3
+
+/* For TLS 1.2: AES_128_GCM, AES_256_GCM (RFC 5289), CHACHA20_POLY1305 (RFC 7905). */
+static const uint16_t ecdhe_ecdsa[SUITES_MAX] = { 0xc02b, 0xc02c, 0xcca9 };
+static const uint16_t ecdhe_rsa[SUITES_MAX] = { 0xc02f, 0xc030, 0xcca8 };
+
+static bool offers_suite(SSL *ssl, const uint16_t wanted[SUITES_MAX])
 {
-	/* TLS_ECDHE_ECDSA_WITH_...: AES_128_GCM, AES_256_GCM (RFC 5289), CHACHA20_POLY1305 (RFC 7905) */
 	const unsigned char *p;
 	size_t n = SSL_client_hello_get0_ciphers(ssl, &p);
 	struct cursor list = cursor_make(p, n);
 	uint16_t suite;
 
 	while (cursor_u16be(&list, &suite) == 0)
-		if (suite == 0xc02b || suite == 0xc02c || suite == 0xcca9)
+		for (size_t i = 0; i < SUITES_MAX; i++)
+			if (suite == wanted[i])
+				return true;
+	return false;
+}
+
+/* Does that extension, a list of numbers of two bytes, have this one? */
+static bool lists(SSL *ssl, unsigned type, uint16_t wanted)
+{
+	struct cursor body, list;
+	uint16_t have;
+
+	if (!extension(ssl, type, &body) || vector(&body, 2, &list) < 0)
+		return false;
+	while (cursor_u16be(&list, &have) == 0)
+		if (have == wanted)
 			return true;
 	return false;
 }
 
+static bool signs_with(SSL *ssl, uint16_t scheme)
+{
+	return lists(ssl, TLSEXT_TYPE_signature_algorithms, scheme);
+}
+
+/* What the CA has signed: signature_algorithms_cert, where it is, says so instead of the other. */
+static bool verifies_ours(SSL *ssl)
+{
+	struct cursor unused;
+
+	return extension(ssl, TLSEXT_TYPE_signature_algorithms_cert, &unused)
+		       ? lists(ssl, TLSEXT_TYPE_signature_algorithms_cert, ECDSA_P256)
+		       : signs_with(ssl, ECDSA_P256);
+}
+
+/* In TLS 1.2 the groups bind certificates, too (RFC 8422, 5.1.1). */
+static bool takes_curve(SSL *ssl)
+{
+	struct cursor unused;
+
+	return !extension(ssl, TLSEXT_TYPE_supported_groups, &unused) ||
+	       lists(ssl, TLSEXT_TYPE_supported_groups, GROUP_P256);
+}
+
 static bool takes_ecdsa(SSL *ssl, const struct hello *hello)
 {
-	struct cursor body, list;
-	uint16_t scheme;
-
-	if (!extension(ssl, TLSEXT_TYPE_signature_algorithms, &body) || vector(&body, 2, &list) < 0)
+	if (!verifies_ours(ssl) || !signs_with(ssl, ECDSA_P256))
 		return false;
-	while (cursor_u16be(&list, &scheme) == 0)
-		if (scheme == ECDSA_P256)
-			return hello->tls13 || (hello->tls12 && has_ecdsa_cipher(ssl));
-	return false;
+	return hello->tls13 || (hello->tls12 && offers_suite(ssl, ecdhe_ecdsa) && takes_curve(ssl));
+}
+
+static bool takes_rsa(SSL *ssl, const struct hello *hello)
+{
+	if (!verifies_ours(ssl))
+		return false;
+	if (hello->tls13)
+		return signs_with(ssl, RSA_PSS);
+	return hello->tls12 && offers_suite(ssl, ecdhe_rsa) &&
+	       (signs_with(ssl, RSA_PSS) || signs_with(ssl, RSA_PKCS1));
 }
 
 static int on_hello(SSL *ssl, int *alert, void *arg)
@@ -169,6 +221,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	versions_of(ssl, hello);
 	hello->http1 = speaks_http1(ssl);
 	hello->ecdsa = takes_ecdsa(ssl, hello);
+	hello->rsa = takes_rsa(ssl, hello);
 	return SSL_CLIENT_HELLO_RETRY; /* that is: go no further */
 }
 

@@ -26,7 +26,9 @@ struct hello {
 	bool hidden;	   /* the true name may be encrypted (ECH, or what looks like it) */
 	bool tls12, tls13; /* versions offered */
 	bool http1;	   /* would speak http/1.1: it says so, or has no ALPN at all */
-	bool ecdsa;	   /* takes a P-256 certificate with SHA-256, in one of these versions */
+	/* Takes in one of these versions a certificate that P-256 with SHA-256 has signed, whose key is */
+	bool ecdsa; /* on P-256; */
+	bool rsa;   /* RSA. */
 };
 
 /* 0 or -ENOMEM. */

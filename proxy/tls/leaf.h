@@ -11,6 +11,12 @@
 
 struct leaf;
 
+/* By its key. All are signed by the same CA, whose key is on P-256. */
+enum leaf_kind {
+	LEAF_ECDSA, /* P-256 */
+	LEAF_RSA,   /* 2048 bits, for clients that verify with ECDSA but take no such key */
+};
+
 /*
  * Takes `key` and `certificate`, and a reference to `authority`. NULL: the authority has not signed it, it is not
  * for that key, or there is no memory; then what was given is freed.

@@ -7,12 +7,18 @@
  *	               refused --> the asks are told, and who asks soon   > not asking
  *	tick_run: no answer within LEAVES_WAIT_MS                        /
  *
+ * Each ECDSA leaf has a key of its own. An RSA key takes too long to make on a loop, and few devices need one: the first ask
+ * starts a thread that makes the one key that all RSA leaves share, and ends (rsa_run); asks wait for it.
+ *
  * An ask belongs to its loop: it is taken off the list under the lock before its mail is posted, and posted under the
  * lock, so that leaf_ask_cancel() can take it back. Another CA's file (tarnctl ca rotate): all leaves go.
  */
 #include "proxy/tls/leaves.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -22,6 +28,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/base/stat.h"
+#include "firmware/base/thread.h"
 #include "firmware/mint/public.h"
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
@@ -42,15 +49,16 @@ struct leaf_ask {
 };
 
 struct entry {
-	UT_hash_handle hh; /* in the order of use */
-	char host[PROFILE_HOST_MAX];
+	UT_hash_handle hh;		 /* in the order of use */
+	char name[1 + PROFILE_HOST_MAX]; /* kind and host */
+	enum leaf_kind kind;
 	struct leaf *leaf; /* NULL: none */
 	int refused;	   /* -errno, until ... */
 	uint64_t refused_until;
 	bool asking, sent;
 	uint32_t ticket;
 	uint64_t asked_ms;
-	EVP_PKEY *key; /* of the one that is being signed */
+	EVP_PKEY *key; /* of the one that is being signed; NULL: it is being made */
 	LIST_HEAD(, leaf_ask) asks;
 };
 
@@ -63,6 +71,9 @@ struct leaves {
 	bool served;	    /* somebody signs */
 	uint64_t authority; /* leaves_authority() */
 	struct mail tell;   /* there is something to ask the keeper */
+	EVP_PKEY *rsa;	    /* NULL: not made yet */
+	pthread_t rsa_thread;
+	bool rsa_runs, rsa_ended; /* is to be joined; has nothing more to do */
 
 	/* the control loop's */
 	struct keeper *keeper;
@@ -118,12 +129,19 @@ static void room_make(struct leaves *leaves)
 	}
 }
 
-/* Found or made, and the one used last. NULL without memory. */
-static struct entry *entry_get(struct leaves *leaves, const char *host)
+static const char *host_of(const struct entry *entry)
 {
+	return entry->name + 1;
+}
+
+/* Found or made, and the one used last. NULL without memory. */
+static struct entry *entry_get(struct leaves *leaves, const char *host, enum leaf_kind kind)
+{
+	char name[1 + PROFILE_HOST_MAX];
 	struct entry *entry;
 
-	HASH_FIND_STR(leaves->entries, host, entry);
+	(void)snprintf(name, sizeof(name), "%c%s", kind == LEAF_RSA ? 'r' : 'e', host);
+	HASH_FIND_STR(leaves->entries, name, entry);
 	if (entry) {
 		HASH_DEL(leaves->entries, entry);
 	} else {
@@ -131,15 +149,54 @@ static struct entry *entry_get(struct leaves *leaves, const char *host)
 		entry = calloc(1, sizeof(*entry));
 		if (!entry)
 			return NULL;
-		(void)snprintf(entry->host, sizeof(entry->host), "%s", host);
+		memcpy(entry->name, name, sizeof(name));
+		entry->kind = kind;
 		LIST_INIT(&entry->asks);
 	}
-	HASH_ADD_STR(leaves->entries, host, entry);
+	HASH_ADD_STR(leaves->entries, name, entry);
 	return entry;
+}
+
+static void *rsa_run(void *arg)
+{
+	EVP_PKEY *key = EVP_RSA_gen(8 * HERITAGE_MODULUS);
+	struct leaves *leaves = arg;
+
+	pthread_mutex_lock(&leaves->lock);
+	leaves->rsa = key;
+	leaves->rsa_ended = true;
+	mailbox_post(leaves->control, &leaves->tell);
+	pthread_mutex_unlock(&leaves->lock);
+	return NULL;
+}
+
+/* One that failed is tried again. 0 or -errno. */
+static int rsa_begin(struct leaves *leaves)
+{
+	int rc;
+
+	if (leaves->rsa || (leaves->rsa_runs && !leaves->rsa_ended))
+		return 0;
+	if (leaves->rsa_runs)
+		CHECK_OK(pthread_join(leaves->rsa_thread, NULL));
+	leaves->rsa_ended = false;
+	rc = thread_start(&leaves->rsa_thread, rsa_run, leaves);
+	leaves->rsa_runs = rc == 0;
+	return rc;
+}
+
+static int key_begin(struct leaves *leaves, struct entry *entry)
+{
+	if (entry->kind == LEAF_RSA)
+		return rsa_begin(leaves);
+	entry->key = EVP_EC_gen("P-256");
+	return entry->key ? 0 : -ENOMEM;
 }
 
 static int entry_ask(struct leaves *leaves, struct entry *entry, uint64_t now_ms)
 {
+	int rc;
+
 	if (entry->asking)
 		return 0;
 	if (entry->refused && now_ms < entry->refused_until)
@@ -148,10 +205,10 @@ static int entry_ask(struct leaves *leaves, struct entry *entry, uint64_t now_ms
 		STAT_INC(STAT_TLS_LEAF_BUSY);
 		return -EBUSY;
 	}
-	entry->key = EVP_EC_gen("P-256");
-	if (!entry->key) {
+	rc = key_begin(leaves, entry);
+	if (rc < 0) {
 		ERR_clear_error();
-		return -ENOMEM;
+		return rc;
 	}
 	entry->refused = 0;
 	entry->asking = true;
@@ -192,8 +249,9 @@ static int ask_add(struct entry *entry, struct worker *worker, leaf_f *f, void *
 	return -EINPROGRESS;
 }
 
-static int ask_locked(struct leaves *leaves, struct worker *worker, const char *host, leaf_f *f,
-		      void *arg, struct leaf_ask **ret_ask, struct leaf **ret_leaf)
+static int ask_locked(struct leaves *leaves, struct worker *worker, const char *host,
+		      enum leaf_kind kind, leaf_f *f, void *arg, struct leaf_ask **ret_ask,
+		      struct leaf **ret_leaf)
 {
 	struct now now = *worker_now(worker);
 	struct entry *entry;
@@ -202,7 +260,7 @@ static int ask_locked(struct leaves *leaves, struct worker *worker, const char *
 
 	if (!leaves->served)
 		return -ENOENT;
-	entry = entry_get(leaves, host);
+	entry = entry_get(leaves, host, kind);
 	if (!entry)
 		return -ENOMEM;
 	if (entry->leaf)
@@ -216,13 +274,13 @@ static int ask_locked(struct leaves *leaves, struct worker *worker, const char *
 	return rc ? rc : ask_add(entry, worker, f, arg, ret_ask);
 }
 
-int leaves_ask(struct leaves *leaves, struct worker *worker, const char *host, leaf_f *f, void *arg,
-	       struct leaf_ask **ret_ask, struct leaf **ret_leaf)
+int leaves_ask(struct leaves *leaves, struct worker *worker, const char *host, enum leaf_kind kind,
+	       leaf_f *f, void *arg, struct leaf_ask **ret_ask, struct leaf **ret_leaf)
 {
 	int rc;
 
 	pthread_mutex_lock(&leaves->lock);
-	rc = ask_locked(leaves, worker, host, f, arg, ret_ask, ret_leaf);
+	rc = ask_locked(leaves, worker, host, kind, f, arg, ret_ask, ret_leaf);
 	pthread_mutex_unlock(&leaves->lock);
 	return rc;
 }
@@ -303,17 +361,38 @@ static void ca_look(struct leaves *leaves)
 
 /* ---- the keeper -------------------------------------------------------------------------------- */
 
+/* Its bytes for the keeper; empty: no memory. */
+static struct span key_public(const EVP_PKEY *key, enum leaf_kind kind,
+			      uint8_t buf[HERITAGE_MODULUS])
+{
+	size_t n = 0, whole = kind == LEAF_RSA ? HERITAGE_MODULUS : HERITAGE_POINT;
+	BIGNUM *modulus = NULL;
+
+	if (kind == LEAF_ECDSA)
+		(void)EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, buf,
+						      HERITAGE_POINT, &n);
+	else if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &modulus) == 1 &&
+		 BN_bn2binpad(modulus, buf, HERITAGE_MODULUS) == HERITAGE_MODULUS)
+		n = HERITAGE_MODULUS;
+	BN_free(modulus);
+	ERR_clear_error();
+	return span_make(buf, n == whole ? n : 0);
+}
+
 static void tell(struct leaves *leaves, struct entry *entry)
 {
-	uint8_t point[HERITAGE_POINT];
-	size_t n;
+	uint8_t buf[HERITAGE_MODULUS];
+	struct span key;
 
-	if (EVP_PKEY_get_octet_string_param(entry->key, "encoded-pub-key", point, sizeof(point),
-					    &n) != 1 ||
-	    n != sizeof(point))
+	if (!entry->key && leaves->rsa && EVP_PKEY_up_ref(leaves->rsa) == 1)
+		entry->key = leaves->rsa;
+	if (!entry->key)
+		return;
+	key = key_public(entry->key, entry->kind, buf);
+	if (!key.n)
 		entry_answered(leaves, entry, -ENOMEM);
 	else
-		entry->sent = keeper_mint(leaves->keeper, entry->ticket, point, entry->host) == 0;
+		entry->sent = keeper_mint(leaves->keeper, entry->ticket, key, host_of(entry)) == 0;
 }
 
 static void tell_all(struct leaves *leaves)
@@ -374,7 +453,7 @@ static void refused(struct leaves *leaves, struct entry *entry, int rc)
 	bool lasts = rc == -EACCES || rc == -EDOM || rc == -EINVAL;
 
 	STAT_INC(STAT_TLS_LEAF_REFUSED);
-	LOG(LOG_L_NOTICE, "tls.leaf", "host=%s refused=%s", entry->host, strerrorname_np(-rc));
+	LOG(LOG_L_NOTICE, "tls.leaf", "host=%s refused=%s", host_of(entry), strerrorname_np(-rc));
 	entry->refused = rc;
 	entry->refused_until =
 		worker_now(leaves->control)->mono_ms + (lasts ? REFUSED_MS : SOON_MS);
@@ -409,7 +488,7 @@ void leaves_minted(struct leaves *leaves, const struct heritage_minted *answer)
 	pthread_mutex_lock(&leaves->lock);
 	HASH_ITER(hh, leaves->entries, entry, next)
 	{
-		if (entry->asking && entry->ticket == answer->ticket) {
+		if (entry->asking && entry->sent && entry->ticket == answer->ticket) {
 			minted(leaves, entry, answer);
 			break;
 		}
@@ -459,11 +538,14 @@ void leaves_free(struct leaves **ptr)
 	if (!leaves)
 		return;
 	event_del(&leaves->tick);
+	if (leaves->rsa_runs)
+		CHECK_OK(pthread_join(leaves->rsa_thread, NULL));
 	mail_cancel(leaves->control, &leaves->tell);
 	HASH_ITER(hh, leaves->entries, entry, next)
 	{
 		entry_free(leaves, entry);
 	}
+	EVP_PKEY_free(leaves->rsa);
 	X509_free(leaves->ca);
 	CHECK_OK(pthread_mutex_destroy(&leaves->lock));
 	free(leaves->dir);

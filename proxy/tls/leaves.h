@@ -9,7 +9,7 @@
 #include "firmware/heritage.h"
 #include "proxy/tls/leaf.h"
 
-#define LEAVES_MAX	 256 /* hosts; the one used longest ago makes room */
+#define LEAVES_MAX	 256 /* hosts, once a kind; the one used longest ago makes room */
 #define LEAVES_ASKED_MAX 32  /* that are being signed */
 #define LEAVES_RENEW_S	 (15 * 86400)
 #define LEAVES_WAIT_MS	 2000
@@ -32,13 +32,13 @@ void leaves_minted(struct leaves *leaves, const struct heritage_minted *answer);
 typedef void leaf_f(void *arg, int rc, struct leaf *leaf);
 
 /*
- * On a loop, for `host` in its normal form. 0: *ret_leaf is a reference; -EINPROGRESS: f is called once, later, on
+ * On a loop, for `host` in its normal form, with a key of that kind. 0: *ret_leaf is a reference; -EINPROGRESS: f is called once, later, on
  * this loop, within some LEAVES_WAIT_MS; -ENOENT: nobody signs, or there is no CA; -EACCES, -EDOM, ...: as the
  * keeper said lately; -EBUSY: too many at once; -ENOMEM.
  */
 __attribute__((warn_unused_result)) int leaves_ask(struct leaves *leaves, struct worker *worker,
-						   const char *host, leaf_f *f, void *arg,
-						   struct leaf_ask **ret_ask,
+						   const char *host, enum leaf_kind kind, leaf_f *f,
+						   void *arg, struct leaf_ask **ret_ask,
 						   struct leaf **ret_leaf);
 /* f will not be called. Nulls it; NULL is nothing. */
 void leaf_ask_cancel(struct leaves *leaves, struct leaf_ask **ask);

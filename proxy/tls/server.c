@@ -294,6 +294,10 @@ static int leaf_use(SSL_CTX *ctx, const struct leaf *leaf)
 	    SSL_CTX_use_cert_and_key(ctx, leaf_certificate(leaf), leaf_key(leaf), chain, 1) == 1)
 		rc = 0;
 	sk_X509_free(chain);
+	/* Its certificate is for signing: a device shall not encrypt to it. */
+	if (rc == 0 && EVP_PKEY_is_a(leaf_key(leaf), "RSA") &&
+	    SSL_CTX_set_cipher_list(ctx, "DEFAULT:!kRSA") != 1)
+		rc = -ENOMEM;
 	return rc;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A message on the keeper's socket, from a data plane that somebody has taken over. The first byte says whether
- * the key is the input's own or a good one. Held to: a leaf is signed only for a host in its normal form that a
+ * the key is the input's own or a good one (on P-256). Held to: a leaf is signed only for a host in its normal form that a
  * profile has and does not keep hands off, for exactly that one name, and to the key that was given.
  */
 #include "tests/fuzz/fuzz.h"

@@ -158,6 +158,13 @@ check 'a device that trusts for no host is not tried any more' \
 	counts distrusted_all distrusting d.vendor.example small -o /dev/null
 check 'a hello without a name passes' counts no_name eval "printf 'GET / HTTP/1.0\r\n\r\n' | in_ns dev1 timeout 5 \
 	openssl s_client -quiet -connect 198.51.100.10:443 -noservername 2>/dev/null | grep -q DIRECT"
+by_rsa() { # TLS 1.2 with suites for RSA alone
+	printf 'GET /files/small HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' $HOST |
+		tls -tls1_2 -ign_eof -cipher ECDHE-RSA-AES128-GCM-SHA256 >"$work/s_client" 2>&1 &&
+		grep -q 'Server public key is 2048 bit' "$work/s_client" && grep -q 'HTTP/1.1 200' "$work/s_client"
+}
+check 'a client without ECDSA suites is served by an RSA certificate' counts intercepted by_rsa || cat "$work/s_client"
+check 'which it trusts' eval "! ctl tls distrust | grep '^10.7.0.11 '"
 check 'an old client passes: RSA only' counts old_client eval "! in_ns dev1 timeout 5 openssl s_client -quiet \
 	-connect 198.51.100.10:443 -servername $HOST -tls1_2 -sigalgs RSA+SHA256 </dev/null 2>/dev/null"
 check 'another protocol passes' counts other_alpn eval "in_ns dev1 timeout 5 openssl s_client -connect \

@@ -138,6 +138,10 @@ static void hosts_are_zero_behind_their_end(void **state)
 	assert_false(heritage_valid(&m, m.head.size, true));
 	m.mint.host[HERITAGE_HOST - 1] = '\0';
 	assert_true(heritage_valid(&m, m.head.size, true));
+	m.mint.rsa = 2;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.mint.rsa = 1;
+	assert_true(heritage_valid(&m, m.head.size, true));
 	memset(m.mint.host, 0, HERITAGE_HOST);
 	assert_false(heritage_valid(&m, m.head.size, true));
 }

@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -57,12 +58,17 @@ static int end(void **state)
 	return 0;
 }
 
-static int ask_span(struct span host)
+static int ask_key(struct span host, struct span public_key)
 {
-	struct mint_ask ask = { host, span_make(point, sizeof(point)) };
+	struct mint_ask ask = { host, public_key };
 
 	der_n = 0;
 	return mint_leaf(mint, rig.profiles, &ask, now, der, sizeof(der), &der_n);
+}
+
+static int ask_span(struct span host)
+{
+	return ask_key(host, span_make(point, sizeof(point)));
 }
 
 static int ask(const char *host)
@@ -212,6 +218,41 @@ static void names_after_the_ca(void **state)
 	assert_int_equal(ask("a.other.example"), 0);
 	verify("a.other.example");
 	assert_int_equal(mint_count(mint, MINT_UNCOVERED), 1);
+}
+
+static void to_an_rsa_key(void **state)
+{
+	EVP_PKEY *rsa = EVP_RSA_gen(2048);
+	uint8_t modulus[MINT_MODULUS + 1];
+	struct span whole = span_make(modulus, MINT_MODULUS);
+	BIGNUM *n = NULL;
+	X509 *x;
+
+	(void)state;
+	assert_int_equal(EVP_PKEY_get_bn_param(rsa, "n", &n), 1);
+	assert_int_equal(BN_bn2binpad(n, modulus, MINT_MODULUS), MINT_MODULUS);
+	BN_free(n);
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), whole), 0);
+	verify("a.cdn.example");
+	x = leaf();
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(x), rsa), 1);
+	assert_int_equal(X509_get_key_usage(x), KU_DIGITAL_SIGNATURE);
+	X509_free(x);
+	EVP_PKEY_free(rsa);
+	assert_int_equal(ask_key(SPAN("evil.example"), whole), -EACCES);
+
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), span_make(modulus, MINT_MODULUS + 1)),
+			 -EKEYREJECTED);
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), span_make(modulus, MINT_MODULUS - 1)),
+			 -EKEYREJECTED);
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), span_make(modulus, 0)), -EKEYREJECTED);
+	modulus[MINT_MODULUS - 1] ^= 1;
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), whole), -EKEYREJECTED);
+	modulus[MINT_MODULUS - 1] ^= 1;
+	modulus[0] &= 0x7f;
+	assert_int_equal(ask_key(SPAN("a.cdn.example"), whole), -EKEYREJECTED);
+	assert_int_equal(mint_count(mint, MINT_ISSUED), 1);
+	assert_int_equal(mint_count(mint, MINT_KEY), 5);
 }
 
 static void odd_keys(void **state)
@@ -375,6 +416,7 @@ int main(void)
 		T(odd_names),
 		T(names_of_others),
 		T(names_after_the_ca),
+		T(to_an_rsa_key),
 		T(odd_keys),
 		T(no_more_than_so_many),
 		T(clocks),

@@ -44,6 +44,32 @@ static void by_mode(void **state)
 	assert_string_equal(HOST(PROFILE("refuse"), "b.cdn.example").match.host, "b.cdn.example");
 }
 
+static struct tls_verdict with(bool ecdsa, bool rsa, bool http1)
+{
+	struct hello hello = { .name = HELLO_NAME_HOST,
+			       .host = "a.v.example",
+			       .ecdsa = ecdsa,
+			       .rsa = rsa,
+			       .http1 = http1 };
+	struct tls_verdict verdict;
+	struct rig rig;
+
+	rig_make(&rig, PROFILE("intercept"), NULL);
+	tls_decide(rig.worker->config->profiles, &hello, &verdict);
+	rig_end(&rig);
+	return verdict;
+}
+
+static void intercepted_if_it_can_be(void **state)
+{
+	(void)state;
+	is(with(true, true, true), TLS_INTERCEPT, TLS_ENDED_HERE, true);
+	is(with(true, false, true), TLS_INTERCEPT, TLS_ENDED_HERE, true);
+	is(with(false, true, true), TLS_INTERCEPT, TLS_ENDED_HERE, true);
+	is(with(false, false, true), TLS_SPLICE, TLS_OLD_CLIENT, true);
+	is(with(true, true, false), TLS_SPLICE, TLS_OTHER_ALPN, true);
+}
+
 /* Whatever is not surely the profile's is spliced, also where the profile refuses. */
 static void never_broken(void **state)
 {
@@ -108,9 +134,8 @@ static void counted(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_mode),
-		cmocka_unit_test(never_broken),
-		cmocka_unit_test(unread),
+		cmocka_unit_test(by_mode),	cmocka_unit_test(intercepted_if_it_can_be),
+		cmocka_unit_test(never_broken), cmocka_unit_test(unread),
 		cmocka_unit_test(counted),
 	};
 

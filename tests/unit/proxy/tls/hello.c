@@ -249,6 +249,76 @@ static void odd_lists(void **state)
 	}
 }
 
+/* Which of our certificates would it take? NULL: as OpenSSL's client has it. */
+static void takes(int version, const char *suites, const char *signs, const char *groups,
+		  const char *expected)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct hello hello;
+	char kinds[3] = "";
+
+	assert_int_equal(SSL_CTX_set_max_proto_version(ctx, version), 1);
+	assert_true(!suites || SSL_CTX_set_cipher_list(ctx, suites) == 1);
+	assert_true(!signs || SSL_CTX_set1_sigalgs_list(ctx, signs) == 1);
+	assert_true(!groups || SSL_CTX_set1_groups_list(ctx, groups) == 1);
+	say_hello_of(&said, ctx, HOST, SPAN(""));
+	hello = read_all_ways(&said);
+	strcat(kinds, hello.ecdsa ? "e" : "");
+	strcat(kinds, hello.rsa ? "r" : "");
+	if (strcmp(kinds, expected))
+		fail_msg("%x, %s, %s, %s: \"%s\"", (unsigned)version, suites ? suites : "-",
+			 signs ? signs : "-", groups ? groups : "-", kinds);
+}
+
+static void certificates(void **state)
+{
+	(void)state;
+	takes(TLS1_3_VERSION, NULL, NULL, NULL, "er");
+	takes(TLS1_2_VERSION, NULL, NULL, NULL, "er");
+	takes(TLS1_2_VERSION, "ECDHE-RSA-AES128-GCM-SHA256", NULL, NULL, "r");
+	takes(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", NULL, NULL, "e");
+	takes(TLS1_2_VERSION, "AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256", NULL, NULL, "");
+	/* A certificate on a curve that it does not name (TLS 1.2); in 1.3 that is for the key exchange alone. */
+	takes(TLS1_2_VERSION, NULL, NULL, "X25519", "r");
+	takes(TLS1_3_VERSION, NULL, NULL, "X25519", "er");
+	/* Who can't verify what the CA signs takes none of them. */
+	takes(TLS1_2_VERSION, NULL, "RSA+SHA256:RSA-PSS+SHA256", NULL, "");
+	takes(TLS1_3_VERSION, NULL, "RSA+SHA256:RSA-PSS+SHA256", NULL, "");
+	takes(TLS1_3_VERSION, NULL, "ECDSA+SHA384:RSA-PSS+SHA256", NULL, "");
+	takes(TLS1_3_VERSION, NULL, "ECDSA+SHA256", NULL, "e");
+	takes(TLS1_2_VERSION, "ECDHE-RSA-AES128-GCM-SHA256", "ECDSA+SHA256:RSA+SHA384", NULL, "");
+}
+
+/* signature_algorithms_cert speaks for the chain, where it is (RFC 8446, 4.2.3). */
+static void chain(const char *handshake, const char *certificates_by, bool ecdsa, bool rsa)
+{
+	struct hello hello;
+
+	body.n = extensions.n = said.n = 0;
+	put_sni(&extensions, HOST, strlen(HOST));
+	put(&body, "\x02\x03\x04", 3);
+	put_extension(&extensions, TLSEXT_TYPE_supported_versions, &body);
+	body.n = 0;
+	put(&body, handshake, 6);
+	put_extension(&extensions, TLSEXT_TYPE_signature_algorithms, &body);
+	body.n = 0;
+	put(&body, certificates_by, 4);
+	put_extension(&extensions, TLSEXT_TYPE_signature_algorithms_cert, &body);
+	put_hello(&said, &extensions, 16384);
+	hello = read_all_ways(&said);
+	assert_int_equal(hello.ecdsa, ecdsa);
+	assert_int_equal(hello.rsa, rsa);
+}
+
+static void chains(void **state)
+{
+	(void)state;
+	chain("\x00\x04\x04\x03\x08\x04", "\x00\x02\x04\x03", true, true);
+	chain("\x00\x04\x04\x03\x08\x04", "\x00\x02\x04\x01", false, false);
+	chain("\x00\x04\x08\x05\x08\x04", "\x00\x02\x04\x03", false, true);
+	chain("\x00\x04\x04\x03\x08\x05", "\x00\x02\x04\x03", true, false);
+}
+
 static void encrypted_name(void **state)
 {
 	static const unsigned types[] = { 0xfe0d, 0xffce };
@@ -450,6 +520,7 @@ int main(void)
 		cmocka_unit_test(alpn),		  cmocka_unit_test(no_name),
 		cmocka_unit_test(more_behind_it), cmocka_unit_test(hostile_names),
 		cmocka_unit_test(good_names),	  cmocka_unit_test(odd_lists),
+		cmocka_unit_test(certificates),	  cmocka_unit_test(chains),
 		cmocka_unit_test(encrypted_name), cmocka_unit_test(sizes),
 		cmocka_unit_test(too_large),	  cmocka_unit_test(broken),
 		cmocka_unit_test(no_hello),	  cmocka_unit_test(openssl_program),

@@ -86,15 +86,13 @@ static inline void put_hello(struct bytes *b, const struct bytes *extensions, si
 	}
 }
 
-/* What OpenSSL's client says first. NULL leaves a part out. */
-static inline void say_hello(struct bytes *b, const char *host, int max_version, struct span alpn)
+/* What OpenSSL's client says first. Takes ctx; NULL and {} leave a part out. */
+static inline void say_hello_of(struct bytes *b, SSL_CTX *ctx, const char *host, struct span alpn)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
 	SSL *ssl;
 
 	CHECK(ctx && in && out);
-	CHECK(SSL_CTX_set_max_proto_version(ctx, max_version) == 1);
 	ssl = SSL_new(ctx);
 	CHECK(ssl);
 	if (host)
@@ -106,6 +104,14 @@ static inline void say_hello(struct bytes *b, const char *host, int max_version,
 	b->n = (size_t)BIO_read(out, b->p, sizeof(b->p));
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
+}
+
+static inline void say_hello(struct bytes *b, const char *host, int max_version, struct span alpn)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	CHECK(ctx && SSL_CTX_set_max_proto_version(ctx, max_version) == 1);
+	say_hello_of(b, ctx, host, alpn);
 }
 
 /* Reads `bytes` in pieces of `first`, then `step` bytes. As hello_feed(). */

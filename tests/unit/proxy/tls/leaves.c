@@ -125,7 +125,8 @@ static bool answered(void)
 
 static int ask(const char *host, struct got *got)
 {
-	return leaves_ask(leaves, rig.worker, host, on_leaf, got, &got->ask, &got->leaf);
+	return leaves_ask(leaves, rig.worker, host, LEAF_ECDSA, on_leaf, got, &got->ask,
+			  &got->leaf);
 }
 
 static void one_for_all_who_ask(void **state)
@@ -154,9 +155,49 @@ static void one_for_all_who_ask(void **state)
 		leaf_unref(&got[i].leaf);
 }
 
+/* One key for all hosts, made when it is needed first; and beside it the other kind. */
+static void for_old_clients(void **state)
+{
+	static const char *const hosts[] = { "a.cdn.example", "a.cdn.example", "b.cdn.example" };
+	struct got got[3] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(leaves_ask(leaves, rig.worker, hosts[i], i ? LEAF_RSA : LEAF_ECDSA,
+					    on_leaf, &got[i], &got[i].ask, &got[i].leaf),
+				 -EINPROGRESS);
+	RIG_UNTIL(&rig, (answered(), got[0].n && got[1].n && got[2].n));
+	assert_int_equal(asked, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(got[i].rc, 0);
+		assert_string_equal(EVP_PKEY_get0_type_name(leaf_key(got[i].leaf)),
+				    i ? "RSA" : "EC");
+	}
+	assert_int_equal(EVP_PKEY_eq(leaf_key(got[1].leaf), leaf_key(got[2].leaf)), 1);
+	for (int i = 0; i < 3; i++)
+		leaf_unref(&got[i].leaf);
+	assert_int_equal(leaves_ask(leaves, rig.worker, hosts[1], LEAF_RSA, on_leaf, &got[1],
+				    &got[1].ask, &got[1].leaf),
+			 0);
+	leaf_unref(&got[1].leaf);
+}
+
+/* Whoever waits for the key may go, and so may all of it. */
+static void ends_while_the_key_is_made(void **state)
+{
+	struct got got = { 0 };
+
+	(void)state;
+	assert_int_equal(leaves_ask(leaves, rig.worker, "a.cdn.example", LEAF_RSA, on_leaf, &got,
+				    &got.ask, &got.leaf),
+			 -EINPROGRESS);
+	leaf_ask_cancel(leaves, &got.ask);
+}
+
 static void is_renewed_in_time(void **state)
 {
 	struct got got = { 0 }, later = { 0 };
+	int64_t before = stat_read(STAT_TLS_LEAF_MINTED);
 
 	(void)state;
 	assert_int_equal(ask("a.cdn.example", &got), -EINPROGRESS);
@@ -167,7 +208,7 @@ static void is_renewed_in_time(void **state)
 	assert_int_equal(ask("a.cdn.example", &later), 0);
 	assert_ptr_equal(later.leaf, got.leaf);
 	RIG_UNTIL(&rig, (answered(), asked == 2));
-	RIG_UNTIL(&rig, stat_read(STAT_TLS_LEAF_MINTED) >= 3);
+	RIG_UNTIL(&rig, stat_read(STAT_TLS_LEAF_MINTED) >= before + 2);
 	leaf_unref(&later.leaf);
 	/* (The keeper's clock is not skewed, so the new one is no younger; but it is another.) */
 	assert_int_equal(ask("a.cdn.example", &later), 0);
@@ -265,8 +306,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(one_for_all_who_ask), T(is_renewed_in_time), T(a_refusal_is_remembered),
-		T(a_silent_keeper),	T(nobody_who_signs),   T(another_ca),
+		T(one_for_all_who_ask),
+		T(for_old_clients),
+		T(ends_while_the_key_is_made),
+		T(is_renewed_in_time),
+		T(a_refusal_is_remembered),
+		T(a_silent_keeper),
+		T(nobody_who_signs),
+		T(another_ca),
 		T(not_too_many),
 	};
 

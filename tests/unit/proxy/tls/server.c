@@ -286,6 +286,46 @@ static void test_ticket(void **state)
 	}
 }
 
+/* For a client without ECDSA. Nothing is ever encrypted to its key, whatever the client would like best. */
+static void test_rsa(void **state)
+{
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	X509 *x = certificate_make(key);
+	struct leaf *other = leaf;
+	struct pair p;
+	bool to_write;
+
+	(void)state;
+	leaf = leaf_new(key, x, x);
+	assert_non_null(leaf);
+	X509_free(x);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		pair_open(&p, version);
+		assert_int_equal(SSL_CTX_set_cipher_list(
+					 p.ctx, "AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
+				 1);
+		device_begin(&p);
+		conn_begin(&p, 4096);
+		shake_almost(&p);
+		say(&p, SIZE_MAX);
+		assert_int_equal(tls_conn_handshake(p.conn, &to_write), 0);
+		assert_true(EVP_PKEY_is_a(X509_get0_pubkey(SSL_get0_peer_certificate(p.device)),
+					  "RSA"));
+		if (version == TLS1_2_VERSION)
+			assert_string_equal(SSL_get_cipher_name(p.device),
+					    "ECDHE-RSA-AES128-GCM-SHA256");
+		pair_close(&p);
+	}
+	pair_open(&p, TLS1_2_VERSION);
+	assert_int_equal(SSL_CTX_set_cipher_list(p.ctx, "AES128-GCM-SHA256"), 1);
+	device_begin(&p);
+	conn_begin(&p, 4096);
+	assert_int_equal(tls_conn_handshake(p.conn, &to_write), -EOPNOTSUPP);
+	pair_close(&p);
+	leaf_unref(&leaf);
+	leaf = other;
+}
+
 static void test_device_distrusts(void **state)
 {
 	struct pair p;
@@ -524,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_hello_in_two),
 		cmocka_unit_test(test_ticket),
+		cmocka_unit_test(test_rsa),
 		cmocka_unit_test(test_device_distrusts),
 		cmocka_unit_test(test_device_goes),
 		cmocka_unit_test(test_nothing_in_common),
