@@ -138,14 +138,29 @@ bool addr_eq(const struct addr *a, const struct addr *b)
 	return addr_ip_eq(a, b) && addr_port(a) == addr_port(b);
 }
 
+/* inet_ntop() prints by printf, which each line of an access log would feel. */
+static void ip4_format(const uint8_t bytes[4], char *buf)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned n = bytes[i];
+
+		if (i)
+			*buf++ = '.';
+		if (n >= 100)
+			*buf++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*buf++ = (char)('0' + n / 10 % 10);
+		*buf++ = (char)('0' + n % 10);
+	}
+	*buf = 0;
+}
+
 const char *addr_ip_format(const struct addr *addr, char buf[ADDR_TEXT_MAX])
 {
-	const void *bytes = &addr->in4.sin_addr;
-
-	if (addr->sa.sa_family == AF_INET6)
-		bytes = &addr->in6.sin6_addr;
-	if (addr->sa.sa_family == AF_UNSPEC ||
-	    !inet_ntop(addr->sa.sa_family, bytes, buf, ADDR_TEXT_MAX))
+	if (addr->sa.sa_family == AF_INET)
+		ip4_format((const uint8_t *)&addr->in4.sin_addr, buf);
+	else if (addr->sa.sa_family != AF_INET6 ||
+		 !inet_ntop(AF_INET6, &addr->in6.sin6_addr, buf, ADDR_TEXT_MAX))
 		memcpy(buf, "none", 5);
 	return buf;
 }

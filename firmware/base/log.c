@@ -10,6 +10,7 @@
  */
 #include "firmware/base/log_priv.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,8 +22,7 @@
 #include "firmware/base/clock.h"
 #include "firmware/base/stat.h"
 
-#define LINE_MAX_BYTES 2048
-#define JSON_MAX_BYTES (2 * LINE_MAX_BYTES + 64)
+#define JSON_MAX_BYTES (2 * LOG_LINE_MAX + 64)
 #define SYSLOG_PATH    "/dev/log"
 #define SYSLOG_DAEMON  3 /* facility; RFC 5424, 6.2.1 */
 #define SYSLOG_ERROR   3 /* severity of LOG_L_ERROR; those below it follow in order */
@@ -79,11 +79,6 @@ int log_level_parse(struct span text, enum log_level *ret_level)
 	return -EINVAL;
 }
 
-static bool is_plain(char c)
-{
-	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
-}
-
 /* One byte as it stands inside quotes; its length. */
 static size_t escape(char c, char out[5])
 {
@@ -100,6 +95,24 @@ static size_t escape(char c, char out[5])
 	return 4;
 }
 
+/* What a value needs, in bits of its bytes. */
+#define NEEDS_QUOTES  1u
+#define NEEDS_ESCAPES 2u
+
+static const uint8_t needs[256] = {
+	[0 ... 0x1f] = NEEDS_ESCAPES, [' '] = NEEDS_QUOTES,   ['='] = NEEDS_QUOTES,
+	['"'] = NEEDS_ESCAPES,	      ['\\'] = NEEDS_ESCAPES, [0x7f ... 0xff] = NEEDS_ESCAPES,
+};
+
+static unsigned needs_of(struct span value)
+{
+	unsigned bits = value.n ? 0 : NEEDS_QUOTES;
+
+	for (size_t i = 0; i < value.n; i++)
+		bits |= needs[(unsigned char)value.p[i]];
+	return bits;
+}
+
 /* Bytes that `value` takes inside quotes, counted no further than `enough`. */
 static size_t escaped_length(struct span value, size_t enough)
 {
@@ -111,23 +124,13 @@ static size_t escaped_length(struct span value, size_t enough)
 	return n;
 }
 
-const char *log_quote(char *buf, size_t size, struct span value)
+/* The slow way: escapes, or a value that has to be cut. */
+static void quote_bytes(char *buf, size_t size, struct span value)
 {
 	static const char cut[] = "...\"";
-	bool plain = value.n > 0 && value.n < size;
-	size_t room, n = 0;
-	bool fits;
+	bool fits = escaped_length(value, size) + 3 <= size; /* two quotes and the NUL */
+	size_t room = size - (fits ? 2 : sizeof(cut)), n = 0;
 
-	CHECK(size >= 8);
-	for (size_t i = 0; plain && i < value.n; i++)
-		plain = is_plain(value.p[i]);
-	if (plain) {
-		memcpy(buf, value.p, value.n);
-		buf[value.n] = '\0';
-		return buf;
-	}
-	fits = escaped_length(value, size) + 3 <= size; /* two quotes and the NUL */
-	room = size - (fits ? 2 : sizeof(cut));
 	buf[n++] = '"';
 	for (size_t i = 0; i < value.n; i++) {
 		char piece[5];
@@ -139,6 +142,21 @@ const char *log_quote(char *buf, size_t size, struct span value)
 		n += length;
 	}
 	memcpy(buf + n, fits ? "\"" : cut, fits ? 2 : sizeof(cut));
+}
+
+const char *log_quote(char *buf, size_t size, struct span value)
+{
+	unsigned bits = needs_of(span_head(value, size));
+	size_t quote = bits & NEEDS_QUOTES;
+
+	CHECK(size >= 8);
+	if (bits & NEEDS_ESCAPES || value.n + 2 * quote >= size) {
+		quote_bytes(buf, size, value);
+		return buf;
+	}
+	buf[0] = '"';
+	memcpy(buf + quote, value.p, value.n);
+	memcpy(buf + quote + value.n, quote ? "\"" : "", 1 + quote);
 	return buf;
 }
 
@@ -173,25 +191,25 @@ static size_t clamp(int printed, size_t room)
 	return (size_t)printed < room ? (size_t)printed : room - 1;
 }
 
-static size_t put_head(char *line, size_t room, enum log_level level, const char *event)
+/* May there be a control among 8 bytes? Never a wrong no (Bit Twiddling Hacks, "a byte less than n"). */
+static bool has_control(const char *text)
 {
-	struct timespec ts;
-	struct tm tm;
-	char date[24];
+	const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+	uint64_t bytes, no_del;
 
-	if (clock_gettime(CLOCK_REALTIME, &ts) < 0 || !gmtime_r(&ts.tv_sec, &tm) ||
-	    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		memcpy(date, "?", 2);
-	return clamp(snprintf(line, room, "ts=%s.%03uZ level=%s prog=%s event=%s", date,
-			      (unsigned)(ts.tv_nsec / 1000000 % 1000), log_level_name(level),
-			      program_name, event),
-		     room);
+	memcpy(&bytes, text, sizeof(bytes));
+	no_del = bytes ^ (ones * 0x7f);
+	return ((bytes - ones * ' ') & ~bytes & highs) || ((no_del - ones) & ~no_del & highs);
 }
 
 /* A last wall: no argument, quoted or not, may end the line or move the cursor. */
 static void disarm_controls(char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	size_t i = 0;
+
+	while (i + 8 <= n && !has_control(text + i))
+		i += 8;
+	for (; i < n; i++)
 		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
 			text[i] = '?';
 }
@@ -252,11 +270,24 @@ static bool syslog_put(enum log_level level, const char *line, size_t n)
 	       (syslog_connect(fd) == 0 && write(fd, datagram, head + n) >= 0);
 }
 
+/* What can't be written is counted: the lines that did not get out whole. */
 static void put_bytes(const char *bytes, size_t n)
 {
-	ssize_t ignored = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes, n);
+	const char *end = bytes + n;
 
-	(void)ignored;
+	while (bytes < end) {
+		ssize_t put = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes,
+				    (size_t)(end - bytes));
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			break;
+		bytes += put;
+	}
+	for (; bytes < end; bytes++)
+		if (*bytes == '\n')
+			STAT_INC(STAT_LOG_LOST);
 }
 
 static _Thread_local struct {
@@ -302,33 +333,46 @@ static void put_json(enum log_level level, struct span line, bool alone)
 	put_out(level, json, n, alone);
 }
 
+const char *log_program(void)
+{
+	return program_name;
+}
+
+void log_put(struct log_line *line, bool alone)
+{
+	disarm_controls(line->text, line->n);
+	alone |= !gathered.on;
+	if (atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON)
+		put_json(line->level, span_make(line->text, line->n), alone);
+	else
+		put_out(line->level, line->text, line->n, alone);
+}
+
 void log_event(struct log_site *site, enum log_level level, const char *event, const char *format,
 	       ...)
 {
-	char line[LINE_MAX_BYTES];
-	const size_t room = sizeof(line) - 1; /* the newline */
 	log_tap_f *tap = atomic_load_explicit(&log_tap, memory_order_acquire);
+	const size_t room = LOG_LINE_MAX - 1; /* the newline */
+	struct log_line line;
 	unsigned suppressed;
 	va_list args;
-	size_t n, head;
+	size_t head;
 
 	if (!site_allows(site, &suppressed))
 		return;
-	n = head = put_head(line, room, level, event);
+	log_line_begin(&line, level, event);
+	head = line.n;
 	va_start(args, format);
-	n += clamp(vsnprintf(line + n, room - n, format, args), room - n);
+	line.n += clamp(vsnprintf(line.text + head, room - head, format, args), room - head);
 	va_end(args);
-	while (n && line[n - 1] == ' ')
-		n--;
+	while (line.n && line.text[line.n - 1] == ' ')
+		line.n--;
 	if (suppressed)
-		n += clamp(snprintf(line + n, room - n, " suppressed=%u", suppressed), room - n);
-	disarm_controls(line, n);
+		log_line_number(&line, SPAN(" suppressed="), suppressed);
 	if (tap && site) {
-		line[n] = 0;
-		tap(level, event, n > head ? line + head + 1 : "");
+		disarm_controls(line.text, line.n);
+		line.text[line.n] = 0;
+		tap(level, event, line.n > head ? line.text + head + 1 : "");
 	}
-	if (atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON)
-		put_json(level, span_make(line, n), site || !gathered.on);
-	else
-		put_out(level, line, n, site || !gathered.on);
+	log_put(&line, site != NULL);
 }

@@ -201,6 +201,7 @@
 	ONE(ADMIN_LOGIN_WRONG, COUNTER, "admin.login_wrong", "wrong passwords") \
 	ONE(ADMIN_LOGIN_LIMITED, COUNTER, "admin.login_limited", "log-ins refused unlooked at because too many went wrong") \
 	ONE(LOG_SUPPRESSED, COUNTER, "log.suppressed", "log lines left out by the rate limit") \
+	ONE(LOG_LOST, COUNTER, "log.lost", "log lines that could not be written") \
 	ONE(CONFIG_RELOADS, COUNTER, "config.reloads", "configurations taken over while running") \
 	ONE(CONFIG_REFUSED, COUNTER, "config.refused", "configurations refused while running; the old one stayed")
 /* clang-format on */

@@ -11,7 +11,7 @@
  * through (spliced, tunnelled) has status=0: its bytes are the splice's.
  */
 #include "firmware/base/histogram.h"
-#include "firmware/base/log.h"
+#include "firmware/base/log_line.h"
 #include "proxy/client/client_priv.h"
 
 struct span access_target(const struct request *req, char text[ACCESS_TARGET_MAX])
@@ -81,27 +81,36 @@ static void time_note(struct request *req, bool whole)
 			      request_now(req).mono_ms - req->began.mono_ms);
 }
 
+static void put_line(const struct request *req, bool whole)
+{
+	char device[ADDR_TEXT_MAX], target[ACCESS_TARGET_MAX], cache[256];
+	uint64_t now = request_now(req).mono_ms, began = req->began.mono_ms;
+	struct span host = span_of(req->match.host);
+	struct log_line line;
+
+	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_word(&line, SPAN(" device="), span_of(addr_ip_format(&req->conn->device, device)));
+	log_line_word(&line, SPAN(" vendor="),
+		      req->profile ? span_of(profile_name(req->profile)) : SPAN("-"));
+	log_line_word(&line, SPAN(" method="), span_of(http_method_text(req->head.method)));
+	log_line_word(&line, SPAN(" host="), host.n ? host : SPAN("-"));
+	log_line_quoted(&line, SPAN(" path="), access_target(req, target), ACCESS_TARGET_MAX);
+	log_line_number(&line, SPAN(" status="), req->status);
+	log_line_number(&line, SPAN(" bytes="), req->out.sent);
+	log_line_number(&line, SPAN(" first_ms="), (req->first_ms ? req->first_ms : now) - began);
+	log_line_number(&line, SPAN(" ms="), now - began);
+	log_line_word(&line, SPAN(" whole="), whole ? SPAN("yes") : SPAN("no"));
+	log_line_quoted(&line, SPAN(" cache="), span_of(cache_of(req, cache, sizeof(cache))),
+			LOG_QUOTE_MAX);
+	log_line_end(&line);
+}
+
 void access_log(struct request *req, bool whole)
 {
-	char device[ADDR_TEXT_MAX], target[ACCESS_TARGET_MAX], quoted[ACCESS_TARGET_MAX];
-	char cache[256];
-	uint64_t now;
-
 	asked_note(req, whole);
 	time_note(req, whole);
 	if (!request_settings(req)->log.access || req->logged || !req->port)
 		return;
 	req->logged = true;
-	now = request_now(req).mono_ms;
-	log_event(NULL, LOG_L_NOTICE, "request",
-		  " device=%s vendor=%s method=%s host=%s path=%s status=%u bytes=%ju first_ms=%ju "
-		  "ms=%ju whole=%s cache=%s",
-		  addr_ip_format(&req->conn->device, device),
-		  req->profile ? profile_name(req->profile) : "-",
-		  http_method_text(req->head.method), req->match.host[0] ? req->match.host : "-",
-		  log_quote(quoted, sizeof(quoted), access_target(req, target)), req->status,
-		  (uintmax_t)req->out.sent,
-		  (uintmax_t)((req->first_ms ? req->first_ms : now) - req->began.mono_ms),
-		  (uintmax_t)(now - req->began.mono_ms), whole ? "yes" : "no",
-		  LOG_QUOTE(span_of(cache_of(req, cache, sizeof(cache)))));
+	put_line(req, whole);
 }

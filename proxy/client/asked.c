@@ -8,6 +8,8 @@
 #include "proxy/client/client_priv.h"
 #include "proxy/sync/intake.h"
 
+#define ASKED_HOST_MAX (PROFILE_HOST_MAX + 8)
+
 void asked_device(const struct addr *addr, uint8_t ret_bytes[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -54,23 +56,30 @@ static uint32_t bits_of(const struct request *req, const struct object *object, 
 	return bits;
 }
 
+/* With its port unless that is the scheme's own. */
+static struct span host_of(const struct request *req, char buf[ASKED_HOST_MAX])
+{
+	struct span host = span_of(req->match.host);
+
+	if (req->port == (req->secure ? 443 : 80))
+		return host;
+	return span_make(
+		buf, (size_t)snprintf(buf, ASKED_HOST_MAX, "%.*s:%u", SPAN_FMT(host), req->port));
+}
+
 void asked_note(struct request *req, bool sent)
 {
 	const struct object *object;
-	char host[PROFILE_HOST_MAX + 8];
+	char host[ASKED_HOST_MAX];
 	struct span plain = span_make(req->key, req->key_n);
 	struct demand_event event;
 	bool previous;
-	int n;
 
 	if (req->asked || !req->profile || !req->key || !req->status || !req->policy.class)
 		return;
 	req->asked = true;
 	object = object_of(req);
 	previous = object && manifest_key_is_beside(object->key);
-	n = req->port == (req->secure ? 443 : 80)
-		    ? snprintf(host, sizeof(host), "%s", req->match.host)
-		    : snprintf(host, sizeof(host), "%s:%u", req->match.host, req->port);
 	event = (struct demand_event){
 		.at = request_wall(req),
 		.bytes = req->out.sent,
@@ -78,7 +87,7 @@ void asked_note(struct request *req, bool sent)
 		.generation = previous ? object->generation : request_generation(req),
 		.bits = bits_of(req, object, sent),
 		.key = object && object->key.n && !previous ? object->key : plain,
-		.host = span_make(host, (size_t)n),
+		.host = host_of(req, host),
 	};
 	asked_device(&req->conn->device, event.device);
 	intake_note(req->conn->worker->proxy->intake, req->conn->worker, &event);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "firmware/base/log_priv.h"
+#include "firmware/base/stat.h"
+
+static int pipe_fd[2];
+static char text[1 << 14];
+
+static int setup(void **state)
+{
+	(void)state;
+	if (pipe2(pipe_fd, O_NONBLOCK) < 0)
+		return -1;
+	log_open("unit", LOG_L_INFO);
+	log_fd_set(pipe_fd[1]);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	log_output(LOG_TEXT, LOG_STDERR);
+	log_fd_set(STDERR_FILENO);
+	(void)close(pipe_fd[0]);
+	(void)close(pipe_fd[1]);
+	return 0;
+}
+
+static const char *drain(void)
+{
+	ssize_t n = read(pipe_fd[0], text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+static void it_is_what_printf_would_have_made(void **state)
+{
+	static const char blob[] = "a b=\"\n\x7f\xff";
+	struct log_line line;
+	char printed[1024];
+
+	(void)state;
+	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_word(&line, SPAN(" method="), SPAN("GET"));
+	log_line_quoted(&line, SPAN(" path="), span_of(blob), LOG_QUOTE_MAX);
+	log_line_quoted(&line, SPAN(" cut="), span_of(blob), 8);
+	log_line_number(&line, SPAN(" zero="), 0);
+	log_line_number(&line, SPAN(" most="), UINT64_MAX);
+	log_line_end(&line);
+	memcpy(printed, drain(), sizeof(printed));
+	log_event(NULL, LOG_L_NOTICE, "request", " method=GET path=%s cut=%s zero=0 most=%ju",
+		  LOG_QUOTE(span_of(blob)), log_quote((char[8]){ 0 }, 8, span_of(blob)),
+		  (uintmax_t)UINT64_MAX);
+	assert_string_equal(strchr(printed, ' '), strchr(drain(), ' ')); /* all but the time */
+}
+
+/* The date is kept for its second: the next one must not be told as the one before. */
+static void the_date_goes_on(void **state)
+{
+	struct timespec before, now;
+	char stamp[40];
+	struct tm tm;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		do { /* a line of one second for sure */
+			struct log_line line;
+
+			(void)clock_gettime(CLOCK_REALTIME, &before);
+			log_line_begin(&line, LOG_L_INFO, "x");
+			log_line_end(&line);
+			(void)clock_gettime(CLOCK_REALTIME, &now);
+			(void)drain();
+		} while (now.tv_sec != before.tv_sec);
+		assert_non_null(gmtime_r(&now.tv_sec, &tm));
+		assert_true(strftime(stamp, sizeof(stamp), "ts=%Y-%m-%dT%H:%M:%S.", &tm) > 0);
+		assert_memory_equal(text, stamp, strlen(stamp));
+		while (i == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+		       now.tv_sec == before.tv_sec)
+			(void)usleep(10000);
+	}
+}
+
+static void what_has_no_room_is_cut(void **state)
+{
+	char much[LOG_LINE_MAX];
+	struct log_line line;
+	const char *got;
+
+	(void)state;
+	memset(much, 'm', sizeof(much));
+	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_word(&line, SPAN(" a="), span_make(much, sizeof(much)));
+	log_line_quoted(&line, SPAN(" b="), span_make(much, sizeof(much)), LOG_LINE_MAX);
+	log_line_number(&line, SPAN(" c="), 7);
+	log_line_end(&line);
+	got = drain();
+	assert_int_equal(strlen(got), LOG_LINE_MAX);
+	assert_true(got[LOG_LINE_MAX - 1] == '\n');
+}
+
+static void no_control_gets_through(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_word(&line, SPAN(" a="), SPAN("x\n\x1b[2J"));
+	log_line_end(&line);
+	assert_non_null(strstr(drain(), " a=x??[2J\n"));
+}
+
+static void as_json(void **state)
+{
+	struct log_line line;
+
+	(void)state;
+	log_output(LOG_JSON, LOG_STDERR);
+	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_quoted(&line, SPAN(" path="), SPAN("a \"b"), LOG_QUOTE_MAX);
+	log_line_number(&line, SPAN(" status="), 200);
+	log_line_end(&line);
+	assert_non_null(
+		strstr(drain(), "\"event\":\"request\",\"path\":\"a \\\"b\",\"status\":200}\n"));
+	log_output(LOG_TEXT, LOG_STDERR);
+}
+
+/* A pipe that nobody reads takes some; each line that it does not take whole is counted. */
+static void what_is_lost_is_counted(void **state)
+{
+	int64_t before = stat_read(STAT_LOG_LOST), sent = 0, n = 0;
+
+	(void)state;
+	while (stat_read(STAT_LOG_LOST) == before && sent < 1 << 20) {
+		log_event(NULL, LOG_L_NOTICE, "request", " n=%d", (int)sent);
+		sent++;
+	}
+	assert_int_equal(stat_read(STAT_LOG_LOST), before + 1);
+	for (const char *got = drain(); *got; got = drain())
+		for (; *got; got++)
+			n += *got == '\n';
+	assert_int_equal(n, sent - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(it_is_what_printf_would_have_made, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_date_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_no_room_is_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_control_gets_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(as_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_lost_is_counted, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
