@@ -643,6 +643,13 @@ enum flight_verdict flight_verdict(const struct flight_reader *reader)
 	return reader->flight->verdict;
 }
 
+unsigned flight_answered(const struct flight_reader *reader)
+{
+	const struct flight *f = reader->flight;
+
+	return f->answered ? f->answered : f->object->status;
+}
+
 struct span flight_extra(const struct flight_reader *reader)
 {
 	const struct flight *f = reader->flight;

@@ -182,6 +182,8 @@ int flight_error(const struct flight_reader *reader);
 const struct object *flight_object(const struct flight_reader *reader);
 /* Once there is a head. */
 enum flight_verdict flight_verdict(const struct flight_reader *reader);
+/* The status of the response that it is made of, with what was stored before. */
+unsigned flight_answered(const struct flight_reader *reader);
 /* What the head has for the leader alone; empty for the others. */
 struct span flight_extra(const struct flight_reader *reader);
 /* On the chunks that GOT_STORED speaks of; borrowed. NULL if this flight stores nothing. */
@@ -264,6 +266,7 @@ struct flight_head {
 	bool partial;
 	/* REFRESHED: what was confirmed is not the store's yet, another flight brings it: nothing is written. */
 	bool unstored;
+	uint16_t answered; /* the status of the response that this is made of; 0: the object's */
 };
 
 /* Publishes the head. Takes head->object. After REFRESHED follows flight_end(0). */

@@ -234,6 +234,7 @@ void flight_head(struct flight *f, struct flight_head *head, struct now now)
 	f->first = f->published = f->floor = head->first;
 	f->partial = head->partial;
 	f->length = head->length;
+	f->answered = head->answered;
 	if (head->extra.n && (f->extra = malloc(head->extra.n))) {
 		memcpy(f->extra, head->extra.p, head->extra.n);
 		f->extra_n = head->extra.n;

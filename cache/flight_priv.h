@@ -83,6 +83,7 @@ struct flight {
 
 	/* flight_keep.c */
 	bool keeping;	     /* chunks go to the store */
+	uint16_t answered;   /* the status of what it is made of, if not the object's */
 	bool merging;	     /* ... to an object that was there before */
 	bool awaited;	     /* the record that others' parts belong to is with the writer */
 	uint64_t id;	     /* of the stored object */

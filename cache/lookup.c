@@ -293,10 +293,10 @@ void store_record_bad(struct store *store, const uint8_t *hash)
 	store_damaged(store, &damage);
 }
 
-/* Is it the one that is looked for: of this text or, if that is NULL, of this id? */
+/* Is it the one that is looked for: of this text or, if that is NULL, of this id (0: any)? */
 static bool record_is(const struct object *o, const struct span *text, uint64_t id)
 {
-	return text ? span_eq(o->key, *text) : o->id == id;
+	return text ? span_eq(o->key, *text) : !id || o->id == id;
 }
 
 /* In the transaction: what is under this hash, if it is the right one. The lease comes last. */
@@ -392,6 +392,33 @@ int store_lookup(struct store_reader *reader, const struct cache_key *key,
 	if (rc == 0)
 		evict_mark(reader->store->marks, (*ret_stored)->object.id);
 	return rc;
+}
+
+int store_variant(struct store_reader *reader, const struct object *marker, unsigned nth,
+		  struct stored **ret_stored)
+{
+	size_t back = ((size_t)nth + 1) * CACHE_KEY_HASH_BYTES;
+	uint8_t hash[CACHE_KEY_HASH_BYTES];
+	struct stored *s = NULL;
+	int rc;
+
+	if (marker->kind != OBJECT_VARY || back > marker->body.n)
+		return -ERANGE;
+	memcpy(hash, marker->body.p + marker->body.n - back, sizeof(hash));
+	rc = store_enter(reader);
+	if (rc)
+		return -ENOENT;
+	rc = record_copy(reader, hash, NULL, 0, &s);
+	store_leave(reader);
+	if (rc)
+		return rc == -ENOMEM ? rc : -ENOENT;
+	if (s->object.kind == OBJECT_RESPONSE && s->object.id > marker->id &&
+	    span_starts(s->object.key, marker->key)) {
+		*ret_stored = s;
+		return 0;
+	}
+	stored_free(&s);
+	return -ENOENT;
 }
 
 const struct object *stored_object(const struct stored *stored)

@@ -84,6 +84,13 @@ MUST_USE int store_lookup(struct store_reader *reader, const struct cache_key *k
 MUST_USE int store_peek(struct store_reader *reader, const struct cache_key *key,
 			struct stored **ret_stored);
 
+/*
+ * The nth of the variants that a marker lists, the newest first; for onlookers, too. 0, -ENOENT (not there any more, or
+ * older than the marker), -ERANGE: there are no more; -ENOMEM.
+ */
+MUST_USE int store_variant(struct store_reader *reader, const struct object *marker, unsigned nth,
+			   struct stored **ret_stored);
+
 const struct object *stored_object(const struct stored *stored);
 /* The lease it holds, borrowed. */
 struct lease *stored_lease(const struct stored *stored);

@@ -89,6 +89,7 @@
 	ONE(FLIGHT_FILLS, COUNTER, "flight.fills", "holes of objects that are mostly stored, fetched though nobody asked for them") \
 	ONE(FLIGHT_RESUMED, COUNTER, "flight.resumed", "fetches taken up again in the middle by a range request") \
 	ONE(FLIGHT_COMPLETED, COUNTER, "flight.completed", "stored parts that became the whole by a fetch of what was missing") \
+	ONE(FLIGHT_SELECTED, COUNTER, "flight.selected", "variants answered by one that was stored, as the vendor's 304 said") \
 	ONE(FLIGHT_LEADER_LEFT, COUNTER, "flight.leader_left", "fetches that went on after the request that started them was gone") \
 	ONE(FLIGHT_SLOW_READER, COUNTER, "flight.slow_reader", "readers that fell out of a flight's window") \
 	ONE(FLIGHT_BYTES, GAUGE, "flight.bytes", "memory held by flights' windows, bytes") \

@@ -95,6 +95,14 @@ void cached_ask(struct request *req, struct fetch_ask *ask)
 	request_dial(req, ask);
 }
 
+/* May the vendor choose among the variants that are stored? */
+static bool offers(const struct request *req)
+{
+	return !req->part && !req->alone && !req->stored && !req->pending &&
+	       req->policy.may_store && req->verdict.cond == POLICY_COND_NONE &&
+	       req->policy.class->kind != PROFILE_INDEX;
+}
+
 /* This one leads: its fetch. False if it could not even start; then the request is answered. */
 static bool lead(struct request *req, struct flight_want want)
 {
@@ -113,6 +121,8 @@ static bool lead(struct request *req, struct flight_want want)
 		ask.range.first = want.from;
 		ask.range.last = want.to == UINT64_MAX ? RANGE_UNKNOWN : want.to - 1;
 		ask.cond = POLICY_COND_NONE;
+	} else if (offers(req)) {
+		request_offer(req, &ask);
 	}
 	ask.interim = relay_interim;
 	ask.ended = relay_ended;
@@ -121,6 +131,8 @@ static bool lead(struct request *req, struct flight_want want)
 	rc = fetch_start(worker_of(req), flight_of(&req->seat), &ask, &req->fetch);
 	if (rc == 0)
 		return true;
+	while (ask.others_n)
+		stored_free(&ask.others[--ask.others_n]);
 	flight_abandon(flight_of(&req->seat));
 	cached_leave(req);
 	respond_error(req, 503, "no memory to fetch this now");

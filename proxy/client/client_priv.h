@@ -301,6 +301,8 @@ MUST_USE int request_look(struct request *req, struct stored **ret_stored, bool 
  * one that this request selects.
  */
 MUST_USE int request_look_all(struct request *req, struct stored **ret_stored, bool *ret_variants);
+/* The variants that are stored where this one is not, as far as their tags may be offered, into the question. */
+void request_offer(struct request *req, struct fetch_ask *ask);
 /* A seat in the flight under `key` that has newer than the store; of another's variant it only learns what selects. */
 MUST_USE bool request_see(struct request *req, const struct cache_key *key);
 /* The variant's key of this request, from that of another's response. 0 or -errno. */

@@ -252,6 +252,38 @@ int request_look_all(struct request *req, struct stored **ret_stored, bool *ret_
 	return look(req, true, ret_stored, ret_variants);
 }
 
+/* ---- other variants (RFC 9111 4.3.1) ------------------------------------------------------------------- */
+
+/* With a tag, and of bytes that are quickly copied. */
+static bool may_offer(const struct object *object)
+{
+	return object->status == 200 && object->etag.n && object->length > 0 &&
+	       object->length <= CONFIG_CHUNK_BYTES && (object->body.n || object_complete(object));
+}
+
+void request_offer(struct request *req, struct fetch_ask *ask)
+{
+	struct cache_key key = primary_key(req);
+	struct store_reader *reader = worker_of(req)->reader;
+	struct stored *marker, *other;
+	int rc = 0;
+
+	if (!req->variant || req->learnt || store_peek(reader, &key, &marker) < 0)
+		return;
+	for (unsigned i = 0; rc != -ERANGE && ask->others_n < FETCH_OTHERS_MAX; i++) {
+		rc = store_variant(reader, stored_object(marker), i, &other);
+		if (rc < 0)
+			continue;
+		if (may_offer(stored_object(other)))
+			ask->others[ask->others_n++] = other;
+		else
+			stored_free(&other);
+	}
+	stored_free(&marker);
+	if (ask->others_n)
+		ask->cond = POLICY_COND_OURS;
+}
+
 int request_key_make(struct request *req)
 {
 	struct client *client = worker_of(req)->client;

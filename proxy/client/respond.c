@@ -333,7 +333,7 @@ void respond_flight(struct request *req, const struct object *object)
 		 : req->verdict.fwd == CACHE_FWD_NONE ? STAT_REQUEST_HIT
 						      : STAT_REQUEST_MISS);
 	if (!req->fwd_status && !req->collapsed && req->verdict.fwd != CACHE_FWD_NONE)
-		req->fwd_status = object->status;
+		req->fwd_status = flight_answered(&req->seat);
 	policy_answer(&req->head, object, length, request_wall(req), &req->answer);
 	/* Without the length there is no honest Content-Range; what was passed may be gone from the flight. */
 	if (req->answer.kind == POLICY_ANSWER_PARTIAL &&

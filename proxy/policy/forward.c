@@ -37,6 +37,30 @@ static struct http_field_set drops(const struct policy_forward *w)
 	return drop;
 }
 
+/* A list of entity tags, each once; what does not fit is not offered. */
+struct tags {
+	char buf[1024];
+	size_t n;
+	struct span seen[POLICY_OTHERS_MAX];
+	unsigned seen_n;
+};
+
+static void tags_add(struct tags *t, struct span tag)
+{
+	if (!tag.n || tag.n + 2 > sizeof(t->buf) - t->n)
+		return;
+	for (unsigned i = 0; i < t->seen_n; i++)
+		if (span_eq(t->seen[i], tag))
+			return;
+	if (t->n) {
+		t->buf[t->n++] = ',';
+		t->buf[t->n++] = ' ';
+	}
+	memcpy(t->buf + t->n, tag.p, tag.n);
+	t->n += tag.n;
+	t->seen[t->seen_n++] = tag;
+}
+
 /* RFC 9111 4.3.1: the entity tag if there is one, and Last-Modified. */
 static void put_conditions(struct head_out *o, const struct object *stored)
 {
@@ -44,6 +68,17 @@ static void put_conditions(struct head_out *o, const struct object *stored)
 		head_out_known(o, HTTP_FIELD_IF_NONE_MATCH, stored->etag);
 	if (stored->last_modified != OBJECT_TIME_UNKNOWN)
 		head_out_date(o, HTTP_FIELD_IF_MODIFIED_SINCE, stored->last_modified);
+}
+
+/* Of several a 304 says by its tag which it means, so no date is offered with them. */
+static void put_others(struct head_out *o, const struct policy_forward *w)
+{
+	struct tags tags = { 0 };
+
+	for (unsigned i = 0; i < w->others_n; i++)
+		tags_add(&tags, w->others[i]->etag);
+	if (tags.n)
+		head_out_known(o, HTTP_FIELD_IF_NONE_MATCH, span_make(tags.buf, tags.n));
 }
 
 struct span policy_if_range_tag(const struct http_head *req)
@@ -109,6 +144,8 @@ int policy_forward(const struct policy_forward *w, char *buf, size_t cap, size_t
 	head_out_copy(&o, w->request, &drop);
 	if (!w->relay && w->cond == POLICY_COND_OURS && w->stored)
 		put_conditions(&o, w->stored);
+	else if (!w->relay && w->cond == POLICY_COND_OURS)
+		put_others(&o, w);
 	if (!w->relay && w->has_range)
 		put_range(&o, w);
 	if (w->relay && http_has(w->request, HTTP_FIELD_TRANSFER_ENCODING))

@@ -179,6 +179,8 @@ void policy_cache_status(const struct policy_verdict *verdict, struct cache_stat
 
 /* ---- upstream (RFC 9110 7.6; RFC 9111 4.3.1) --------------------------------------------------- */
 
+#define POLICY_OTHERS_MAX 8
+
 struct policy_forward {
 	const struct http_head *request; /* the device's */
 	struct span target;		 /* origin-form, or absolute to a proxy */
@@ -187,8 +189,11 @@ struct policy_forward {
 	bool relay;			 /* all of the device's fields: also Range and conditions */
 	enum policy_cond cond;
 	const struct object *stored; /* for OURS, and for If-Range of `has_range` */
-	bool as_asked;		     /* the device's own Range */
-	bool has_range;		     /* bytes first..last (RANGE_UNKNOWN: to the end) */
+	const struct object *others
+		[POLICY_OTHERS_MAX]; /* OURS without `stored`: variants whose tags are offered */
+	unsigned others_n;
+	bool as_asked;	/* the device's own Range */
+	bool has_range; /* bytes first..last (RANGE_UNKNOWN: to the end) */
 	struct byte_range range;
 	bool end_to_end; /* a cache on the way is to ask the vendor whether what it has is the latest */
 };

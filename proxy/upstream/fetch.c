@@ -510,6 +510,7 @@ void fetch_finish(struct fetch *f, int rc)
 	LIST_REMOVE(f, link);
 	fetch_release(f, false);
 	parked_drop(f);
+	fetch_others_drop(f);
 	if (f->ended)
 		f->ended(f->arg);
 	flight_end(f->flight, rc);
@@ -637,6 +638,8 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 		fetch_free(f);
 		return rc;
 	}
+	f->others_n = ask->others_n;
+	memcpy(f->others, ask->others, sizeof(f->others));
 	f->at = f->host;
 	(void)next_way(f); /* straight, if there is no other */
 	f->head_due = worker_now(worker)->mono_ms +

@@ -10,6 +10,7 @@
 #define PROXY_UPSTREAM_FETCH_H
 
 #include "cache/flight.h"
+#include "cache/store.h"
 #include "proxy/policy/policy.h"
 
 struct worker;
@@ -48,6 +49,9 @@ enum fetch_kind {
 	FETCH_RELAY, /* anything else: streamed through, never stored, never resumed */
 };
 
+/* So many variants are offered at most. */
+#define FETCH_OTHERS_MAX POLICY_OTHERS_MAX
+
 /* What to ask. Everything is copied, or referenced through the worker's configuration. */
 struct fetch_ask {
 	enum fetch_kind kind;
@@ -73,6 +77,12 @@ struct fetch_ask {
 	 * is the record of the whole then, with the validator of this part.
 	 */
 	struct span prefix;
+	/*
+	 * CACHE, if there is no `stored`: other variants that are, newest first: their entity tags are offered, and a
+	 * 304 may name one. Complete, with a tag, and of one chunk at most. The fetch takes them if it starts.
+	 */
+	struct stored *others[FETCH_OTHERS_MAX];
+	unsigned others_n;
 	struct span key;  /* CACHE: text of the primary key */
 	struct span vary; /* CACHE: names of the marker that is stored under it, if any */
 	bool direct;	  /* past the parents: what they have is not what the vendor names */

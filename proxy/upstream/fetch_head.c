@@ -200,6 +200,7 @@ static void ask_whole(struct fetch *f)
 	f->cond = POLICY_COND_NONE;
 	object_free(&f->stored);
 	lease_unref(&f->stored_lease);
+	fetch_others_drop(f);
 	fetch_again(f);
 }
 
@@ -324,27 +325,43 @@ static void asked_part_head(struct fetch *f, struct policy_stored *stored)
 	publish_part(f, &stored->object, &head);
 }
 
-/* What was stored of the beginning goes before what comes. */
-static bool put_prefix(struct fetch *f)
+/* What was stored goes before what comes. */
+static bool put_stored(struct fetch *f, struct span bytes)
 {
 	size_t at = 0, n;
 	uint8_t *room;
 
-	while (at < f->prefix_n) {
+	while (at < bytes.n) {
 		if (flight_buffer(f->flight, *worker_now(f->worker), &room, &n) < 0)
 			return false;
-		n = n < f->prefix_n - at ? n : f->prefix_n - at;
-		memcpy(room, f->prefix + at, n);
+		n = n < bytes.n - at ? n : bytes.n - at;
+		memcpy(room, bytes.p + at, n);
 		flight_publish(f->flight, n);
 		at += n;
 	}
 	return true;
 }
 
+/* The whole is of these bytes and, if they are not all, of what comes. */
+static void stored_and_go(struct fetch *f, struct object *whole, struct span bytes)
+{
+	struct flight_head head = { .verdict = FLIGHT_STORE, .answered = f->response->status };
+
+	if (publish(f, whole, &head) < 0) {
+		fetch_finish(f, -ENOMEM);
+		return;
+	}
+	f->headed = true;
+	drop_part(f, whole);
+	if (put_stored(f, bytes))
+		body_begin(f);
+	else
+		fetch_failed(f, -ENOBUFS); /* the next try asks for what is missing then */
+}
+
 /* The rest of what is stored from its beginning on: both are the whole (RFC 9111 3.4). */
 static void rest_head(struct fetch *f, struct policy_stored *stored)
 {
-	struct flight_head head = { .verdict = FLIGHT_STORE };
 	struct policy_env env = env_of(f);
 	struct policy_times times = times_of(f);
 	struct content_range cr;
@@ -362,17 +379,8 @@ static void rest_head(struct fetch *f, struct policy_stored *stored)
 	whole.generation = f->generation;
 	whole.body = (struct span){ 0 };
 	whole.flags &= ~(uint32_t)(OBJECT_COMPLETE | OBJECT_DIGEST);
-	if (publish(f, &whole, &head) < 0) {
-		fetch_finish(f, -ENOMEM);
-		return;
-	}
-	f->headed = true;
-	drop_part(f, &whole);
 	STAT_INC(STAT_FLIGHT_COMPLETED);
-	if (put_prefix(f))
-		body_begin(f);
-	else
-		fetch_failed(f, -ENOBUFS); /* the next try asks for what is missing then */
+	stored_and_go(f, &whole, span_make(f->prefix, f->prefix_n));
 }
 
 static void part_head(struct fetch *f, struct policy_stored *stored)
@@ -473,6 +481,31 @@ static void refreshed_head(struct fetch *f, struct object *object)
 	publish_and_go(f, object, &head);
 }
 
+/* A 304 to our conditions: true if that was all it is. */
+static bool not_modified(struct fetch *f, const struct policy_times *times,
+			 const struct policy_env *env)
+{
+	static const struct policy_stored none;
+	struct fetch_scratch room = { scratch.fields, sizeof(scratch.fields) };
+	struct object whole;
+	struct span bytes;
+
+	if (f->response->status != 304 || f->cond != POLICY_COND_OURS)
+		return false;
+	if (!policy_vary_within(f->response, f->vary)) {
+		ask_whole(f); /* valid, but not for all that would find it where it is */
+		return true;
+	}
+	if (fetch_variant_named(f, times, env, room, &whole, &bytes) &&
+	    choose_key(f, &none, &whole) == 0) {
+		stored_and_go(f, &whole, bytes);
+		return true;
+	}
+	if (!f->stored)
+		ask_whole(f);
+	return !f->stored;
+}
+
 /* An answer to a validation: true if that was all it is. */
 static bool validated(struct fetch *f, const struct policy_times *times,
 		      const struct policy_env *env)
@@ -480,12 +513,10 @@ static bool validated(struct fetch *f, const struct policy_times *times,
 	enum policy_outcome outcome;
 	struct object object;
 
+	if (not_modified(f, times, env))
+		return true;
 	if (!f->stored)
 		return false;
-	if (f->response->status == 304 && !policy_vary_within(f->response, f->vary)) {
-		ask_whole(f); /* valid, but not for all that would find it where it is */
-		return true;
-	}
 	if (policy_validated(&f->policy, f->stored, f->response, times, env, scratch.fields,
 			     sizeof(scratch.fields), &outcome, &object, NULL) < 0) {
 		fetch_bad_response(f, "head_too_large");

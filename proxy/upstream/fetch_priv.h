@@ -73,6 +73,8 @@ struct fetch {
 	bool as_asked;
 	char *prefix; /* of prefix_n bytes */
 	size_t prefix_n;
+	struct stored *others[FETCH_OTHERS_MAX]; /* owned */
+	unsigned others_n;
 	struct fetch_body body;
 	bool has_body, body_begun;
 	bool from_outside, direct;
@@ -175,6 +177,20 @@ void fetch_read_head(struct fetch *fetch);
 void fetch_head(struct fetch *fetch); /* a final one is there */
 void fetch_bad_response(struct fetch *fetch, const char *why);
 void fetch_parked_head(struct fetch *fetch); /* the parked response is what there is */
+
+/* fetch_variants.c */
+struct fetch_scratch {
+	char *p;
+	size_t n; /* 2 x POLICY_HEAD_MAX */
+};
+void fetch_others_drop(struct fetch *fetch);
+/*
+ * Does this 304 name one of the variants that were offered? Then *ret_object is that one's record as it is
+ * now, without a key (borrows from the scratch and from the variant), and *ret_bytes its body.
+ */
+bool fetch_variant_named(struct fetch *fetch, const struct policy_times *times,
+			 const struct policy_env *env, struct fetch_scratch scratch,
+			 struct object *ret_object, struct span *ret_bytes);
 
 /* fetch_body.c */
 void fetch_read_body(struct fetch *fetch);

@@ -69,15 +69,18 @@ int fetch_build(struct fetch *f)
 		.range = f->range,
 		.end_to_end = f->kind == FETCH_CACHE && fetch_at_parent(f) && !f->way.tarn,
 	};
-	int rc = target_at(f, what.authority.n ? what.authority : f->request->authority,
-			   &what.target);
+	int rc;
 
+	for (; what.others_n < f->others_n; what.others_n++)
+		what.others[what.others_n] = stored_object(f->others[what.others_n]);
+	rc = target_at(f, what.authority.n ? what.authority : f->request->authority, &what.target);
 	if (rc < 0)
 		return rc;
 
 	if (f->headed) {
 		what.cond = POLICY_COND_NONE;
 		what.as_asked = false;
+		what.others_n = 0;
 		what.stored = f->object;
 		what.has_range = true;
 		what.range = rest_range(f);

@@ -87,6 +87,30 @@ static void the_oldest_goes(void **state)
 	assert_false(is_there(2));
 }
 
+static void the_newest_are_listed_first(void **state)
+{
+	struct stored *marker, *stored;
+	struct cache_key key = key_of(SPAN("v g /a"));
+	char name[64];
+
+	(void)state;
+	put_variants(9, 1); /* of an older marker: to be asked of nobody */
+	put_marker("v g /a", "a");
+	put_variants(0, 3);
+	assert_int_equal(store_peek(rig.reader, &key, &marker), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(store_variant(rig.reader, stored_object(marker), i, &stored), 0);
+		assert_true(span_eq(stored_object(stored)->key, span_of(variant(name, 2 - i))));
+		stored_free(&stored);
+	}
+	assert_int_equal(store_variant(rig.reader, stored_object(marker), 3, &stored), -ERANGE);
+	key = key_of(span_of(variant(name, 2)));
+	assert_int_equal(writer_remove(rig.writer, &key, 0, NULL, NULL), 0);
+	assert_int_equal(rig_commit(&rig), 0);
+	assert_int_equal(store_variant(rig.reader, stored_object(marker), 0, &stored), -ENOENT);
+	stored_free(&marker);
+}
+
 static void others_are_left_alone(void **state)
 {
 	(void)state;
@@ -144,6 +168,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_oldest_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_newest_are_listed_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_are_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(they_go_with_their_marker, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_marker_stays, setup, teardown),

@@ -18,6 +18,7 @@ struct forward {
 	const char *stored;
 	const char *expect;
 	const char *range; /* "first-last" or "first-" */
+	const char *others[2];
 };
 
 #define NONE   POLICY_COND_NONE
@@ -88,6 +89,14 @@ static const struct forward forward_rows[] = {
 	{ "RFC 9111 4.3.1: ours, not the device's", NULL,
 	  "If-None-Match: \"x\"\nIf-Modified-Since: {0}\n", false, OURS, STORED_BOTH,
 	  "If-None-Match: \"a\"|!\"x\"|!{0}" },
+	{ "RFC 9111 4.3.1: the tags of other variants", NULL, NULL, false, OURS, NULL,
+	  "\nIf-None-Match: \"b\", W/\"c\"\n|!If-Modified-Since",
+	  .others = { STORED_DATE "ETag: \"b\"\n", STORED_DATE "ETag: W/\"c\"\n" } },
+	{ "RFC 9111 4.3.1: ... each once", NULL, NULL, false, OURS, NULL,
+	  "\nIf-None-Match: \"a\"\n", .others = { STORED_TAG, STORED_BOTH } },
+	{ "RFC 9111 4.3.1: ... in the place of the device's", NULL, "If-Modified-Since: {0}\n",
+	  false, OURS, NULL, "\nIf-None-Match: \"a\"\n|!If-Modified-Since",
+	  .others = { STORED_TAG } },
 	{ "RFC 9111 4.3.1: without validators no condition", NULL, NULL, false, OURS,
 	  "Cache-Control: max-age=60\n", "!If-" },
 	{ "RFC 9110 8.8.3: what is no tag is no condition", NULL, NULL, false, OURS,
@@ -165,6 +174,13 @@ static void forward_run(void **state)
 	if (row->stored) {
 		exchange_run(&x, NULL, NULL, NULL, 200, row->stored);
 		what.stored = &x.stored.object;
+	}
+	for (; what.others_n < ARRAY_LEN(row->others) && row->others[what.others_n];
+	     what.others_n++) {
+		static struct exchange y[2];
+
+		exchange_run(&y[what.others_n], NULL, NULL, NULL, 200, row->others[what.others_n]);
+		what.others[what.others_n] = &y[what.others_n].stored.object;
 	}
 	if (row->range) {
 		char *end;
