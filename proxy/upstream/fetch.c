@@ -110,6 +110,12 @@ void fetch_watch(struct fetch *f, short events, unsigned timeout_ms)
 
 	if (events && events == f->watching && timeout_ms == f->watching_ms)
 		return; /* persistent: its time limit starts again with each event */
+	if (events && events == f->watching && limit) {
+		/* Only the time limit is another: no reason to tell the kernel. */
+		f->watching_ms = timeout_ms;
+		CHECK_OK(event_add(&f->event, limit));
+		return;
+	}
 	if (event_initialized(&f->event))
 		event_del(&f->event);
 	f->watching = events;

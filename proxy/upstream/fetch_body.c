@@ -6,6 +6,7 @@
  * A body is complete when its framing says so and it is as long as the head said. When the flight
  * has no room the socket is left alone (the upstream feels it) until the flight wakes us.
  */
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "firmware/base/stat.h"
@@ -69,6 +70,21 @@ static int take(struct fetch *f, const char *from, uint8_t *room, size_t n)
 	return 0;
 }
 
+/* All of `in` is used up: from now on it takes more at once. */
+static int decode_room(struct fetch *f)
+{
+	char *in;
+
+	if (f->in_room >= FETCH_READ_BYTES)
+		return 0;
+	in = realloc(f->in, FETCH_READ_BYTES);
+	if (!in)
+		return -ENOMEM;
+	f->in = in;
+	f->in_room = FETCH_READ_BYTES;
+	return 0;
+}
+
 /* 1: something was done; 0: the body is complete; -EAGAIN: the socket has nothing; or -errno, a refusal. */
 static int read_decoded(struct fetch *f, uint8_t *room, size_t room_n)
 {
@@ -87,6 +103,8 @@ static int read_decoded(struct fetch *f, uint8_t *room, size_t room_n)
 		f->in_at += used;
 	if (rc != -EAGAIN)
 		return rc;
+	if (decode_room(f) < 0)
+		return -ENOMEM;
 	got = stream_recv(&f->stream, f->in, f->in_room);
 	if (got <= 0)
 		return got < 0 ? -errno : -ECONNRESET;

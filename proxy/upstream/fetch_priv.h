@@ -23,9 +23,11 @@
 #include "proxy/upstream/pool.h"
 
 #define FETCH_TRIES_PER_HOST 2
-#define FETCH_INTERIMS_MAX   16		 /* 1xx responses, all connections together */
-#define FETCH_MIRRORS	     4		 /* beside the host itself, without progress */
-#define FETCH_READ_BYTES     (64 * 1024) /* of `in` while a body is being decoded */
+#define FETCH_INTERIMS_MAX   16 /* 1xx responses, all connections together */
+#define FETCH_MIRRORS	     4	/* beside the host itself, without progress */
+/* The first read of a response: a head, and a small body. What follows of a large one goes straight where it belongs. */
+#define FETCH_HEAD_BYTES 8192
+#define FETCH_READ_BYTES (64 * 1024) /* of `in` while a body is being decoded */
 
 /* An error response that waits, its body unread, while mirrors are asked. */
 struct parked {

@@ -42,7 +42,7 @@ static int scan_heads(struct fetch *f)
 
 static int make_room(struct fetch *f)
 {
-	size_t room = f->in_room ? f->in_room * 2 : FETCH_READ_BYTES;
+	size_t room = f->in_room ? f->in_room * 2 : FETCH_HEAD_BYTES;
 	char *in;
 
 	if (!f->response)
