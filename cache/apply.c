@@ -10,7 +10,6 @@
  *  4. Each record has a row in `ids`, by which eviction finds it.
  */
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "cache/batch_priv.h"
 
@@ -138,11 +137,29 @@ static int chunk_find(struct batch *b, uint64_t id, uint32_t index, uint64_t *re
 	return 0;
 }
 
+/* Less is copied sooner than handed to the kernel on its own. */
+#define WRITE_STRAIGHT 65536
+
+/* The chunk's bytes and zeros up to the class. */
+static int value_fill(struct batch *b, MDB_val *v, const struct chunk *chunk)
+{
+	int rc = -EOPNOTSUPP;
+
+	if (v->mv_size >= WRITE_STRAIGHT) {
+		memset(chunk->data + chunk->len, 0, v->mv_size - chunk->len);
+		rc = db_value_write(&b->store->db, v, chunk_pages(chunk));
+	}
+	if (rc != -EOPNOTSUPP)
+		return rc;
+	memcpy(v->mv_data, chunk->data, chunk->len);
+	memset((uint8_t *)v->mv_data + chunk->len, 0, v->mv_size - chunk->len);
+	return 0;
+}
+
 static int chunk_write(struct batch *b, const struct op *op)
 {
 	size_t n = op->chunk->len, size = db_class_bytes(db_class_pages(n));
-	struct db_chunk_key key = { op->id, op->index, (uint32_t)n,
-				    XXH3_64bits(op->chunk->data, n) };
+	struct db_chunk_key key = { op->id, op->index, (uint32_t)n, op->sum };
 	uint8_t bytes[DB_CHUNK_BYTES];
 	MDB_val k = db_val(bytes, sizeof(bytes)), v = { size, NULL };
 	int rc;
@@ -153,8 +170,9 @@ static int chunk_write(struct batch *b, const struct op *op)
 		return rc;
 	if (store_verified_within(b->store, db_value_page(&v), db_class_pages(n)))
 		return -EBADMSG; /* a page of a chunk that is in use was on the free list */
-	memcpy(v.mv_data, op->chunk->data, n);
-	memset((uint8_t *)v.mv_data + n, 0, size - n);
+	rc = value_fill(b, &v, op->chunk);
+	if (rc)
+		return rc;
 	b->padding += size - n;
 	b->stored_bytes += n;
 	return 0;

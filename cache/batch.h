@@ -32,6 +32,7 @@ struct op {
 	void *arg;
 	uint64_t id;
 	uint32_t index;
+	uint64_t sum; /* CHUNK: XXH3-64 of its bytes */
 	struct lease *lease;
 	struct chunk *chunk;
 	uint8_t hash[CACHE_KEY_HASH_BYTES];

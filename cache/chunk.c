@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool of chunk buffers. Buffers are mapped page-aligned; free ones are kept for the next chunk (their pages
+ * The pool of chunk buffers. Buffers are mapped as whole pages; free ones are kept for the next chunk (their pages
  * stay: to get them anew would cost more than to fill them), many while others are in use, a few when none is. The
  * rest goes back to the kernel.
  *
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "cache/chunk.h"
+#include "cache/db.h"
 
 /* Free buffers that keep their memory, with chunks of 256 KiB: 8 MiB, 64 MiB. */
 #define POOL_SPARE	32
@@ -26,7 +27,12 @@ struct chunk_pool {
 
 static size_t chunk_map_bytes(void)
 {
-	return ((size_t)CONFIG_CHUNK_BYTES + 4095) & ~(size_t)4095;
+	return (size_t)db_class_pages(CONFIG_CHUNK_BYTES) * DB_PAGE;
+}
+
+uint8_t *chunk_pages(const struct chunk *chunk)
+{
+	return chunk->data - DB_PAGE_HEADER;
 }
 
 int chunk_pool_new(uint32_t limit, struct chunk_pool **ret_pool)
@@ -60,7 +66,7 @@ static struct chunk *spare_pop(struct chunk_pool *pool)
 
 static void chunk_destroy(struct chunk *chunk)
 {
-	CHECK_OK(munmap(chunk->data, chunk_map_bytes()));
+	CHECK_OK(munmap(chunk_pages(chunk), chunk_map_bytes()));
 	free(chunk);
 }
 
@@ -91,15 +97,17 @@ struct chunk_pool_use chunk_pool_use(struct chunk_pool *pool)
 static struct chunk *chunk_make(struct chunk_pool *pool)
 {
 	struct chunk *chunk = calloc(1, sizeof(*chunk));
+	uint8_t *pages;
 
 	if (!chunk)
 		return NULL;
-	chunk->data = mmap(NULL, chunk_map_bytes(), PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (chunk->data == MAP_FAILED) {
+	pages = mmap(NULL, chunk_map_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	if (pages == MAP_FAILED) {
 		free(chunk);
 		return NULL;
 	}
+	chunk->data = pages + DB_PAGE_HEADER;
 	chunk->pool = pool;
 	return chunk;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Buffers of body bytes: one chunk each, page-aligned, shared by reference between the upstream
+ * Buffers of body bytes: one chunk each, shared by reference between the upstream
  * socket that fills them, readers that send them and the writer that stores them.
  *
  * Any thread. Bytes [0, len) never change once they were shown to somebody else; who fills a
@@ -15,8 +15,9 @@
 #include "firmware/base/check.h"
 
 struct chunk {
-	uint8_t *data; /* CONFIG_CHUNK_BYTES of room */
-	uint32_t len;  /* bytes in it; owned by who fills it, fixed when it goes to the writer */
+	uint8_t *
+		data; /* CONFIG_CHUNK_BYTES of room; before and behind it the writer's: chunk_pages() */
+	uint32_t len; /* bytes in it; owned by who fills it, fixed when it goes to the writer */
 	_Atomic uint32_t refs;
 	struct chunk_pool *pool;
 	struct chunk *next_free;
@@ -35,6 +36,12 @@ MUST_USE int chunk_pool_new(uint32_t limit, struct chunk_pool **ret_pool);
 /* Every chunk must be back. */
 void chunk_pool_free(struct chunk_pool **pool);
 struct chunk_pool_use chunk_pool_use(struct chunk_pool *pool);
+
+/*
+ * The pages of the buffer as the store writes them: DB_PAGE_HEADER bytes for a header, then the data, padded to its page
+ * class. What is not in [0, len) is the writer's alone, from when it got the chunk.
+ */
+uint8_t *chunk_pages(const struct chunk *chunk);
 
 /* A chunk with one reference and len 0. NULL: the limit is reached, or no memory. */
 MUST_USE struct chunk *chunk_new(struct chunk_pool *pool);

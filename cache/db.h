@@ -48,7 +48,8 @@ struct db {
 	MDB_dbi dbi[DB_TABLES];
 	const uint8_t *base; /* of the map: page n is at base + n * DB_PAGE */
 	size_t map;	     /* bytes of it */
-	int fd;		     /* of the file, for pread; LMDB's own, not to be closed */
+	int fd;		     /* of the file; LMDB's own, not to be closed */
+	bool keeps;	     /* this LMDB leaves out pages that are marked so: db_value_write() */
 };
 
 /*
@@ -87,6 +88,13 @@ MUST_USE int db_pages_pending(const struct db *db, uint64_t *ret_pages);
  * wrong count would free the pages of others. True for small values, which have none.
  */
 bool db_value_sound(const struct db *db, const MDB_val *value);
+/*
+ * Writes a value that MDB_RESERVE has just made room for from pages of the caller's, and keeps LMDB from writing (and
+ * having to be given) its own copy. `pages` is DB_PAGE_HEADER bytes for the header, which this fills in, then the value.
+ * -EOPNOTSUPP: not with this value, or not with this LMDB: then the room has to be filled. -errno of the disk, as of a
+ * commit.
+ */
+MUST_USE int db_value_write(const struct db *db, const MDB_val *value, uint8_t *pages);
 /* The number of such a value's first page. */
 uint64_t db_value_page(const MDB_val *value);
 

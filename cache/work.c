@@ -5,6 +5,7 @@
  * is held for a few instructions.
  */
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "cache/writer_priv.h"
 #include "firmware/base/stat.h"
@@ -86,6 +87,8 @@ int writer_put_chunk(struct writer *w, uint64_t id, uint32_t index, struct chunk
 	op->id = id;
 	op->index = index;
 	op->cost = chunk->len;
+	/* Here and not in the writer's thread: the bytes have just arrived, and are still in this core's caches. */
+	op->sum = XXH3_64bits(chunk->data, chunk->len);
 	op->chunk = chunk_ref(chunk);
 	op->lease = lease_new(w->store, id);
 	if (!op->lease) {

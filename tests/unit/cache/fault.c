@@ -142,7 +142,7 @@ static void check_keys(bool offline_is_fine)
 /* Some of everything, over several commits, lookups in between. */
 static void work(uint64_t version)
 {
-	for (int turn = 0; turn < 6; turn++) {
+	for (int turn = 0; turn < 5; turn++) {
 		put((unsigned)turn % KEYS, version++, 3 * RIG_CHUNK + 1000);
 		put((unsigned)(turn + 1) % KEYS, version++, 5000);
 		if (turn % 2)
