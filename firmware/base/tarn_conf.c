@@ -195,6 +195,13 @@ static const struct setting rows[] = {
 	{ "admin", "confirm", SETTING_DURATION, AT(admin.confirm), "60s",
 	  "Settings that were changed by the page or the API are taken back by themselves after this, unless they are confirmed: a change that cuts off the admin heals.", 2000, 3600000, NULL },
 
+	{ "update", "channel", SETTING_STRING, AT(update.channel), "",
+	  "Of an appliance: a file on a web server (https://) that says which version a fleet is to run. Empty: nobody is asked, and updates come by hand (`tarnctl update`).", 0, 0, NULL },
+	{ "update", "interval", SETTING_DURATION, AT(update.interval), "6h",
+	  "How often it is looked at.", 60000, 7 * MS_DAY, NULL },
+	{ "update", "restart", SETTING_STRING, AT(update.restart), "03:00",
+	  "When the appliance starts what the channel brought: a time of day (HH:MM, UTC), now, or no.", 0, 0, NULL },
+
 	{ "log", "level", SETTING_ENUM, AT(log.level), "info",
 	  "What is written to the log: this level and those before it.", 0, 0, log_levels },
 	{ "log", "access", SETTING_BOOL, AT(log.access), "no",

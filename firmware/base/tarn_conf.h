@@ -134,6 +134,11 @@ struct tarn_settings {
 		int64_t confirm;
 	} admin;
 	struct {
+		char *channel; /* "": none */
+		int64_t interval;
+		char *restart; /* as firmware/boot/restart.h takes it */
+	} update;
+	struct {
 		int level; /* enum log_level */
 		bool access;
 		int format; /* enum log_format */

@@ -63,6 +63,7 @@
 #define KEEPER_SOCKET	  "/run/tarn/keeper.sock"
 #define TARN_UID	  800
 
+#define CHANNEL_EVERY_MS  300000
 #define PASSWORD_NOTE	  "/state/boot/password-unseen"
 #define PASSWORD_THERE	  3 /* tarnctl's status: somebody has one */
 #define PASSWORD_AGAIN_MS 10000
@@ -102,6 +103,7 @@ static const char *const time_argv[] = { "/usr/sbin/ntpd",	    "-d", "-s", "-f",
 					 "/etc/openntpd/ntpd.conf", NULL };
 static const char *const ssh_argv[] = { "/usr/sbin/dropbear", "-F", "-E", "-s", "-j", "-k", "-r",
 					"/state/ssh/hostkey", NULL };
+static const char *const channel_argv[] = { "/usr/bin/tarnctl", "channel", "--due", NULL };
 static const char *const shell_argv[] = { "/usr/bin/sh", NULL };
 
 struct machine {
@@ -122,6 +124,8 @@ struct machine {
 	struct assess assess;
 	struct health health;
 	struct service service[SERVICES];
+	pid_t channel;	     /* tarnctl channel, while it runs */
+	uint64_t channel_ms; /* not before */
 	bool password_done;
 	uint64_t password_ms; /* not before */
 	char password[64];    /* that was made at this start; shown, kept nowhere */
@@ -321,6 +325,8 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (devices_ended(m->devices, pid))
 			continue;
+		if (pid == m->channel)
+			m->channel = 0;
 		for (int i = 0; i < SERVICES; i++)
 			if (service_ended(&m->service[i], pid, status, now))
 				break;
@@ -432,6 +438,15 @@ static void health_see_to(struct machine *m, struct now now)
 	}
 }
 
+/* Is there something new for the fleet? tarnctl knows whether anybody wants to know, and when. */
+static void channel_see_to(struct machine *m, uint64_t now)
+{
+	if (!m->assess.good || !is_well(m) || m->channel > 0 || now < m->channel_ms)
+		return;
+	m->channel = run_start(channel_argv, -1, NULL);
+	m->channel_ms = now + CHANNEL_EVERY_MS;
+}
+
 /* ---- what others see ---------------------------------------------------------------------------- */
 
 static void picture_show(struct machine *m, struct now now)
@@ -482,6 +497,7 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 	if (!m->services)
 		return;
 	health_see_to(m, now);
+	channel_see_to(m, now.mono_ms);
 	picture_show(m, now);
 	say_log_bound();
 	wall_note(now.wall_ms, false);

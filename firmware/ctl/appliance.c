@@ -3,7 +3,7 @@
  * tarnctl slots, update, rollback, restart: the appliance's systems. They need no other program: an update is
  * installed with tarnd and tarn-proxy down, too, unless it is fetched from a URL. Elsewhere than on an appliance they refuse.
  */
-#include "firmware/ctl/ctl.h"
+#include "firmware/ctl/appliance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +26,7 @@
 #define BOOT_DEVICE DISK_LINKS "/boot"
 #define CALM	    "03:00"
 
-/* What pid 1 says of the machine. NULL, and it is said: this is none. */
-static json_t *appliance(void)
+json_t *appliance(void)
 {
 	json_t *document = json_load_file(APPLIANCE_PATH, 0, NULL);
 
@@ -39,7 +38,7 @@ static json_t *appliance(void)
 	return document;
 }
 
-static bool is_root(void)
+bool appliance_root(void)
 {
 	if (geteuid() == 0)
 		return true;
@@ -124,7 +123,7 @@ static int restart(const struct ctl_options *options, char **args)
 	json_t *machine = appliance();
 
 	(void)options;
-	if (!machine || !is_root()) {
+	if (!machine || !appliance_root()) {
 		json_decref(machine);
 		return machine ? CTL_NOT_ALLOWED : CTL_REFUSED;
 	}
@@ -317,8 +316,8 @@ static int url_path(const struct ctl_options *options, char ret_path[200])
 	return rc;
 }
 
-static int update_url(const struct ctl_options *options, const json_t *machine, const char *url,
-		      const char *when)
+int appliance_update_url(const struct ctl_options *options, const json_t *machine, const char *url,
+			 const char *when)
 {
 	struct url_run run = { .options = options };
 	char path[200], why[DOWNLOAD_WHY];
@@ -381,12 +380,12 @@ static int update(const struct ctl_options *options, char **args)
 		when = CALM;
 	if (!when_known(when))
 		return CTL_USAGE;
-	if (!is_root())
+	if (!appliance_root())
 		return CTL_NOT_ALLOWED;
 	machine = appliance();
 	if (!machine)
 		return CTL_REFUSED;
-	rc = is_url(*args) ? update_url(options, machine, *args, when)
+	rc = is_url(*args) ? appliance_update_url(options, machine, *args, when)
 			   : update_path(options, machine, *args, when);
 	json_decref(machine);
 	return rc;
@@ -415,7 +414,7 @@ static const char *next_version(const json_t *machine)
 static int rollback(const struct ctl_options *options, char **args)
 {
 	const char *when = ctl_option(options, "restart");
-	json_t *machine = is_root() ? appliance() : NULL;
+	json_t *machine = appliance_root() ? appliance() : NULL;
 	const char *running = machine ? ctl_text(machine, "version") : "", *next;
 	char why[96];
 	int rc = machine ? 0 : -EPERM;

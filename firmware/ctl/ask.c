@@ -284,10 +284,10 @@ struct stream {
 	size_t n; /* of the head, with what came after it */
 };
 
-/* Reads until the head is whole. */
+/* Reads until the head is whole: what comes from elsewhere may take its time. */
 static int stream_head(int fd, struct stream *stream, int *ret_status, struct span *ret_rest)
 {
-	uint64_t deadline_ms = clock_read().mono_ms + ASK_LIMIT_MS;
+	uint64_t deadline_ms = clock_read().mono_ms + ASK_DO_MS;
 	int rc;
 
 	for (;;) {

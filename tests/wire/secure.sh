@@ -332,6 +332,26 @@ check 'a line break in it is refused' unfetched 400 bad_url $'http://plain.test/
 check 'half a file without its tag is' unfetched 400 bad_match "http://plain.test:$clear/small.bin" 5 'W/"1"'
 check 'nothing of it is stored' test "$(counter admin.downloads)" = 4
 
+# tarnctl as root of an appliance whose pid 1 says that 2.0 runs.
+if [[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null; then
+	mkdir "$dir/fleet"
+	echo '{"version": "2.0", "factory": "1.0", "on_trial": false, "slots": []}' >"$dir/appliance.json"
+	printf 'TARN-CHANNEL 1\nversion=2.1\namd64=%s\narm64=%s\nshare=100\n' "https://good.test:$tls/big.bin"{,} >"$dir/www/channel"
+	printf '[cache]\npath = %s/fleet\n[update]\nchannel = https://good.test:%s/channel\n' "$dir" "$tls" >"$dir/fleet.conf"
+	# shellcheck disable=SC2016 # the inner shell's
+	box() { unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/tarn && cp "$1" /run/tarn/appliance.json && shift && exec "$@"' \
+		box "$dir/appliance.json" "$build/bin/tarnctl" -s "$dir/run/proxy.sock" -c "$dir/fleet.conf" --json "$@" 2>>"$dir/box.log"; }
+	channel() { box channel | tee "$dir/channel.said"; jq -e "$1" "$dir/channel.said" >/dev/null; }
+	check 'the channel has something for this box' channel '.take and .version == "2.1"'
+	sed -i 's/share=.*/share=0/' "$dir/www/channel"
+	check 'not while others are first' channel '(.take | not) and .text == "other boxes are first"'
+	update() { box update "https://good.test:$tls/$1" | tee "$dir/update.said"; jq -e "$2" "$dir/update.said" >/dev/null; }
+	check 'an update that nobody signed is not fetched to its end' update big.bin '.fate == "not-an-update"'
+	check 'one that is not there is refused' update none '.fate == "not-fetched" and .detail == "the server says 404"'
+else
+	skip 'tarnctl update URL, tarnctl channel' 'needs root and a mount namespace'
+fi
+
 # ---- what drips -----------------------------------------------------------------------------------
 
 # A vendor whose handshake goes on, a byte at a time: connect_timeout is for all of it.

@@ -416,6 +416,7 @@ export default {
 	'section.demand': 'Who asked for what',
 	'section.repository': 'Import',
 	'section.parent': 'Caches in between',
+	'section.update': 'Updates of the appliance',
 	'section.scope': 'Whom it is about',
 	'pending.title': 'A change waits for your word.',
 	'pending.note': 'Unless you confirm that all is well, it is taken back by itself.',
