@@ -10,6 +10,16 @@ set -u
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 command -v python3 >/dev/null || skip_all 'no python3'
 
+# The vendor's CA says, and its server staples it, that the certificate was revoked.
+revoked_staple() {
+	local by=(-CA "$work/vendor-ca.crt" -rsigner "$work/vendor-ca.crt" -rkey "$work/vendor-ca.key")
+	printf 'R\t491231235959Z\t260101000000Z\t%s\tunknown\t/CN=revoked\n' \
+		"$(openssl x509 -in "$work/revoked.crt" -noout -serial | cut -d= -f2)" >"$work/revoked.index"
+	openssl ocsp -issuer "$work/vendor-ca.crt" -cert "$work/revoked.crt" -reqout "$work/revoked.req" -no_nonce 2>/dev/null
+	openssl ocsp -index "$work/revoked.index" "${by[@]}" -reqin "$work/revoked.req" -respout "$work/revoked.ocsp" \
+		-ndays 7 >/dev/null 2>&1
+}
+
 # Certificates with one fault each; their subject is their name.
 vendor_more() {
 	local kind=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
@@ -22,7 +32,14 @@ vendor_more() {
 	openssl req "${kind[@]}" -subj /CN=stranger -keyout "$work/stranger.key" -out "$work/stranger.csr" 2>/dev/null
 	openssl x509 -req -in "$work/stranger.csr" -CA "$work/another.crt" -CAkey "$work/another.key" -CAcreateserial \
 		-days 9 -out "$work/stranger.crt" -extfile <(echo subjectAltName=DNS:stranger.vendor.example) 2>/dev/null
-	servers+=(expired:expired staple:staple self:self stranger:stranger)
+	openssl req -newkey rsa:1024 -nodes -subj /CN=weak -keyout "$work/weak.key" -out "$work/weak.csr" 2>/dev/null
+	openssl x509 -req -in "$work/weak.csr" -CA "$work/vendor-ca.crt" -CAkey "$work/vendor-ca.key" -CAcreateserial -days 9 \
+		-out "$work/weak.crt" -extfile <(echo subjectAltName=DNS:weak.vendor.example) 2>/dev/null
+	more[weak]='ssl_ciphers DEFAULT@SECLEVEL=0;'
+	certificate revoked 10 $'DNS:revoked.vendor.example\ntlsfeature=status_request'
+	revoked_staple
+	more[revoked]="ssl_stapling on; ssl_stapling_file $work/revoked.ocsp;"
+	servers+=(expired:expired staple:staple self:self stranger:stranger weak:weak revoked:revoked)
 }
 # shellcheck source=tests/netns/vendor_tls.sh
 . "$(dirname "$0")/vendor_tls.sh"
@@ -48,12 +65,14 @@ check 'a device that trusts is served' wait_until 15 ended
 # ---- a vendor's certificate that is wrong ---------------------------------------------------------
 
 shows() { # NAME: the device sees the vendor's own
-	in_ns dev1 timeout 10 openssl s_client -connect 198.51.100.10:443 -servername "$1.vendor.example" </dev/null 2>/dev/null |
-		grep -q "^subject=CN = $1\$"
+	in_ns dev1 timeout 10 openssl s_client -connect 198.51.100.10:443 -servername "$1.vendor.example" \
+		-status -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null >"$work/shown" &&
+		grep -q "^subject=CN = $1\$" "$work/shown"
 }
-for s in expired staple self stranger wrong; do
+for s in expired staple self stranger wrong weak revoked; do
 	check "a vendor's certificate that is $s is shown as it is" counts upstream_bad shows $s
 done
+check 'with what its CA says of it' grep -q 'Cert Status: revoked' "$work/shown"
 
 # ---- names that are none --------------------------------------------------------------------------
 

@@ -41,8 +41,10 @@ sed -i -e "s|listen \(.*443\) |listen \1 ssl |" -e "s| access_log $work/files.lo
 	-e "s|access_log off;|log_format u '\$remote_addr \$scheme \$host \$uri \$status'; access_log $work/vendor.log u; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key; ssl_protocols TLSv1.2 TLSv1.3;|" \
 	"$work/nginx.conf"
 sed -i '$d' "$work/nginx.conf"
-# vendor_more, if the script has it, makes certificates and adds to `servers`: NAME:CERTIFICATE, https://NAME.vendor.example.
+# vendor_more, if the script has it, makes certificates and adds to `servers`: NAME:CERTIFICATE, https://NAME.vendor.example;
+# and to `more`: what else nginx is to be told for that name.
 servers=(wrong:wrong asks:vendor)
+declare -A more=()
 ! declare -F vendor_more >/dev/null || vendor_more
 for s in "${servers[@]}"; do
 	name=${s%:*} cert=${s#*:}
@@ -53,6 +55,7 @@ for s in "${servers[@]}"; do
 			server_name $name.vendor.example;
 			ssl_certificate $work/$cert.crt;
 			ssl_certificate_key $work/$cert.key;
+			${more[$name]:-}
 			$([[ $name == asks ]] && echo "ssl_verify_client optional; ssl_client_certificate $work/vendor-ca.crt;")
 			location / { return 200 "DIRECT \$remote_addr\n"; }
 		}
