@@ -41,9 +41,6 @@ MUST_USE int batch_write_record(struct batch *batch, const uint8_t *hash, const 
 /* publish.c: as batch_apply(). */
 MUST_USE int batch_publish(struct batch *batch, struct op *op);
 
-/* Variants of one URI that are kept; more are counted in store.variants_dropped. */
-#define BATCH_VARIANTS_MAX 64
-
 /*
  * variants.c: does `marker` name what the one that is there names? Then two fetches brought the first variants at once, and
  * the marker that came first stays: nothing that stands behind it may be older than it.

@@ -3,7 +3,7 @@
  * The variants of one URI (RFC 9111 4.1): how many are kept, and when they go.
  *
  * The body of a marker lists the hashes of the variants that were stored behind it, the oldest first. When there are
- * more than BATCH_VARIANTS_MAX, the oldest goes: a field of the request that anybody can fill with anything can't
+ * more than VARIANTS_MAX, the oldest goes: a field of the request that anybody can fill with anything can't
  * fill the store. When the marker goes or another takes its place, all that it lists goes with it, for nobody finds
  * it any more. Both in the transaction that causes it. What publishing moved here is in no list: it is bounded by the
  * generation's members.
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "cache/batch_priv.h"
+#include "cache/variants.h"
 
 #define HASH CACHE_KEY_HASH_BYTES
 
@@ -79,7 +80,7 @@ static bool is_listed(struct span list, const uint8_t *hash)
 /* Adds to the end of the list, at whose beginning room is made. */
 static int list_add(struct batch *b, struct object *marker, const uint8_t *hash)
 {
-	char list[BATCH_VARIANTS_MAX * HASH];
+	char list[VARIANTS_MAX * HASH];
 	struct span old = marker->body;
 	struct cache_key key = key_of(marker->key);
 	int rc = 0;

@@ -31,6 +31,20 @@ static uint64_t hole_of(const struct policy_answer *answer, const struct object 
 	return UINT64_MAX;
 }
 
+/* As fill_more() of proxy/client does. */
+static void explain_fill(struct why *w, const struct policy_answer *answer)
+{
+	const struct object *o = w->stored;
+
+	if (answer->kind == POLICY_ANSWER_PARTIAL && !object_complete(o) && o->length > 0 &&
+	    policy_strong(o) && w->policy.may_store &&
+	    why_stored_bytes(o) > (uint64_t)o->length / 2)
+		why_rule(
+			w, "answer", "RFC 9111 3.3",
+			"more than half of it is stored: what is missing is fetched meanwhile, for "
+			"those who come");
+}
+
 static void decide_hit(struct why *w, const char *meanwhile)
 {
 	static const unsigned statuses[] = {
@@ -47,6 +61,7 @@ static void decide_hit(struct why *w, const char *meanwhile)
 	status = answer.kind == POLICY_ANSWER_WHOLE ? w->stored->status : statuses[answer.kind];
 	why_put(w, w->top, "status", json_integer(status));
 	hole = w->head.method == HTTP_METHOD_HEAD ? UINT64_MAX : hole_of(&answer, w->stored);
+	explain_fill(w, &answer);
 	if (hole == UINT64_MAX) {
 		why_decide(w, "hit", "answered with %u from the store%s", status, meanwhile);
 		return;
@@ -158,6 +173,8 @@ int why_explain_lookup(struct why *w)
 		why_explain_stored(w);
 	else
 		why_put(w, w->top, "stored", json_null());
+	if (!w->stored && why_explain_part(w))
+		return 0;
 	policy_lookup(&w->policy, w->stored, w->marker != NULL, &w->env, &w->verdict, &w->trace);
 	why_rule_trace(w, "decision");
 	decide_verdict(w);

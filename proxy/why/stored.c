@@ -4,7 +4,19 @@
  */
 #include "proxy/why/why_priv.h"
 
+#include "cache/variants.h"
 #include "proxy/http/date.h"
+#include "proxy/upstream/fetch.h"
+
+static void explain_variants(struct why *w)
+{
+	size_t n = w->marker->body.n / CACHE_KEY_HASH_BYTES;
+
+	why_put(w, w->top, "variants", json_integer((json_int_t)n));
+	why_rule(w, "store", "RFC 9111 4.1",
+		 "%zu of them were stored; of one URI %u are kept, then the oldest goes", n,
+		 VARIANTS_MAX);
+}
 
 int why_look(struct why *w)
 {
@@ -18,6 +30,7 @@ int why_look(struct why *w)
 	why_put_text(w, w->top, "vary", w->marker->fields);
 	why_rule(w, "store", "RFC 9111 4.1", "responses for this URI vary with the request's %.*s",
 		 SPAN_FMT(span_head(w->marker->fields, 400)));
+	explain_variants(w);
 	memcpy(w->variant_text, w->key.text.p, w->key.text.n);
 	w->variant = key_of(span_make(w->variant_text, w->key.text.n));
 	rc = policy_vary_key(w->marker->fields, &w->head, w->variant_text, sizeof(w->variant_text),
@@ -28,7 +41,21 @@ int why_look(struct why *w)
 	return world->look(world->arg, &w->variant, &w->stored);
 }
 
-static uint64_t stored_bytes(const struct object *o)
+int why_look_part(struct why *w)
+{
+	struct span word = FETCH_PART_KEY, key = w->variant.text.n ? w->variant.text : w->key.text;
+	size_t primary = w->key.text.n;
+
+	if (key.n + word.n > sizeof(w->part_text))
+		return -ENOSPC;
+	memcpy(w->part_text, key.p, primary);
+	memcpy(w->part_text + primary, word.p, word.n);
+	memcpy(w->part_text + primary + word.n, key.p + primary, key.n - primary);
+	w->part_key = key_of(span_make(w->part_text, key.n + word.n));
+	return w->world->look(w->world->arg, &w->part_key, &w->part);
+}
+
+uint64_t why_stored_bytes(const struct object *o)
 {
 	uint32_t chunks = object_chunks(o);
 	uint64_t sum = 0;
@@ -47,7 +74,7 @@ static uint64_t stored_bytes(const struct object *o)
 
 static void explain_body(struct why *w, json_t *json, const struct object *o)
 {
-	uint64_t bytes = stored_bytes(o);
+	uint64_t bytes = why_stored_bytes(o);
 
 	why_put(w, json, "length", o->length < 0 ? json_null() : json_integer(o->length));
 	why_put(w, json, "bytes", json_integer((json_int_t)bytes));

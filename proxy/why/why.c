@@ -10,7 +10,8 @@
  *	store --- what policy_lookup() says -------------------------> hit, validate, fetch, relay, refuse (504)
  *
  * Members of the answer: url, method, does, sentence, status (of a refusal, or of what the device gets), rules[];
- * host {name, port, profile, title, file, group, never}; class {kind, pattern}; key, vary, variant; store_seen;
+ * host {name, port, profile, title, file, group, never}; class {kind, pattern}; key, vary, variants, variant; store_seen;
+ * part {first, last, complete};
  * stored {status, age, lifetime, ttl, etag, last_modified, strong, complete, length, bytes, generation,
  * generation_now, received, flags[]}; condition; reach {checked, reachable, state, via, resolver}.
  *
@@ -81,6 +82,7 @@ int why_explain(const struct why_ask *ask, const struct why_world *world, json_t
 	json_decref(w->top);
 	object_free(&w->marker);
 	object_free(&w->stored);
+	object_free(&w->part);
 	free(w);
 	return rc;
 }

@@ -26,6 +26,9 @@ struct why {
 	char key_text[CACHE_KEY_TEXT_MAX], variant_text[CACHE_KEY_TEXT_MAX];
 	struct cache_key key, variant;
 	struct object *marker, *stored;
+	char part_text[CACHE_KEY_TEXT_MAX];
+	struct cache_key part_key;
+	struct object *part;
 	struct policy_env env;
 	struct policy_verdict verdict;
 	char fields[2 * POLICY_HEAD_MAX];
@@ -76,6 +79,13 @@ MUST_USE bool why_explain_key(struct why *w);
 /* stored.c: 0 or -errno as struct why_world's look; then what was found. */
 MUST_USE int why_look(struct why *w);
 void why_explain_stored(struct why *w);
+/* What of it is stored by itself, into w->part: as why_look(). */
+MUST_USE int why_look_part(struct why *w);
+/* How much of a response is there. */
+uint64_t why_stored_bytes(const struct object *object);
+
+/* part.c: true: a stored part is the answer, and that is told. */
+MUST_USE bool why_explain_part(struct why *w);
 
 /* does.c: 0 or -ENOMEM; the store can't be seen. */
 MUST_USE int why_explain_lookup(struct why *w);

@@ -100,6 +100,22 @@ static const struct row rows[] = {
 	{ "RFC 9110 15.5.17: a range behind the end", URL "/a", .fields = { "Range: bytes=100-" },
 	  .status = 200, .response = "Cache-Control: max-age=600\nETag: \"x\"\n",
 	  .expect = "hit: answered with 416|[RFC 9110 15.5.17]" },
+	{ "RFC 9111 3.3: a range inside of a stored part", URL "/a",
+	  .fields = { "Range: bytes=1-2" }, .status = 206,
+	  .response = "Cache-Control: max-age=600\nETag: \"x\"\nContent-Range: bytes 0-3/10\n",
+	  .expect = "hit: answered with 206 from the stored part|bytes 0 to 3 of 10 are stored by "
+		    "themselves|[RFC 9111 3.3]" },
+	{ "RFC 9111 3.3: a range beyond a stored part", URL "/a", .fields = { "Range: bytes=1-5" },
+	  .status = 206,
+	  .response = "Cache-Control: max-age=600\nETag: \"x\"\nContent-Range: bytes 0-3/10\n",
+	  .expect = "fetch:|they are not all that is asked for" },
+	{ "RFC 9111 3.3: a stored part that is stale", URL "/a", .fields = { "Range: bytes=1-2" },
+	  .status = 206,
+	  .response = "Cache-Control: max-age=600\nETag: \"x\"\nContent-Range: bytes 0-3/10\n",
+	  .after = 601, .expect = "fetch:|they are not fresh" },
+	{ "RFC 9111 3.4: the whole, of which the beginning is stored", URL "/a", .status = 206,
+	  .response = "Cache-Control: max-age=600\nETag: \"x\"\nContent-Range: bytes 0-3/10\n",
+	  .expect = "fetch:|what is behind them is asked for [RFC 9111 3.4]" },
 	{ "RFC 9111 4.2.2: stored with a guess", URL "/a", .status = 200,
 	  .response = "Last-Modified: {-1000}\n", .after = 10, .expect = "hit:|[RFC 9111 4.2.2]" },
 	{ "profile: force_ttl", URL "/d/index.xml", .status = 200,
@@ -179,6 +195,7 @@ static void make_object(struct world *w)
 	assert_true(profile_match_host(profiles, SPAN("updates.example.com"), &match));
 	class = profile_classify(match.profile, span_of(path));
 	policy_request(make_request(&req, NULL, NULL), class, &policy, NULL);
+	policy.part = row->status == 206;
 	assert_int_equal(policy_response(&policy, make_response(&resp, row->status, row->response),
 					 &times, &env, buf, sizeof(buf), &stored, NULL),
 			 0);
@@ -191,12 +208,17 @@ static void make_object(struct world *w)
 	w->object.flags |= OBJECT_COMPLETE;
 }
 
+static bool is_part(struct span key)
+{
+	return memmem(key.p, key.n, "\n:part", 6) != NULL;
+}
+
 static int look(void *arg, const struct cache_key *key, struct object **ret_object)
 {
 	struct world *w = arg;
 	bool second = w->looks++ > 0;
 
-	if (!w->row->status)
+	if (!w->row->status || (w->row->status == 206) != is_part(key->text))
 		return -ENOENT;
 	if (w->row->marker && !second) {
 		*ret_object = object_dup(&w->marker);
