@@ -241,7 +241,20 @@ static bool part_is_for_device(const struct fetch *f)
 	return content_range_of(f->response, &cr) == 0 && part_is_devices(&specs, &cr);
 }
 
-/* Without resumption: its offsets are not those of an object. */
+/* A part with a strong validator that says which bytes it has goes on like a whole, if it breaks off. */
+static void part_resumable(struct fetch *f, const struct object *object)
+{
+	struct content_range cr;
+
+	if (content_range_of(f->response, &cr) < 0 || cr.unsatisfied || !policy_strong(object) ||
+	    object->length <= 0 || (uint64_t)object->length != cr.range.last - cr.range.first + 1)
+		return;
+	f->object = object_dup(object);
+	f->is_part = f->object != NULL;
+	f->base = cr.range.first;
+}
+
+/* Its offsets are not those of an object. */
 static void publish_part(struct fetch *f, struct object *object, struct flight_head *head)
 {
 	head->object = object_dup(object);
@@ -322,6 +335,7 @@ static void asked_part_head(struct fetch *f, struct policy_stored *stored)
 	}
 	if (head.verdict == FLIGHT_LEADER)
 		stored->object.length = framed_length(f);
+	part_resumable(f, &stored->object);
 	publish_part(f, &stored->object, &head);
 }
 
@@ -657,6 +671,10 @@ static bool rest_fits(struct fetch *f, const struct policy_stored *rest)
 	if (!policy_same_version(f->object, &rest->object))
 		return false;
 	f->skip = 0;
+	if (f->is_part)
+		return f->response->status == 206 && content_range_of(f->response, &cr) == 0 &&
+		       !cr.unsatisfied && cr.range.first == f->base + at &&
+		       cr.range.last == f->base + (uint64_t)f->length - 1;
 	if (f->response->status == 200) {
 		f->skip = at;
 		return f->length < 0 || framed_length(f) == f->length;

@@ -141,7 +141,9 @@ struct fetch {
 	bool headed;	       /* the flight has its head */
 	struct object *object; /* of the response, for resuming; NULL: can't be */
 	int64_t length;	       /* of the object, -1 unknown */
-	uint64_t end;	       /* where this fetch's bytes end in the object; UINT64_MAX: unknown */
+	bool is_part; /* what comes is a part by itself, which begins at `base` in the object ... */
+	uint64_t base; /* ... and of which `length` is the length */
+	uint64_t end;  /* where this fetch's bytes end in the object; UINT64_MAX: unknown */
 };
 
 /* Is it a parent that answers? Through a tunnel it is the vendor. */

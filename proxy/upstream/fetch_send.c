@@ -18,6 +18,9 @@ static struct byte_range rest_range(struct fetch *f)
 {
 	struct byte_range range = { .first = flight_published(f->flight), .last = RANGE_UNKNOWN };
 
+	if (f->is_part)
+		return (struct byte_range){ f->base + range.first,
+					    f->base + (uint64_t)f->length - 1 };
 	if (f->end != UINT64_MAX && (f->length < 0 || f->end < (uint64_t)f->length))
 		range.last = f->end - 1;
 	return range;
