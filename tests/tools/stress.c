@@ -245,6 +245,7 @@ static enum outcome content_read(struct device *d, const struct ask *ask, unsign
 
 	if (b.version == UINT32_MAX)
 		return is_wrong(ask, d, "another object's entity tag");
+	b.tagged = b.version != 0;
 	if (status == 206) {
 		if (!ask->ranged)
 			return is_wrong(ask, d, "206, but no part was asked for");
