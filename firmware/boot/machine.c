@@ -441,7 +441,10 @@ static void health_see_to(struct machine *m, struct now now)
 /* Is there something new for the fleet? tarnctl knows whether anybody wants to know, and when. */
 static void channel_see_to(struct machine *m, uint64_t now)
 {
-	if (!m->assess.good || !is_well(m) || m->channel > 0 || now < m->channel_ms)
+	bool on_trial = m->assess.counted && !m->assess.good;
+
+	/* A system that is not well may get what mends it. */
+	if (on_trial || !m->ready_ms || m->channel > 0 || now < m->channel_ms)
 		return;
 	m->channel = run_start(channel_argv, -1, NULL);
 	m->channel_ms = now + CHANNEL_EVERY_MS;

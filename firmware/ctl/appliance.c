@@ -178,6 +178,19 @@ static enum update_fate install(int fd, const json_t *machine, bool force, bool 
 	return fate;
 }
 
+/* A channel's file that can't be had is asked for again and again: that is one thing that happened. */
+static bool history_has(const char *version, const char *reason)
+{
+	json_t *all = boot_history_load(HISTORY_PATH);
+	const json_t *last = json_array_get(all, json_array_size(all) - 1);
+	bool same = !strcmp(ctl_text(last, "event"), "refused") &&
+		    !strcmp(ctl_text(last, "version"), version) &&
+		    !strcmp(ctl_text(last, "reason"), reason);
+
+	json_decref(all);
+	return same;
+}
+
 /* `detail`: of why it was refused, beyond the fate's own words; "". */
 static void history_put(enum update_fate fate, const struct update *update, const char *detail)
 {
@@ -187,8 +200,9 @@ static void history_put(enum update_fate fate, const struct update *update, cons
 
 	(void)snprintf(reason, sizeof(reason), "%s%s%s", fate ? update_text(fate) : "",
 		       *detail ? ": " : "", detail);
-	boot_history_add(HISTORY_PATH, now.wall_ms, fate ? "refused" : "installed", version,
-			 reason);
+	if (!fate || !history_has(version, reason))
+		boot_history_add(HISTORY_PATH, now.wall_ms, fate ? "refused" : "installed", version,
+				 reason);
 	if (!fate)
 		attempt_note(HISTORY_PATH, version, "installed: its own init was never reached");
 }
