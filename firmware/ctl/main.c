@@ -241,12 +241,13 @@ struct likeness {
 static void likeness_row(const struct ctl_command *command, void *arg)
 {
 	struct likeness *likeness = arg;
-
 	size_t n = 0;
+	bool first; /* the whole first word, of two */
 
 	while (likeness->word[n] && likeness->word[n] == command->words[n])
 		n++;
-	if (n < LIKE_BYTES || n < likeness->n)
+	first = !likeness->word[n] && command->words[n] == ' ';
+	if ((n < LIKE_BYTES && !first) || n < likeness->n || (first && n == likeness->n))
 		return;
 	likeness->n = n;
 	likeness->found = command;
