@@ -9,18 +9,19 @@
 
 #include <linux/types.h>
 
-#define TARN_WORKERS_MAX 64    /* slots in `beats` and `listeners` */
-#define TARN_FLOWS_MAX	 65536 /* remembered flows, steered and passed each (LRU) */
-#define TARN_VENDORS_MAX 8192  /* vendor addresses (LRU) */
-#define TARN_QUERIES_MAX 8192  /* DNS queries waiting for their answer (LRU) */
-#define TARN_NAMES_MAX	 4096  /* vendor names and suffixes */
-#define TARN_NAME_BYTES	 128   /* of a name's end are compared */
-#define TARN_LABEL_MAX	 44    /* bytes in a label of a configured name: see bpf/names.bpf.c */
-#define TARN_PORTS_MAX	 32    /* network ports with a program of ours */
-#define TARN_DNS_BYTES	 1472  /* of a DNS answer are read */
-#define TARN_DNS_RECORDS 64    /* of a DNS answer are read */
-#define TARN_SCOPE_MAX	 4096  /* subnets, and as many MAC addresses and VLANs */
-#define TARN_SEEN_BYTES	 65536 /* ring buffer of addresses learned from DNS */
+#define TARN_WORKERS_MAX  64	/* slots in `beats` and `listeners` */
+#define TARN_FLOWS_MAX	  65536 /* remembered flows, steered and passed each (LRU) */
+#define TARN_VENDORS_MAX  8192	/* vendor addresses (LRU) */
+#define TARN_QUERIES_MAX  8192	/* DNS queries waiting for their answer (LRU) */
+#define TARN_NAMES_MAX	  4096	/* vendor names and suffixes */
+#define TARN_NAME_BYTES	  128	/* of a name's end are compared */
+#define TARN_LABEL_MAX	  44	/* bytes in a label of a configured name: see bpf/names.bpf.c */
+#define TARN_PORTS_MAX	  32	/* network ports with a program of ours */
+#define TARN_DNS_BYTES	  1472	/* of a DNS answer are read */
+#define TARN_DNS_RECORDS  64	/* of a DNS answer are read */
+#define TARN_STATIONS_MAX 8192	/* devices whose frames are remembered (LRU) */
+#define TARN_SCOPE_MAX	  4096	/* subnets, and as many MAC addresses and VLANs */
+#define TARN_SEEN_BYTES	  65536 /* ring buffer of addresses learned from DNS */
 
 struct tarn_addr {
 	__u8 b[16];
@@ -97,6 +98,12 @@ struct tarn_scope_link {
 
 #define TARN_SCOPE_TAKE	    1u /* value: intercepted */
 #define TARN_SCOPE_STRAIGHT 2u /* value: never */
+
+/* How a device's frames looked when it began a connection that was steered; its address is the key. */
+struct tarn_station {
+	__u8 mac[6];
+	__u16 vlan; /* host order; 0: no tag */
+};
 
 /* Ring buffer record: an address that went into the vendor set. */
 struct tarn_seen {
@@ -187,6 +194,7 @@ _Static_assert(sizeof(struct tarn_vendor) == 16, "tarn_vendor");
 _Static_assert(sizeof(struct tarn_name_key) == 132, "tarn_name_key");
 _Static_assert(sizeof(struct tarn_scope_net) == 24, "tarn_scope_net");
 _Static_assert(sizeof(struct tarn_scope_link) == 8, "tarn_scope_link");
+_Static_assert(sizeof(struct tarn_station) == 8, "tarn_station");
 _Static_assert(sizeof(struct tarn_seen) == 24, "tarn_seen");
 _Static_assert(sizeof(struct tarn_query_key) == 36, "tarn_query_key");
 _Static_assert(sizeof(struct tarn_config) == 24, "tarn_config");

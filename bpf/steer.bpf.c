@@ -99,6 +99,14 @@ struct {
 	__type(value, __u32);
 } scope_links SEC(".maps");
 
+/* For user space, which asks who is behind an address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TARN_STATIONS_MAX);
+	__type(key, struct tarn_addr);
+	__type(value, struct tarn_station);
+} stations SEC(".maps");
+
 /* Which worker serves this device's connection: lan_in asks before steering, lookup when assigning. */
 static __always_inline __u32 worker_pick(const struct tarn_addr *client, __be16 port, __u32 workers)
 {
@@ -234,6 +242,15 @@ static __always_inline bool flow_same_way(const struct tarn_flow *a, const struc
 	       bytes_same(a->router_mac, b->router_mac, ETH_ALEN);
 }
 
+static __always_inline void station_note(const struct tarn_addr *client,
+					 const struct tarn_flow *flow)
+{
+	struct tarn_station station = { .vlan = flow->vlan_tci & VLAN_ID_MASK };
+
+	__builtin_memcpy(station.mac, flow->client_mac, ETH_ALEN);
+	bpf_map_update_elem(&stations, client, &station, BPF_ANY);
+}
+
 /* Hands the packet to our stack. The destination MAC makes it ours; the mark lets the reverse-path check
  * (with src_valid_mark) find the route back over icpt0. */
 static __always_inline int steer(struct __sk_buff *skb, enum tarn_stat stat)
@@ -292,6 +309,8 @@ static __always_inline int syn_in(struct __sk_buff *skb, const struct packet *p,
 		return syn_pass(key, seq, now, TARN_STAT_PASS_NO_LISTENER);
 	if (passed)
 		bpf_map_delete_elem(&bypass, key);
+	if (!selftest)
+		station_note(&key->client, &flow);
 	return steer(skb, selftest ? TARN_STAT_SELFTEST : TARN_STAT_SYN_STEERED);
 }
 

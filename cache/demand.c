@@ -186,6 +186,8 @@ static struct wish *wish_of(struct demand *d, const struct demand_event *e)
 		wish->first = e->at;
 	}
 	wish->last = e->at;
+	if (!(e->bits & DEMAND_APART))
+		wish->wanted = e->at;
 	wish->asked++;
 	wish->index = e->bits & DEMAND_INDEX;
 	if (e->host.n)
@@ -385,6 +387,95 @@ void demand_note(struct demand *d, const struct demand_event *e)
 		pair->got_id = e->id;
 }
 
+static void device_name(const struct demand *d, const struct asker *asker,
+			char name[DEMAND_DEVICE_TEXT])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (d->devices == DEMAND_DEVICES_HASHED)
+		for (unsigned i = 0; i < 8; i++)
+			(void)snprintf(name + 2 * i, 3, "%02x", asker->id[i]);
+	else if (!memcmp(asker->id, mapped, sizeof(mapped)))
+		(void)!inet_ntop(AF_INET, asker->id + 12, name, DEMAND_DEVICE_TEXT);
+	else
+		(void)!inet_ntop(AF_INET6, asker->id, name, DEMAND_DEVICE_TEXT);
+}
+
+static void device_view(const struct demand *d, const struct asker *asker,
+			struct demand_device *view)
+{
+	device_name(d, asker, view->name);
+	memcpy(view->id, asker->id, sizeof(view->id));
+	view->named = d->devices == DEMAND_DEVICES_ON;
+	view->link = asker->link;
+	view->first = asker->first;
+	view->last = asker->last;
+	view->standings = asker->standings;
+	view->standings_n = asker->standings_n;
+	view->slot = asker->slot;
+}
+
+static struct asker *asker_known(struct demand *d, const uint8_t device[16])
+{
+	struct asker *asker = NULL;
+	uint8_t id[16];
+
+	if (device_id(d, device, id))
+		HASH_FIND(hh, d->by_id, id, sizeof(id), asker);
+	return asker;
+}
+
+void demand_link_set(struct demand *d, const uint8_t device[16], const struct demand_link *link)
+{
+	struct asker *asker = d->devices == DEMAND_DEVICES_ON ? asker_known(d, device) : NULL;
+
+	if (!asker || (asker->link.known == link->known && asker->link.vlan == link->vlan &&
+		       !memcmp(asker->link.mac, link->mac, sizeof(link->mac))))
+		return;
+	asker->link = *link;
+	asker->dirty = true;
+}
+
+static void asker_count_in(struct demand *d, const struct asker *asker)
+{
+	for (uint32_t i = 0; i < asker->pairs_n; i++) {
+		struct wish *wish = d->wishes[asker->pairs[i].object];
+
+		if (wish->wanted >= asker->pairs[i].last)
+			continue;
+		wish->wanted = asker->pairs[i].last;
+		d->row_dirty[wish->slot / DEMAND_ROW_OBJECTS] = true;
+	}
+}
+
+void demand_count_in(struct demand *d, const uint8_t device[16])
+{
+	const struct asker *asker = asker_known(d, device);
+
+	if (asker)
+		asker_count_in(d, asker);
+}
+
+void demand_count_again(struct demand *d, demand_counts_f *counts, void *arg)
+{
+	if (d->devices != DEMAND_DEVICES_ON)
+		return;
+	for (uint32_t i = 0; i < d->limits.objects; i++)
+		if (d->wishes[i]) {
+			d->wishes[i]->wanted = 0;
+			d->row_dirty[i / DEMAND_ROW_OBJECTS] = true;
+		}
+	for (uint32_t i = 0; i < d->limits.devices; i++) {
+		struct demand_device view = { 0 };
+
+		if (!d->askers[i])
+			continue;
+		device_view(d, d->askers[i], &view);
+		if (counts(arg, &view))
+			asker_count_in(d, d->askers[i]);
+	}
+}
+
 void demand_gone(struct demand *d, struct span key)
 {
 	bool *marked = calloc(d->limits.objects, sizeof(*marked));
@@ -439,27 +530,13 @@ int demand_each_object(const struct demand *d, const char *profile, int64_t sinc
 		const struct wish *wish = d->wishes[i];
 		struct demand_object view;
 
-		if (!wish || wish->last < since)
+		if (!wish || wish->wanted < since)
 			continue;
 		view = object_view(wish);
 		if (span_eq(span_head(view.key, span_find(view.key, ' ')), name))
 			rc = f(arg, &view);
 	}
 	return rc;
-}
-
-static void device_name(const struct demand *d, const struct asker *asker,
-			char name[DEMAND_DEVICE_TEXT])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (d->devices == DEMAND_DEVICES_HASHED)
-		for (unsigned i = 0; i < 8; i++)
-			(void)snprintf(name + 2 * i, 3, "%02x", asker->id[i]);
-	else if (!memcmp(asker->id, mapped, sizeof(mapped)))
-		(void)!inet_ntop(AF_INET, asker->id + 12, name, DEMAND_DEVICE_TEXT);
-	else
-		(void)!inet_ntop(AF_INET6, asker->id, name, DEMAND_DEVICE_TEXT);
 }
 
 int demand_each_device(const struct demand *d, demand_device_f *f, void *arg)
@@ -472,13 +549,7 @@ int demand_each_device(const struct demand *d, demand_device_f *f, void *arg)
 
 		if (!asker)
 			continue;
-		device_name(d, asker, view.name);
-		memcpy(view.id, asker->id, sizeof(view.id));
-		view.first = asker->first;
-		view.last = asker->last;
-		view.standings = asker->standings;
-		view.standings_n = asker->standings_n;
-		view.slot = i;
+		device_view(d, asker, &view);
 		rc = f(arg, &view);
 	}
 	return rc;

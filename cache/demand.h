@@ -46,6 +46,24 @@ void demand_devices_set(struct demand *demand, enum demand_devices devices);
 /* A request was answered. Without memory or room it is not noted. */
 void demand_note(struct demand *demand, const struct demand_event *event);
 
+/* How a device's frames look. Noted only where devices are known by their address. */
+struct demand_link {
+	bool known;
+	uint8_t mac[6];
+	uint16_t vlan; /* 0: no tag */
+};
+void demand_link_set(struct demand *demand, const uint8_t device[16],
+		     const struct demand_link *link);
+
+/*
+ * From now on it counts what a device has asked for, too, although it came as DEMAND_APART; and the other way round: what
+ * no device asked for of whom `counts` says so counts no more. Both as far as it is known who asked for what.
+ */
+void demand_count_in(struct demand *demand, const uint8_t device[16]);
+struct demand_device;
+typedef bool demand_counts_f(void *arg, const struct demand_device *device);
+void demand_count_again(struct demand *demand, demand_counts_f *counts, void *arg);
+
 /* The vendor has no such object any more: nothing to ask for again. */
 void demand_gone(struct demand *demand, struct span key);
 
@@ -65,7 +83,7 @@ struct demand_object {
 /* Gives what the callback returns if not 0. Spans live until the table changes. */
 typedef int demand_object_f(void *arg, const struct demand_object *object);
 
-/* Every object of a profile that was asked for since `since`; in no particular order. */
+/* Every object of a profile that was asked for since `since` by a device that counts; in no particular order. */
 int demand_each_object(const struct demand *demand, const char *profile, int64_t since,
 		       demand_object_f *f, void *arg);
 
@@ -83,6 +101,8 @@ struct demand_standing {
 struct demand_device {
 	char name[DEMAND_DEVICE_TEXT];
 	uint8_t id[16]; /* its address, if devices are known by it */
+	bool named;	/* they are */
+	struct demand_link link;
 	int64_t first, last;
 	const struct demand_standing *standings;
 	unsigned standings_n;

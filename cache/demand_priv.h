@@ -21,6 +21,7 @@ struct wish {
 	uint32_t slot;
 	bool index;
 	int64_t first, last;
+	int64_t wanted; /* asked for last by a device that counts; 0: by none */
 	uint64_t asked;
 	char host[DEMAND_HOST_MAX + 1];
 	uint32_t key_n;
@@ -38,6 +39,7 @@ struct asker {
 	uint32_t slot;
 	uint8_t id[16];
 	bool dirty;
+	struct demand_link link;
 	int64_t first, last;
 	struct demand_standing standings[DEMAND_STANDINGS_MAX];
 	unsigned standings_n;

@@ -17,6 +17,7 @@ enum demand_bits {
 	DEMAND_WHOLE = 1 << 1, /* the device has all of it now */
 	DEMAND_HIT = 1 << 2,   /* no byte of it came from the vendor for this request */
 	DEMAND_ERROR = 1 << 3, /* the device got an error, or was cut off */
+	DEMAND_APART = 1 << 4, /* nothing is fetched ahead for this device */
 };
 
 /* A device's request for an object of a profile, answered. */

@@ -3,10 +3,12 @@
  * The demand table's rows of state. All numbers are big-endian.
  *
  *	demand:		u32 version | u8 how devices are known | salt
- *	demand/o/<row>:	u32 version | u32 count | count x (u32 slot | u8 index | u64 first | u64 last | u64 asked |
- *			u16 n, host | u16 n, key)
- *	demand/d/<slot>: u32 version | id | u64 first | u64 last | u32 standings x (u8 n, profile | 7 x u64) |
+ *	demand/o/<row>:	u32 version | u32 count | count x (u32 slot | u8 index | u64 first | u64 last | u64 wanted |
+ *			u64 asked | u16 n, host | u16 n, key)
+ *	demand/d/<slot>: u32 version | id | u8 link known | 6 x u8 MAC | u16 VLAN | u64 first | u64 last | u32 standings x (u8 n, profile | 7 x u64) |
  *			u32 pairs x (u32 object | u32 last | u64 got id)
+ *
+ * Version 1 had neither what is wanted (all was) nor a link.
  *
  * Rows are written one by one: after a crash a device may name an object whose row is older or newer. A pair
  * whose object is not there is left out.
@@ -18,7 +20,7 @@
 #include "cache/demand_priv.h"
 #include "firmware/base/log.h"
 
-#define VERSION	  1
+#define VERSION	  2
 #define ROW_ROOM  WRITER_STATE_MAX
 #define HEAD_NAME SPAN("demand")
 
@@ -70,6 +72,7 @@ static void wish_write(struct out *o, const struct wish *wish)
 	put(o, wish->index, 1);
 	put(o, (uint64_t)wish->first, 8);
 	put(o, (uint64_t)wish->last, 8);
+	put(o, (uint64_t)wish->wanted, 8);
 	put(o, wish->asked, 8);
 	put(o, host_n, 2);
 	put_bytes(o, wish->host, host_n);
@@ -77,7 +80,7 @@ static void wish_write(struct out *o, const struct wish *wish)
 	put_bytes(o, wish->key, wish->key_n);
 }
 
-_Static_assert(8 + DEMAND_ROW_OBJECTS * (33 + DEMAND_HOST_MAX + DEMAND_KEY_MAX) <= ROW_ROOM,
+_Static_assert(8 + DEMAND_ROW_OBJECTS * (41 + DEMAND_HOST_MAX + DEMAND_KEY_MAX) <= ROW_ROOM,
 	       "the longest of objects fit a row");
 
 static bool wishes_write(struct demand *d, struct writer *writer, uint32_t row, uint8_t *buf)
@@ -112,7 +115,7 @@ static void standing_write(struct out *o, const struct demand_standing *s)
 	put(o, s->errors, 8);
 }
 
-_Static_assert(44 + DEMAND_STANDINGS_MAX * (57 + DEMAND_NAME_MAX) + DEMAND_PAIRS_MAX * 16 <=
+_Static_assert(53 + DEMAND_STANDINGS_MAX * (57 + DEMAND_NAME_MAX) + DEMAND_PAIRS_MAX * 16 <=
 		       ROW_ROOM,
 	       "a device fits a row");
 
@@ -123,6 +126,9 @@ static bool asker_write(const struct asker *asker, struct writer *writer, uint8_
 
 	put(&o, VERSION, 4);
 	put_bytes(&o, asker->id, sizeof(asker->id));
+	put(&o, asker->link.known, 1);
+	put_bytes(&o, asker->link.mac, sizeof(asker->link.mac));
+	put(&o, asker->link.vlan, 2);
 	put(&o, (uint64_t)asker->first, 8);
 	put(&o, (uint64_t)asker->last, 8);
 	put(&o, asker->standings_n, 4);
@@ -186,11 +192,9 @@ bool demand_save(struct demand *d, struct writer *writer, unsigned rows)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-static bool version_is_ours(struct cursor *c)
+static bool version_is_ours(struct cursor *c, uint32_t *ret_version)
 {
-	uint32_t version;
-
-	return cursor_u32be(c, &version) == 0 && version == VERSION;
+	return cursor_u32be(c, ret_version) == 0 && *ret_version >= 1 && *ret_version <= VERSION;
 }
 
 /* False: the rows know devices in another way, or there are none. */
@@ -199,13 +203,14 @@ static bool head_read(struct demand *d, struct store_reader *reader)
 	uint8_t row[64];
 	struct cursor c;
 	struct span salt;
+	uint32_t version;
 	uint8_t devices;
 	size_t n;
 
 	if (store_state_get(reader, HEAD_NAME, row, sizeof(row), &n) < 0)
 		return false;
 	c = cursor_make(row, n);
-	if (!version_is_ours(&c) || cursor_u8(&c, &devices) < 0 ||
+	if (!version_is_ours(&c, &version) || cursor_u8(&c, &devices) < 0 ||
 	    cursor_bytes(&c, sizeof(d->salt), &salt) < 0)
 		return false;
 	memcpy(d->salt, salt.p, sizeof(d->salt));
@@ -213,9 +218,9 @@ static bool head_read(struct demand *d, struct store_reader *reader)
 	return !d->head_dirty;
 }
 
-static int wish_read(struct demand *d, struct cursor *c)
+static int wish_read(struct demand *d, struct cursor *c, uint32_t version)
 {
-	uint64_t first, last, asked;
+	uint64_t first, last, wanted = 0, asked;
 	struct span host, key;
 	struct wish *wish;
 	uint32_t slot;
@@ -223,9 +228,10 @@ static int wish_read(struct demand *d, struct cursor *c)
 	uint8_t index;
 
 	if (cursor_u32be(c, &slot) < 0 || cursor_u8(c, &index) < 0 || cursor_u64be(c, &first) < 0 ||
-	    cursor_u64be(c, &last) < 0 || cursor_u64be(c, &asked) < 0 ||
-	    cursor_u16be(c, &host_n) < 0 || cursor_bytes(c, host_n, &host) < 0 ||
-	    cursor_u16be(c, &key_n) < 0 || cursor_bytes(c, key_n, &key) < 0)
+	    cursor_u64be(c, &last) < 0 || (version > 1 && cursor_u64be(c, &wanted) < 0) ||
+	    cursor_u64be(c, &asked) < 0 || cursor_u16be(c, &host_n) < 0 ||
+	    cursor_bytes(c, host_n, &host) < 0 || cursor_u16be(c, &key_n) < 0 ||
+	    cursor_bytes(c, key_n, &key) < 0)
 		return -EBADMSG;
 	HASH_FIND(hh, d->by_key, key.p, key.n, wish);
 	if (wish || slot >= d->limits.objects || d->wishes[slot] || !key_n ||
@@ -237,6 +243,7 @@ static int wish_read(struct demand *d, struct cursor *c)
 	wish->index = index;
 	wish->first = (int64_t)first;
 	wish->last = (int64_t)last;
+	wish->wanted = version > 1 ? (int64_t)wanted : wish->last;
 	wish->asked = asked;
 	return span_copy(host, wish->host, sizeof(wish->host));
 }
@@ -244,11 +251,11 @@ static int wish_read(struct demand *d, struct cursor *c)
 static void wishes_read(struct demand *d, struct span row)
 {
 	struct cursor c = cursor_make(row.p, row.n);
-	uint32_t count;
+	uint32_t count, version;
 
-	if (!version_is_ours(&c) || cursor_u32be(&c, &count) < 0)
+	if (!version_is_ours(&c, &version) || cursor_u32be(&c, &count) < 0)
 		return;
-	while (count-- && wish_read(d, &c) == 0)
+	while (count-- && wish_read(d, &c, version) == 0)
 		;
 }
 
@@ -294,15 +301,32 @@ static int pairs_read(struct demand *d, struct asker *asker, struct cursor *c)
 	return 0;
 }
 
+static int link_read(struct cursor *c, struct demand_link *link)
+{
+	struct span mac;
+	uint16_t vlan;
+	uint8_t known;
+
+	if (cursor_u8(c, &known) < 0 || cursor_bytes(c, sizeof(link->mac), &mac) < 0 ||
+	    cursor_u16be(c, &vlan) < 0)
+		return -EBADMSG;
+	link->known = known;
+	memcpy(link->mac, mac.p, sizeof(link->mac));
+	link->vlan = vlan;
+	return 0;
+}
+
 static void asker_read(struct demand *d, uint32_t slot, struct span row)
 {
 	struct cursor c = cursor_make(row.p, row.n);
+	struct demand_link link = { 0 };
 	struct asker *asker;
 	struct span id;
 	uint64_t first, last;
-	uint32_t standings;
+	uint32_t standings, version;
 
-	if (!version_is_ours(&c) || cursor_bytes(&c, 16, &id) < 0 || cursor_u64be(&c, &first) < 0 ||
+	if (!version_is_ours(&c, &version) || cursor_bytes(&c, 16, &id) < 0 ||
+	    (version > 1 && link_read(&c, &link) < 0) || cursor_u64be(&c, &first) < 0 ||
 	    cursor_u64be(&c, &last) < 0 || cursor_u32be(&c, &standings) < 0 ||
 	    standings > DEMAND_STANDINGS_MAX)
 		return;
@@ -312,6 +336,7 @@ static void asker_read(struct demand *d, uint32_t slot, struct span row)
 	asker = demand_asker_add(d, slot, (const uint8_t *)id.p);
 	if (!asker)
 		return;
+	asker->link = link;
 	asker->first = (int64_t)first;
 	asker->last = (int64_t)last;
 	for (; standings; standings--)

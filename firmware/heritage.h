@@ -89,7 +89,9 @@ enum heritage_fd {
 	X(CHANGE, heritage_change, 21, true, "change the settings, confirm or take back")          \
 	X(CHANGED, heritage_changed, 22, false, "what became of it, and what waits")               \
 	X(SELFTEST_RUN, heritage_selftest_run, 23, true, "run the selftest now")                   \
-	X(SELFTEST, heritage_selftest, 24, false, "what came of the selftest")
+	X(SELFTEST, heritage_selftest, 24, false, "what came of the selftest")                     \
+	X(WHO, heritage_who, 30, true, "asks what the frames of a device look like")               \
+	X(STATION, heritage_station, 31, false, "that is what they look like, if it is known")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -218,6 +220,22 @@ struct heritage_selftest {
 	char text[HERITAGE_TEXT]; /* what is wrong; printable */
 };
 
+struct heritage_who {
+	struct heritage_head head;
+	uint8_t addr[16]; /* as in heritage_vendor */
+};
+
+struct heritage_station {
+	struct heritage_head head;
+	uint8_t addr[16];
+	uint8_t mac[6]; /* zero if not known */
+	uint16_t vlan;	/* host order, 0: no tag */
+	uint32_t known; /* 0 or 1 */
+	uint32_t zero;
+};
+
+_Static_assert(sizeof(struct heritage_who) == 24, "heritage_who");
+_Static_assert(sizeof(struct heritage_station) == 40, "heritage_station");
 _Static_assert(sizeof(struct heritage_selftest_run) == 16, "heritage_selftest_run");
 _Static_assert(sizeof(struct heritage_selftest) == 296, "heritage_selftest");
 _Static_assert(sizeof(struct heritage_setting) == 1104, "heritage_setting");
@@ -246,6 +264,8 @@ union heritage_message {
 	struct heritage_changed changed;
 	struct heritage_selftest_run selftest_run;
 	struct heritage_selftest selftest;
+	struct heritage_who who;
+	struct heritage_station station;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -340,6 +360,8 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		return m->selftest.state < SELFTEST_STATES_N &&
 		       m->selftest.fault < SELFTEST_FAULTS_N &&
 		       heritage_line_valid(m->selftest.text, HERITAGE_TEXT, true);
+	case HERITAGE_STATION:
+		return m->station.known <= 1 && m->station.vlan < 4096;
 	default:
 		return true;
 	}

@@ -168,6 +168,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 	case HERITAGE_SELFTEST:
 		keeper->calls.selftest(keeper->arg, &message->selftest);
 		break;
+	case HERITAGE_STATION:
+		keeper->calls.station(keeper->arg, &message->station);
+		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
 		break;
@@ -318,6 +321,14 @@ bool keeper_selftest(struct keeper *keeper, uint32_t id)
 
 	run.id = id;
 	return keeper && keeper_send(keeper, &run, sizeof(run));
+}
+
+bool keeper_who(struct keeper *keeper, const uint8_t addr[16])
+{
+	struct heritage_who who = HERITAGE_INIT(HERITAGE_WHO, heritage_who);
+
+	memcpy(who.addr, addr, sizeof(who.addr));
+	return keeper_steers(keeper) && keeper_send(keeper, &who, sizeof(who));
 }
 
 bool keeper_steers(const struct keeper *keeper)

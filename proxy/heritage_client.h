@@ -42,6 +42,8 @@ struct keeper_calls {
 	void (*changed)(void *arg, const struct heritage_changed *changed);
 	/* What came of a selftest. */
 	void (*selftest)(void *arg, const struct heritage_selftest *result);
+	/* What it says to keeper_who(). */
+	void (*station)(void *arg, const struct heritage_station *station);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
@@ -65,6 +67,9 @@ MUST_USE bool keeper_change(struct keeper *keeper, uint32_t id, enum heritage_ch
 
 /* SELFTEST_RUN. False: the same. */
 MUST_USE bool keeper_selftest(struct keeper *keeper, uint32_t id);
+
+/* WHO, of an address as in6_addr. False: the same, or nothing is steered. */
+MUST_USE bool keeper_who(struct keeper *keeper, const uint8_t addr[16]);
 
 /* Does it steer connections to us? NULL: no. */
 bool keeper_steers(const struct keeper *keeper);

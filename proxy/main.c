@@ -375,6 +375,12 @@ static void keeper_tested(void *arg, const struct heritage_selftest *result)
 	admin_selftest(program.admin, result);
 }
 
+static void keeper_station(void *arg, const struct heritage_station *station)
+{
+	(void)arg;
+	intake_station(program.proxy.intake, station);
+}
+
 static void signals_add(struct worker *control)
 {
 	CHECK_OK(evsignal_assign(&program.term, control->base, SIGTERM, on_end, control));
@@ -551,8 +557,8 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop, keeper_seen, keeper_minted, keeper_changed,
-					    keeper_tested };
+	const struct keeper_calls calls = { keeper_stop,    keeper_seen,   keeper_minted,
+					    keeper_changed, keeper_tested, keeper_station };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 

@@ -82,6 +82,31 @@ const char *scope_format(const struct scope_item *item, char buf[SCOPE_TEXT_MAX]
 	return "";
 }
 
+static bool item_eq(const struct scope_item *a, const struct scope_item *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case SCOPE_NET:
+		return a->net.bits == b->net.bits && !memcmp(a->net.bytes, b->net.bytes, 16);
+	case SCOPE_MAC:
+		return !memcmp(a->mac, b->mac, 6);
+	case SCOPE_VLAN:
+		return a->vlan == b->vlan;
+	}
+	return false;
+}
+
+bool scope_list_eq(const struct scope_list *a, const struct scope_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!item_eq(&a->v[i], &b->v[i]))
+			return false;
+	return true;
+}
+
 /* How precisely it names the device; 0: not at all. A VLAN is wider than any subnet, a MAC address narrower. */
 static unsigned precision(const struct scope_item *item, const struct scope_who *who)
 {

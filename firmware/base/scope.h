@@ -37,6 +37,9 @@ MUST_USE int scope_parse(struct span text, struct scope_item *ret_item);
 /* What scope_parse() takes. Gives `buf` back. */
 const char *scope_format(const struct scope_item *item, char buf[SCOPE_TEXT_MAX]);
 
+/* The same entries, in the same order? */
+bool scope_list_eq(const struct scope_list *a, const struct scope_list *b);
+
 /* A device, as far as it is known. */
 struct scope_who {
 	struct addr addr; /* AF_UNSPEC: unknown */

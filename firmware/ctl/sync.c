@@ -123,6 +123,14 @@ static void print_device(const json_t *row)
 	       ctl_bytes(ctl_number(row, "bytes"), bytes), ctl_number(row, "hits"),
 	       ctl_number(row, "requests"), ctl_number(row, "errors"));
 	ctl_put_text(ctl_text(row, "reason"), stdout);
+	if (*ctl_text(row, "mac"))
+		printf("  %s", ctl_text(row, "mac"));
+	if (ctl_number(row, "vlan") > 0)
+		printf(" vlan:%.0f", ctl_number(row, "vlan"));
+	if (json_is_true(json_object_get(row, "straight")))
+		printf("  goes straight");
+	else if (json_is_false(json_object_get(row, "ahead")))
+		printf("  nothing is fetched ahead for it");
 	putchar('\n');
 }
 

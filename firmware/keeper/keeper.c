@@ -466,6 +466,20 @@ static void change_tell(const union heritage_message *message, void *arg)
 	plane_tell(k->plane, message);
 }
 
+static void who_tell(struct tarnd *k, const struct heritage_who *who)
+{
+	union heritage_message m = { .station = HERITAGE_INIT(HERITAGE_STATION, heritage_station) };
+	struct tarn_station station;
+
+	memcpy(m.station.addr, who->addr, sizeof(m.station.addr));
+	m.station.known = k->steer && steer_station(k->steer, who->addr, &station);
+	if (m.station.known) {
+		memcpy(m.station.mac, station.mac, sizeof(m.station.mac));
+		m.station.vlan = station.vlan;
+	}
+	plane_tell(k->plane, &m);
+}
+
 static void message_in(const union heritage_message *m, void *arg)
 {
 	struct tarnd *k = arg;
@@ -474,6 +488,8 @@ static void message_in(const union heritage_message *m, void *arg)
 		change_greet(k->change);
 	else if (m->head.type == HERITAGE_SELFTEST_RUN)
 		selftest_run(k->selftest, m->selftest_run.id);
+	else if (m->head.type == HERITAGE_WHO)
+		who_tell(k, &m->who);
 	else if (m->head.type == HERITAGE_SETTING || m->head.type == HERITAGE_CHANGE)
 		change_message(k->change, m, (uint64_t)k->config.settings.admin.confirm);
 }

@@ -536,6 +536,14 @@ int steer_scope(struct steer *s, const struct scope_list *take, const struct sco
 	return config_write(s) ? -EIO : rc;
 }
 
+bool steer_station(const struct steer *s, const uint8_t addr[16], struct tarn_station *ret_station)
+{
+	struct tarn_addr key;
+
+	memcpy(key.b, addr, sizeof(key.b));
+	return !bpf_map_lookup_elem(bpf_map__fd(s->main->maps.stations), &key, ret_station);
+}
+
 int steer_seen_fd(const struct steer *s)
 {
 	return ring_buffer__epoll_fd(s->ring);

@@ -108,6 +108,9 @@ __attribute__((warn_unused_result)) int steer_names_end(struct steer *s);
 __attribute__((warn_unused_result)) int steer_scope(struct steer *s, const struct scope_list *take,
 						    const struct scope_list *straight);
 
+/* How the frames of a device looked that was steered not long ago. False: it is not known. */
+bool steer_station(const struct steer *s, const uint8_t addr[16], struct tarn_station *ret_station);
+
 /* Readable when addresses were seen; then call steer_seen(). */
 int steer_seen_fd(const struct steer *s);
 void steer_seen(struct steer *s);

@@ -16,6 +16,7 @@
 #include "proxy/loop.h"
 #include "proxy/policy/policy.h"
 #include "proxy/proxy.h"
+#include "proxy/sync/intake.h"
 #include "proxy/tls/objection.h"
 #include "proxy/upstream/verdict.h"
 #include "proxy/why/why.h"
@@ -119,6 +120,14 @@ static enum tls_reason objection(void *arg, const struct addr *device,
 	return reason == TLS_ENDED_HERE ? vendor_objection(control, match) : reason;
 }
 
+static void link_of(void *arg, struct scope_who *who)
+{
+	struct intake *intake = ((struct sight *)arg)->control->proxy->intake;
+
+	if (intake)
+		intake_link(intake, who);
+}
+
 /* The question; false: more words than one has. */
 static bool read_words(const struct evkeyvalq *words, struct why_ask *ask)
 {
@@ -150,6 +159,7 @@ int question_answer(struct worker *control, const struct evkeyvalq *words, json_
 		.profiles = control->config->profiles,
 		.allow = &settings->proxy.allow,
 		.settings = settings,
+		.link = link_of,
 		.pseudonym = control->proxy->pseudonym,
 		.now = worker_now(control)->wall_ms / 1000,
 		.heuristic_max = settings->cache.heuristic_max > 0

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proxy/sync/sync_priv.h"
+#include "proxy/sync/whom.h"
 
 #define UPDATING_S  900
 #define STALE_HOURS 72
@@ -153,6 +154,33 @@ static void judge(struct report *r, const struct demand_device *device,
 	}
 }
 
+/* What is known of its frames, and what [scope] says; all null where devices are not known by their address. */
+static json_t *whose(const struct report *r, const struct demand_device *device)
+{
+	const struct tarn_settings *s = &r->sync->control->config->settings;
+	struct scope_who who = { .link_known = device->link.known, .vlan = device->link.vlan };
+	struct scope_item mac = { .kind = SCOPE_MAC };
+	char text[SCOPE_TEXT_MAX];
+	json_t *json;
+
+	if (!device->named)
+		return json_pack("{s:n, s:n, s:n, s:n}", "mac", "vlan", "straight", "ahead");
+	memcpy(who.mac, device->link.mac, sizeof(who.mac));
+	memcpy(mac.mac, device->link.mac, sizeof(mac.mac));
+	whom_addr(device->id, &who);
+	json = json_pack("{s:s?, s:b, s:b}", "mac",
+			 device->link.known ? scope_format(&mac, text) : NULL, "straight",
+			 !scope_takes(&s->scope.intercept, &s->scope.straight, &who, NULL), "ahead",
+			 scope_takes(&s->scope.ahead, &s->scope.not_ahead, &who, NULL));
+	if (json && json_object_set_new(json, "vlan",
+					device->link.known ? json_integer(device->link.vlan)
+							   : json_null()) < 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
 static int add_device(void *arg, const struct demand_device *device)
 {
 	struct report *r = arg;
@@ -160,7 +188,8 @@ static int add_device(void *arg, const struct demand_device *device)
 	for (unsigned i = 0; i < device->standings_n; i++) {
 		const struct demand_standing *s = &device->standings[i];
 		struct verdict v = { .state = "unknown" };
-		json_t *row;
+		json_t *row, *who = whose(r, device);
+		int rc = -ENOMEM;
 
 		judge(r, device, s, &v);
 		row = json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, "
@@ -173,7 +202,11 @@ static int add_device(void *arg, const struct demand_device *device)
 				"seen_at", (json_int_t)s->last * 1000, "bytes",
 				(json_int_t)s->bytes, "requests", (json_int_t)s->requests, "hits",
 				(json_int_t)s->hits, "errors", (json_int_t)s->errors);
-		if (!row || json_array_append_new(r->rows, row) < 0)
+		if (row && who && json_object_update(row, who) == 0)
+			rc = json_array_append(r->rows, row);
+		json_decref(row);
+		json_decref(who);
+		if (rc < 0)
 			return -ENOMEM;
 	}
 	return 0;

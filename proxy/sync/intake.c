@@ -12,6 +12,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/sync/intake.h"
+#include "proxy/sync/whom.h"
 
 #define LOOK_MS	  1000
 #define SAVE_MS	  30000
@@ -21,10 +22,33 @@
 struct intake {
 	struct worker *control;
 	struct demand *demand;
+	struct whom *whom;
+	struct config *config; /* by which [scope] was applied last */
 	struct demand_ring *rings[HERITAGE_WORKERS_MAX];
 	struct mail hurry;
 	struct event look, save;
 };
+
+static void link_put(struct intake *in, const uint8_t device[16], const struct scope_who *who)
+{
+	struct demand_link link = { .known = who->link_known, .vlan = who->vlan };
+
+	if (!who->link_known)
+		return;
+	memcpy(link.mac, who->mac, sizeof(link.mac));
+	demand_link_set(in->demand, device, &link);
+}
+
+static void note(struct intake *in, struct demand_event *event)
+{
+	struct scope_who who;
+
+	whom_look(in->whom, event->device, &who);
+	if (!whom_counts(in->whom, event->device, &who))
+		event->bits |= DEMAND_APART;
+	demand_note(in->demand, event);
+	link_put(in, event->device, &who);
+}
 
 static void drain(struct intake *in)
 {
@@ -33,7 +57,7 @@ static void drain(struct intake *in)
 
 	for (unsigned i = 0; i < ARRAY_LEN(in->rings); i++)
 		while (in->rings[i] && demand_ring_get(in->rings[i], &event))
-			demand_note(in->demand, &event);
+			note(in, &event);
 	demand_count(in->demand, &count);
 	STAT_SET(STAT_DEMAND_OBJECTS, count.objects);
 	STAT_SET(STAT_DEMAND_DEVICES, count.devices);
@@ -99,10 +123,13 @@ int intake_new(struct worker *control, struct intake **ret_intake)
 	if (!in)
 		return -ENOMEM;
 	in->control = control;
+	in->config = config_ref(control->config);
 	mail_init(&in->hurry, on_hurry);
 	CHECK_OK(evtimer_assign(&in->look, control->base, on_look, in));
 	CHECK_OK(evtimer_assign(&in->save, control->base, on_save, in));
 	rc = demand_new(&DEMAND_LIMITS_DEFAULT, devices_of(control), &in->demand);
+	if (rc == 0)
+		rc = whom_new(control, &in->whom);
 	if (rc == 0)
 		rc = read_last(in);
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(in->rings); i++)
@@ -124,7 +151,7 @@ void intake_free(struct intake **intake)
 	*intake = NULL;
 	if (!in)
 		return;
-	if (in->demand) {
+	if (in->demand && in->whom) {
 		drain(in);
 		(void)demand_save(in->demand, in->control->proxy->writer, UINT32_MAX);
 	}
@@ -133,13 +160,61 @@ void intake_free(struct intake **intake)
 	event_del(&in->save);
 	for (unsigned i = 0; i < ARRAY_LEN(in->rings); i++)
 		demand_ring_free(&in->rings[i]);
+	whom_free(&in->whom);
 	demand_free(&in->demand);
+	config_unref(&in->config);
 	free(in);
+}
+
+static bool counts(void *arg, const struct demand_device *device)
+{
+	const struct intake *in = arg;
+	const struct tarn_settings *s = &in->control->config->settings;
+	struct scope_who who = { .link_known = device->link.known, .vlan = device->link.vlan };
+
+	memcpy(who.mac, device->link.mac, sizeof(who.mac));
+	whom_addr(device->id, &who);
+	return scope_takes(&s->scope.ahead, &s->scope.not_ahead, &who, NULL);
 }
 
 void intake_reload(struct intake *in)
 {
+	const struct tarn_settings *now = &in->control->config->settings;
+	const struct tarn_settings *before = &in->config->settings;
+
+	drain(in);
 	demand_devices_set(in->demand, devices_of(in->control));
+	if (!scope_list_eq(&now->scope.ahead, &before->scope.ahead) ||
+	    !scope_list_eq(&now->scope.not_ahead, &before->scope.not_ahead))
+		demand_count_again(in->demand, counts, in);
+	config_unref(&in->config);
+	in->config = config_ref(in->control->config);
+}
+
+void intake_station(struct intake *in, const struct heritage_station *station)
+{
+	struct scope_who who;
+
+	if (!in)
+		return;
+	whom_told(in->whom, station);
+	whom_peek(in->whom, station->addr, &who);
+	drain(in);
+	link_put(in, station->addr, &who);
+	if (whom_counts(in->whom, station->addr, &who))
+		demand_count_in(in->demand, station->addr);
+}
+
+void intake_link(struct intake *in, struct scope_who *who)
+{
+	struct addr addr = who->addr;
+	uint8_t device[16] = { [10] = 0xff, [11] = 0xff };
+
+	if (addr.sa.sa_family == AF_INET6)
+		memcpy(device, &addr.in6.sin6_addr, 16);
+	else
+		memcpy(device + 12, &addr.in4.sin_addr, 4);
+	whom_peek(in->whom, device, who);
 }
 
 void intake_note(struct intake *in, struct worker *worker, const struct demand_event *event)

@@ -8,6 +8,8 @@
 
 #include "cache/demand.h"
 
+struct heritage_station;
+struct scope_who;
 struct worker;
 struct intake;
 
@@ -17,6 +19,11 @@ MUST_USE int intake_new(struct worker *control, struct intake **ret_intake);
 void intake_free(struct intake **intake);
 /* The control loop's configuration changed. */
 void intake_reload(struct intake *intake);
+
+/* What the keeper says of a device's frames. NULL intake: nothing. */
+void intake_station(struct intake *intake, const struct heritage_station *station);
+/* What is known of a device: as far as it is, into *who, whose addr is set. */
+void intake_link(struct intake *intake, struct scope_who *who);
 
 /* A worker's: some nanoseconds. NULL: nothing. */
 void intake_note(struct intake *intake, struct worker *worker, const struct demand_event *event);

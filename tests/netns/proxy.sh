@@ -64,6 +64,15 @@ check 'over IPv6, too' eval "in_ns dev1 curl -sS --noproxy '*' --max-time 10 --r
 	cmp - $work/files/big"
 
 check 'it was committed' wait_until 10 stat_over store.objects 0
+# links: "address MAC VLAN" of each device that asked for something.
+links() { api /api/v1/devices | jq -r '.devices[] | "\(.device) \(.mac) \(.vlan)"'; }
+mac_of() { in_ns "$1" cat /sys/class/net/eth0/address; }
+links_are() {
+	links
+	links | grep -qx "10.7.0.11 $(mac_of dev1) 0" && links | grep -qx "10.7.0.12 $(mac_of dev2) 0" &&
+		links | grep -qx "2001:db8:7::11 $(mac_of dev1) 0"
+}
+check 'devices are known by their MAC addresses, too' wait_until 10 links_are
 
 # ---- what is not for the cache ----------------------------------------------------------------
 

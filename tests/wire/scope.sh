@@ -54,7 +54,7 @@ scope() {
 }
 api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 ctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/run/proxy.sock" -k "$dir/none.sock" "$@"; }
-stat() { "$wire" stat "$dir" "$1"; }
+counter() { "$wire" stat "$dir" "$1"; }
 reloads() { [[ $(grep -c 'event=config.re' "$dir/proxy.log") -ge $1 ]]; }
 reload() {
 	local n
@@ -93,7 +93,7 @@ check '... as a proxy, too' is_hit proxied 127.0.1.3 one
 check 'one that is listed to go straight is passed on without the store' is_straight get 127.0.1.2 one
 check '... as a proxy, too' is_straight proxied 127.0.1.2 one
 check 'one that no entry names, while some are listed, too' is_straight get 127.0.0.1 one
-check '... and is counted' test "$(stat request.straight)" == 3
+check '... and is counted' test "$(counter request.straight)" == 3
 check 'why says so, with the entry' says 127.0.1.2 '^Decision  *straight: .*store'
 check '... which is this' grep -q '127.0.1.2 goes straight to the vendor  \[\[scope\] straight = 127.0.1.0/24\]' "$dir/why"
 check 'why says who is served' says 127.0.1.3 '127.0.1.3 is served  \[\[scope\] intercept = 127.0.1.3/32\]'
@@ -104,5 +104,38 @@ check '... and the old ones count' is_straight get 127.0.1.2 one
 check 'a reload' reload 'straight = 127.0.1.3'
 check '... and who went straight is served' wait_until 10 is_hit get 127.0.1.2 one
 check '... and who was served goes straight' wait_until 10 is_straight get 127.0.1.3 one
+
+# ---- fetched ahead or not ------------------------------------------------------------------------------
+
+runs() { api sync | jq '.history | length'; }
+is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
+sync_now() {
+	local before
+	before=$(runs)
+	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
+	wait_until 10 is_over "$before"
+}
+# device ADDRESS EXPRESSION: of what is known of it.
+device() { api devices | jq -e ".devices[] | select(.device == \"$1\") | $2"; }
+is_ok() { grep -q '^HTTP/1.1 200' <("$@"); }
+
+check 'all are served, one is not fetched ahead for' reload 'not_ahead = 127.0.1.4'
+check 'both ask for the index' wait_until 10 eval 'is_ok get 127.0.1.2 index.lst && is_ok get 127.0.1.4 index.lst'
+check '... and each for an object' eval 'is_ok get 127.0.1.2 one && is_ok get 127.0.1.4 two'
+check '... which is noted' wait_until 10 eval 'device 127.0.1.2 ".requests > 1" && device 127.0.1.4 ".requests > 1"'
+check 'devices says for whom' eval 'device 127.0.1.2 ".ahead and (.straight | not)" && device 127.0.1.4 ".ahead == false"'
+check '... and tarnctl' eval "ctl devices | grep -q '^127.0.1.4 .*nothing is fetched ahead for it\$'"
+check 'why says so' says 127.0.1.4 'is not fetched ahead for it  \[\[scope\] not_ahead = 127.0.1.4/32\]'
+sync_now
+: >"$dir/access.log"
+generation 2
+sync_now
+check 'the object that counts is fetched ahead' test "$(asked one)" == 1
+check '... the other one is not' test "$(asked two)" == 0
+check 'it counts from now on' reload 'not_ahead = 127.0.1.2 127.0.1.3'
+generation 3
+sync_now
+check '... and is fetched ahead, though asked for before' test "$(asked two)" == 1
+check '... and what only the others asked for is not' test "$(asked one)" == 1
 
 done_testing

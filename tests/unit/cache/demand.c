@@ -399,6 +399,61 @@ static void a_note_costs_little(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* ---- for whom nothing is fetched ahead ----------------------------------------------------------- */
+
+static bool is_device(void *arg, const struct demand_device *device)
+{
+	const uint8_t *last = arg;
+
+	return device->named && device->id[15] == *last;
+}
+
+static void who_is_apart_makes_nothing_wanted(void **state)
+{
+	const uint8_t one[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
+	uint8_t last = 1;
+
+	(void)state;
+	note(1, "v g /a", 1, T0, DEMAND_WHOLE | DEMAND_APART);
+	assert_int_equal(objects("v", T0).n, 0);
+	note(2, "v g /a", 1, T0, DEMAND_WHOLE);
+	note(2, "v g /b", 2, T0, DEMAND_WHOLE);
+	assert_int_equal(objects("v", T0).n, 2);
+	note(1, "v g /c", 3, T0, DEMAND_WHOLE | DEMAND_APART);
+	assert_int_equal(objects("v", T0).n, 2);
+	demand_count_in(demand, one);
+	assert_int_equal(objects("v", T0).n, 3);
+	demand_count_again(demand, is_device, &last); /* /a and /c are its own */
+	assert_int_equal(objects("v", T0).n, 2);
+	last = 9;
+	demand_count_again(demand, is_device, &last);
+	assert_int_equal(objects("v", T0).n, 0);
+}
+
+static void links_are_of_devices_that_are_named(void **state)
+{
+	const uint8_t one[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
+	const struct demand_link link = { .known = true, .mac = { 2, 0, 0, 0, 0, 9 }, .vlan = 20 };
+	struct demand_device seen;
+	struct rig rig;
+
+	(void)state;
+	rig_new(&rig, RIG_LIMIT);
+	note(1, "v g /a", 1, T0, DEMAND_WHOLE | DEMAND_APART);
+	demand_link_set(demand, one, &link);
+	save_all(&rig);
+	reload(&rig, DEMAND_DEVICES_ON);
+	assert_int_equal(objects("v", T0).n, 0);
+	seen = devices().device;
+	assert_true(seen.link.known && seen.link.vlan == 20);
+	assert_memory_equal(seen.link.mac, link.mac, sizeof(link.mac));
+	demand_devices_set(demand, DEMAND_DEVICES_HASHED);
+	note(1, "v g /a", 1, T0, DEMAND_WHOLE);
+	demand_link_set(demand, one, &link);
+	assert_false(devices().device.link.known);
+	rig_free(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +465,8 @@ int main(void)
 		T(what_nobody_asks_for_is_forgotten),
 		T(it_is_kept_over_a_restart),
 		T(damaged_rows_are_left_out),
+		T(who_is_apart_makes_nothing_wanted),
+		T(links_are_of_devices_that_are_named),
 		T(a_full_ring_drops),
 		T(two_threads_lose_nothing),
 		T(a_note_costs_little),

@@ -66,7 +66,9 @@ static void hold_number(void)
 
 static int begin(void **state)
 {
-	static const struct keeper_calls calls = { on_stop, on_seen, on_minted, NULL, NULL };
+	static const struct keeper_calls calls = { .stop = on_stop,
+						   .vendor_seen = on_seen,
+						   .minted = on_minted };
 	int pair[2];
 
 	(void)state;

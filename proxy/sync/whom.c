@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A device that is not answered about is asked for again after AGAIN_S, one that is after REFRESH_S: it may have moved.
+ * When the table is full the one that came first goes.
+ */
+#include "proxy/sync/whom.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "firmware/heritage.h"
+#include "proxy/config.h"
+#include "proxy/heritage_client.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
+
+#define STATIONS_MAX 8192
+#define AGAIN_S	     5
+#define REFRESH_S    300
+
+struct station {
+	UT_hash_handle hh; /* by addr, in the order of being made */
+	uint8_t addr[16];
+	int64_t asked; /* seconds; 0: never */
+	bool told;
+	struct scope_who who;
+};
+
+struct whom {
+	struct worker *control;
+	struct station *by_addr;
+};
+
+int whom_new(struct worker *control, struct whom **ret_whom)
+{
+	struct whom *whom = calloc(1, sizeof(*whom));
+
+	if (!whom)
+		return -ENOMEM;
+	whom->control = control;
+	*ret_whom = whom;
+	return 0;
+}
+
+static void station_drop(struct whom *whom, struct station *station)
+{
+	HASH_DELETE(hh, whom->by_addr, station);
+	free(station);
+}
+
+void whom_free(struct whom **whom)
+{
+	struct whom *w = *whom;
+
+	*whom = NULL;
+	if (!w)
+		return;
+	while (w->by_addr)
+		station_drop(w, w->by_addr);
+	free(w);
+}
+
+static const struct tarn_settings *settings_of(const struct whom *whom)
+{
+	return &whom->control->config->settings;
+}
+
+static bool has_links(const struct scope_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].kind != SCOPE_NET)
+			return true;
+	return false;
+}
+
+/* Does it matter for what is fetched ahead what frames look like? */
+static bool links_matter(const struct whom *whom)
+{
+	const struct tarn_settings *s = settings_of(whom);
+
+	return has_links(&s->scope.ahead) || has_links(&s->scope.not_ahead);
+}
+
+static struct station *station_find(const struct whom *whom, const uint8_t device[16])
+{
+	struct station *station;
+
+	HASH_FIND(hh, whom->by_addr, device, 16, station);
+	return station;
+}
+
+static struct station *station_of(struct whom *whom, const uint8_t device[16])
+{
+	struct station *station = station_find(whom, device);
+
+	if (station)
+		return station;
+	if (HASH_CNT(hh, whom->by_addr) >= STATIONS_MAX)
+		station_drop(whom, whom->by_addr);
+	station = calloc(1, sizeof(*station));
+	if (!station)
+		return NULL;
+	memcpy(station->addr, device, sizeof(station->addr));
+	HASH_ADD(hh, whom->by_addr, addr, sizeof(station->addr), station);
+	if (!station->hh.tbl) {
+		free(station);
+		return NULL;
+	}
+	return station;
+}
+
+void whom_addr(const uint8_t device[16], struct scope_who *who)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
+	memcpy(&in6.sin6_addr, device, 16);
+	CHECK_OK(addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &who->addr));
+}
+
+void whom_peek(const struct whom *whom, const uint8_t device[16], struct scope_who *ret_who)
+{
+	const struct station *station = station_find(whom, device);
+
+	*ret_who = station ? station->who : (struct scope_who){ 0 };
+	whom_addr(device, ret_who);
+}
+
+void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *ret_who)
+{
+	int64_t now = worker_now(whom->control)->wall_ms / 1000;
+	struct keeper *keeper = whom->control->proxy->keeper;
+	struct station *station = NULL;
+
+	/* Who is not to be known is not asked about, unless somebody's settings need it. */
+	if (keeper_steers(keeper) && (settings_of(whom)->demand.devices == 0 || links_matter(whom)))
+		station = station_of(whom, device);
+	if (station && now - station->asked >= (station->told ? REFRESH_S : AGAIN_S) &&
+	    keeper_who(keeper, device))
+		station->asked = now;
+	whom_peek(whom, device, ret_who);
+}
+
+void whom_told(struct whom *whom, const struct heritage_station *told)
+{
+	struct station *station = station_find(whom, told->addr);
+
+	/* Only what was asked for: nothing fills the table but devices that asked for something. */
+	if (!station)
+		return;
+	station->told = true;
+	if (!told->known)
+		return;
+	station->who.link_known = true;
+	memcpy(station->who.mac, told->mac, sizeof(station->who.mac));
+	station->who.vlan = told->vlan;
+}
+
+bool whom_counts(const struct whom *whom, const uint8_t device[16], const struct scope_who *who)
+{
+	const struct tarn_settings *s = settings_of(whom);
+	const struct station *station = station_find(whom, device);
+
+	if (station && !station->told && links_matter(whom))
+		return false;
+	return scope_takes(&s->scope.ahead, &s->scope.not_ahead, who, NULL);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom an answered request was for: how the device's frames look, as far as the keeper has seen them, and whether it counts
+ * for fetching ahead ([scope] ahead, not_ahead). The control loop's alone; bounded; nothing of it is kept or shown.
+ */
+#ifndef TARN_PROXY_SYNC_WHOM_H
+#define TARN_PROXY_SYNC_WHOM_H
+
+#include "firmware/base/scope.h"
+
+struct heritage_station;
+struct tarn_settings;
+struct worker;
+struct whom;
+
+/* 0 or -ENOMEM. */
+MUST_USE int whom_new(struct worker *control, struct whom **ret_whom);
+void whom_free(struct whom **whom);
+
+/* Its address, from in6_addr. */
+void whom_addr(const uint8_t device[16], struct scope_who *who);
+
+/* What is known of a device; the keeper is asked about one that is new or was told of long ago. */
+void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *ret_who);
+/* The same, without asking. */
+void whom_peek(const struct whom *whom, const uint8_t device[16], struct scope_who *ret_who);
+/* The keeper's word. */
+void whom_told(struct whom *whom, const struct heritage_station *station);
+
+/* Is fetched ahead for it? What is not known yet but may still be told counts against it. */
+bool whom_counts(const struct whom *whom, const uint8_t device[16], const struct scope_who *who);
+
+#endif
