@@ -258,17 +258,21 @@ deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-
 ##@ Install and clean
 install: all $(MANUALS) $(COMPLETION) $(EXAMPLE) ## install all of it where a Debian machine looks for it (DESTDIR, PREFIX)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/tarn share/doc/tarn lib/systemd/system lib/sysusers.d \
-		lib/tmpfiles.d share/bash-completion/completions) $(DESTDIR)/etc/tarn/vendors
+		lib/tmpfiles.d lib/tarn lib/udev/rules.d share/bash-completion/completions) $(DESTDIR)/etc/tarn/vendors
 	$(if $(PROGRAMS),install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(MONITOR),install -m 644 $(MONITOR) $(DESTDIR)$(PREFIX)/share/tarn)
 	$(foreach page,$(MANUALS),install -D -m 644 $(page) \
 		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
 	$(if $(COMPLETION),install -m 644 $(COMPLETION) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tarnctl)
 	$(if $(EXAMPLE),install -m 644 $(EXAMPLE) $(DESTDIR)$(PREFIX)/share/doc/tarn/tarn.conf.example)
-	$(foreach unit,$(UNITS),sed 's,/usr/bin/,$(PREFIX)/bin/,' $(unit) \
+	$(foreach unit,$(UNITS),sed 's,/usr/bin/,$(PREFIX)/bin/,; s,/usr/lib/tarn/,$(PREFIX)/lib/tarn/,' $(unit) \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(unit));)
 	$(foreach kind,sysusers tmpfiles,$(if $(wildcard firmware/systemd/$(kind).conf), \
 		install -m 644 firmware/systemd/$(kind).conf $(DESTDIR)$(PREFIX)/lib/$(kind).d/tarn.conf;))
+	$(if $(wildcard firmware/systemd/drive), \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' firmware/systemd/drive >$(DESTDIR)$(PREFIX)/lib/tarn/drive && \
+		chmod 755 $(DESTDIR)$(PREFIX)/lib/tarn/drive && \
+		install -m 644 firmware/systemd/tarn-drive.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/80-tarn-drive.rules)
 	$(if $(PROFILES),@firmware/systemd/profiles $(DESTDIR)/etc/tarn/vendors $(PROFILES))
 
 clean: ## remove build/

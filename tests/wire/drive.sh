@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A removable drive by its label: what the handler (firmware/systemd/drive) does, and leaves on the drive and on the console.
+# The drive is a folder here: that it is mounted needs a block device.
+#
+# timeout: 240
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/tap.sh
+. "$here/../tap.sh"
+# shellcheck source=tests/wire/nginx.sh
+. "$here/nginx.sh"
+build=${BUILD:-$here/../../build}
+wire=$here/../tools/wire
+drive=$here/../../firmware/systemd/drive
+export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
+PATH=$PATH:/usr/sbin
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-drive.XXXXXX")
+port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1))
+
+finish() {
+	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
+	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+chmod 755 "$dir"
+mkdir -p "$dir/www/p" "$dir/state" "$dir/stick"
+seq 30000 >"$dir/www/p/one"
+printf '%s %s /p/one one\n' "$(sha256sum "$dir/www/p/one" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/one")" >"$dir/www/p/index.lst"
+nginx_start "$dir" <<END
+	server { listen 127.0.0.9:$origin; root $dir/www; }
+END
+wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
+
+start() {
+	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h &
+	proxy=$!
+	"$wire" ready "$dir" || exit 1
+}
+api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
+get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
+printf '[keeper]\nstate = %s\n[vendors]\ndir = %s\n' "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
+export TARNCTL="$build/bin/tarnctl -c $dir/tarn.conf -s $dir/run/proxy.sock -k $dir/none.sock" TARN_CONSOLE=$dir/console
+stick=$dir/stick
+says() { tr -d '\r' <"$stick/TARN-STATUS.txt" | grep -- "$1" || { cat "$stick/TARN-STATUS.txt" "$dir/console"; false; }; }
+console() { tail -n 1 "$dir/console" | grep -- "$1" || { cat "$dir/console"; false; }; }
+
+start
+is_noted() { api devices | jq -e '.devices[0].requests > 1' >/dev/null; }
+is_published() { api sync | jq -e '.profiles[0].generation > 0 and .profiles[0].state == "idle"' >/dev/null; }
+check 'a device gets what there is' test "$(get index.lst)-$(get one)" == 200-200
+check '... which is noted' wait_until 10 is_noted
+api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
+check '... and published' wait_until 10 is_published
+
+check 'TARN-EXPORT is exported to' "$drive" TARN-EXPORT "$stick"
+check '... in the vendor'"'"'s own folders' cmp "$stick/acme/p/one" "$dir/www/p/one"
+check '... with a signed manifest' test -s "$stick/TARN/acme.manifest"
+check 'the drive says so' says '^export: done. The drive may be taken out'
+check '... and what was written' says '^acme: generation .* 2 files'
+check 'the console says so' console '^TARN drive label=TARN-EXPORT state=done text="acme: generation'
+check 'TARN-IMPORT is imported' "$drive" TARN-IMPORT "$stick"
+check 'the drive says so' says '^import: done'
+
+# Another box: nothing stored, another key.
+kill "$proxy"
+wait "$proxy" 2>/dev/null
+proxy=
+rm -rf "$dir/store"
+mv "$dir/state" "$dir/state.first"
+mkdir "$dir/state"
+start
+refuse 'a box that does not trust the first one imports nothing' "$drive" TARN-IMPORT "$stick"
+check 'the drive says why' says 'not signed by a box that is trusted here'
+check 'the console says so' console 'label=TARN-IMPORT state=failed'
+rm -rf "$dir/state"
+mv "$dir/state.first" "$dir/state"
+sed -i '1000s/.*/x/' "$stick/acme/p/one"
+refuse 'of a drive that was tampered with nothing is imported' "$drive" TARN-IMPORT "$stick"
+check '... and it says what' says '^acme: not imported, nothing has changed: .*one'
+cp "$dir/www/p/one" "$stick/acme/p/one"
+check 'a good one is' "$drive" TARN-IMPORT "$stick"
+kill "$nginx"
+wait "$nginx" 2>/dev/null
+nginx=
+check 'a device gets it from there' test "$(get one)" == 200
+check '... byte for byte' cmp "$dir/body" "$dir/www/p/one"
+ln -sf "$dir/victim" "$stick/TARN-STATUS.txt.new"
+ln -sf "$dir/victim" "$stick/TARN-STATUS.txt"
+check 'a link on the drive leads nowhere' "$drive" TARN-IMPORT "$stick"
+check '... but is replaced' test ! -e "$dir/victim" -a ! -L "$stick/TARN-STATUS.txt"
+refuse 'another label is none of ours' "$drive" PHOTOS "$stick"
+refuse 'a drive that is not there' "$drive" TARN-IMPORT:none0
+
+skip 'a drive is mounted and let go' 'needs a block device'
+done_testing
