@@ -348,6 +348,7 @@ if [[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null; then
 	update() { box update "https://good.test:$tls/$1" | tee "$dir/update.said"; jq -e "$2" "$dir/update.said" >/dev/null; }
 	check 'an update that nobody signed is not fetched to its end' update big.bin '.fate == "not-an-update"'
 	check 'one that is not there is refused' update none '.fate == "not-fetched" and .detail == "the server says 404"'
+	check 'nothing is left of either' test -z "$(ls "$dir/fleet")"
 else
 	skip 'tarnctl update URL, tarnctl channel' 'needs root and a mount namespace'
 fi

@@ -127,6 +127,11 @@ refused() {
 	echo "$answer"
 	[[ $(jq -r .fate <<<"$answer" 2>&1) == "$2" ]]
 }
+# slot_put NAME VERSION: onto $work/disk as if the box had installed it.
+slot_put() {
+	tail -c +4097 "$work/files/$1.update" >"$work/slot" &&
+		mcopy -o -i "$work/disk$slots_at" "$work/slot" "::/EFI/Linux/tarn-$2+3.efi" && rm "$work/slot"
+}
 online() { vm 'ping -c 1 -W 2 10.7.0.1 >/dev/null'; }
 # history_has EXPRESSION: of an entry of the box's history.
 history_has() {
