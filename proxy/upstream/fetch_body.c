@@ -20,6 +20,7 @@
  */
 #define BYTES_A_TURN  65536
 #define ROUNDS_A_TURN 8
+#define TAIL_BYTES    4096 /* so little, or nothing, is left: no turn of its own */
 
 /* Does the flight end up with what was promised? */
 static bool is_whole(struct fetch *f)
@@ -182,9 +183,31 @@ static bool at_hand(const struct fetch *f)
 	       (f->framing.kind == FRAMING_LENGTH && !f->left);
 }
 
+/* The first bytes are a turn of their own: the device has them before the socket's whole buffer is copied. */
+static uint64_t turn_end(struct fetch *f)
+{
+	uint64_t at = flight_published(f->flight);
+
+	return at + (f->rate || !f->body_came ? 1 : BYTES_A_TURN);
+}
+
+static bool little_left(const struct fetch *f)
+{
+	size_t read = f->data.n + f->in_n - f->in_at; /* with the end of chunks, if it came */
+
+	return f->framing.kind == FRAMING_LENGTH ? f->left <= TAIL_BYTES
+						 : read && read <= TAIL_BYTES;
+}
+
+static bool turn_over(struct fetch *f, uint64_t end)
+{
+	f->body_came |= flight_published(f->flight) > 0;
+	return flight_published(f->flight) >= end && !little_left(f);
+}
+
 void fetch_read_body(struct fetch *f)
 {
-	uint64_t enough = flight_published(f->flight) + (f->rate ? 1 : BYTES_A_TURN);
+	uint64_t enough = turn_end(f);
 	unsigned wait = pace(f);
 	int rc = 1;
 
@@ -195,7 +218,7 @@ void fetch_read_body(struct fetch *f)
 	}
 	for (int i = 0; i < ROUNDS_A_TURN && rc == 1; i++) {
 		rc = read_once(f);
-		if (flight_published(f->flight) >= enough)
+		if (turn_over(f, enough))
 			break;
 	}
 	if (rc == 1 || rc == -EAGAIN) {

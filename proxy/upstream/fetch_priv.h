@@ -115,7 +115,8 @@ struct fetch {
 	struct event event;
 	short watching; /* EV_READ, EV_WRITE of `event`, 0: none */
 	unsigned watching_ms;
-	bool goes_on; /* its turn was over, `mail` begins the next */
+	bool goes_on;	/* its turn was over, `mail` begins the next */
+	bool body_came; /* the first of its bytes */
 
 	/* the request on it */
 	char *absolute; /* the target as a proxy is asked for it */

@@ -385,23 +385,33 @@ static bool take_interims(struct reply *r, size_t *n)
 	return false;
 }
 
-/* The chunks at @p, put together in place. False: their end is not there. */
+/* The chunk at @p: its bytes, and what is behind them. False: it is not whole yet. */
+static bool chunk_at(char *p, char **ret_data, size_t *ret_n, char **ret_behind)
+{
+	char *end;
+	size_t n = strtoul(p, &end, 16);
+
+	end = strstr(end, "\r\n");
+	if (!end || strlen(end + 2) < n + 2)
+		return false;
+	*ret_data = end + 2;
+	*ret_n = n;
+	*ret_behind = end + 2 + n + 2;
+	return true;
+}
+
+/* The chunks at @p, put together in place. False: their end is not there, and nothing has changed. */
 static bool unchunk(char *p)
 {
-	char *to = p, *end;
+	char *to = p, *data, *at = p;
+	size_t n;
 
-	for (;;) {
-		size_t n = strtoul(p, &end, 16);
-
-		end = strstr(end, "\r\n");
-		if (!end || strlen(end + 2) < n + 2)
+	do {
+		if (!chunk_at(at, &data, &n, &at))
 			return false;
-		if (!n)
-			break;
-		memmove(to, end + 2, n);
-		to += n;
-		p = end + 2 + n + 2;
-	}
+	} while (n);
+	for (at = p; chunk_at(at, &data, &n, &at) && n; to += n)
+		memmove(to, data, n);
 	*to = 0;
 	return true;
 }
