@@ -90,6 +90,7 @@ enum heritage_fd {
 	X(CHANGED, heritage_changed, 22, false, "what became of it, and what waits")               \
 	X(SELFTEST_RUN, heritage_selftest_run, 23, true, "run the selftest now")                   \
 	X(SELFTEST, heritage_selftest, 24, false, "what came of the selftest")                     \
+	X(KERNEL, heritage_kernel, 25, false, "a figure of the kernel's side, for the metrics")    \
 	X(WHO, heritage_who, 30, true, "asks what the frames of a device look like")               \
 	X(STATION, heritage_station, 31, false, "that is what they look like, if it is known")
 
@@ -236,6 +237,17 @@ struct heritage_station {
 
 _Static_assert(sizeof(struct heritage_who) == 24, "heritage_who");
 _Static_assert(sizeof(struct heritage_station) == 40, "heritage_station");
+#define HERITAGE_KERNEL_MAX 64 /* different names */
+
+/* A counter of TARN_STATS, or how full a map is. Each is told again every few seconds. */
+struct heritage_kernel {
+	struct heritage_head head;
+	uint64_t value;
+	uint64_t limit;		  /* entries that the map takes; 0: it is a counter */
+	char name[HERITAGE_NAME]; /* a-z, 0-9 and '_' */
+};
+
+_Static_assert(sizeof(struct heritage_kernel) == 88, "heritage_kernel");
 _Static_assert(sizeof(struct heritage_selftest_run) == 16, "heritage_selftest_run");
 _Static_assert(sizeof(struct heritage_selftest) == 296, "heritage_selftest");
 _Static_assert(sizeof(struct heritage_setting) == 1104, "heritage_setting");
@@ -266,6 +278,7 @@ union heritage_message {
 	struct heritage_selftest selftest;
 	struct heritage_who who;
 	struct heritage_station station;
+	struct heritage_kernel kernel;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -303,6 +316,17 @@ static inline bool heritage_minted_valid(const struct heritage_minted *m)
 	if (m->error)
 		return m->n == 0 && m->error < 4096;
 	return m->n > 0 && m->n <= HERITAGE_LEAF;
+}
+
+/* A word that can be a label as it is; ends, and is zero behind its end. */
+static inline bool heritage_word_valid(const char word[HERITAGE_NAME])
+{
+	size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	for (size_t i = n; i < HERITAGE_NAME; i++)
+		if (word[i])
+			return false;
+	return n > 0;
 }
 
 static inline bool heritage_text_valid(const char text[HERITAGE_REASON])
@@ -356,6 +380,9 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		       heritage_line_valid(m->changed.text, HERITAGE_TEXT, true);
 	case HERITAGE_SELFTEST_RUN:
 		return m->selftest_run.id != 0;
+	case HERITAGE_KERNEL:
+		return m->kernel.name[HERITAGE_NAME - 1] == 0 &&
+		       heritage_word_valid(m->kernel.name);
 	case HERITAGE_SELFTEST:
 		return m->selftest.state < SELFTEST_STATES_N &&
 		       m->selftest.fault < SELFTEST_FAULTS_N &&

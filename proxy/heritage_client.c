@@ -115,6 +115,8 @@ struct keeper {
 	struct heritage_state state;
 	bool state_known;
 	bool gone;
+	struct heritage_kernel kernel[HERITAGE_KERNEL_MAX];
+	size_t kernel_n;
 };
 
 static bool keeper_send(struct keeper *keeper, const void *message, size_t size)
@@ -147,6 +149,18 @@ static void seen(struct keeper *keeper, const struct heritage_vendor *vendor)
 	keeper->calls.vendor_seen(keeper->arg, &addr, vendor->ttl);
 }
 
+static void counted(struct keeper *keeper, const struct heritage_kernel *figure)
+{
+	size_t i = 0;
+
+	while (i < keeper->kernel_n && strcmp(keeper->kernel[i].name, figure->name) != 0)
+		i++;
+	if (i == ARRAY_LEN(keeper->kernel))
+		return;
+	keeper->kernel[i] = *figure;
+	keeper->kernel_n += i == keeper->kernel_n;
+}
+
 static void told(struct keeper *keeper, const union heritage_message *message)
 {
 	switch (message->head.type) {
@@ -164,6 +178,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 		break;
 	case HERITAGE_CHANGED:
 		keeper->calls.changed(keeper->arg, &message->changed);
+		break;
+	case HERITAGE_KERNEL:
+		counted(keeper, &message->kernel);
 		break;
 	case HERITAGE_SELFTEST:
 		keeper->calls.selftest(keeper->arg, &message->selftest);
@@ -334,6 +351,14 @@ bool keeper_who(struct keeper *keeper, const uint8_t addr[16])
 bool keeper_steers(const struct keeper *keeper)
 {
 	return keeper && keeper->steers;
+}
+
+size_t keeper_kernel(const struct keeper *keeper, const struct heritage_kernel **ret_figures)
+{
+	if (!keeper)
+		return 0;
+	*ret_figures = keeper->kernel;
+	return keeper->kernel_n;
 }
 
 int keeper_mint(struct keeper *keeper, uint32_t ticket, struct span key, const char *host)

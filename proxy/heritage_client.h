@@ -75,5 +75,7 @@ MUST_USE bool keeper_who(struct keeper *keeper, const uint8_t addr[16]);
 bool keeper_steers(const struct keeper *keeper);
 /* What the keeper said last; NULL before. */
 const struct heritage_state *keeper_state(const struct keeper *keeper);
+/* What it last said of the kernel's side, borrowed; how many that are, 0 before and for NULL. */
+size_t keeper_kernel(const struct keeper *keeper, const struct heritage_kernel **ret_figures);
 
 #endif

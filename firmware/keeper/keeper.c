@@ -24,6 +24,7 @@
 #include "firmware/keeper/change.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
+#include "firmware/keeper/figures.h"
 #include "firmware/keeper/folder.h"
 #include "firmware/keeper/plan.h"
 #include "firmware/keeper/plane.h"
@@ -61,7 +62,7 @@ struct tarnd {
 	int scope_error; /* why [scope] is not in force and nobody is intercepted */
 	struct reload reload;
 	bool stopping;
-	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup;
+	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup, *figures;
 };
 
 static void facts_gather(const struct tarnd *k, struct arm_facts *facts)
@@ -366,6 +367,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	review(k);
 }
 
+static void on_figures(evutil_socket_t fd, short what, void *arg)
+{
+	struct tarnd *k = arg;
+
+	(void)fd, (void)what;
+	figures_tell(k->steer, k->plane);
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct tarnd *k = arg;
@@ -647,6 +656,9 @@ static int events_begin(struct tarnd *k)
 		return -ENOMEM;
 	if (!k->steer)
 		return 0;
+	k->figures = every(k, FIGURES_MS, on_figures);
+	if (!k->figures)
+		return -ENOMEM;
 	k->seen = event_new(k->base, steer_seen_fd(k->steer), EV_READ | EV_PERSIST, on_seen, k);
 	return k->seen && !event_add(k->seen, NULL) ? 0 : -ENOMEM;
 }
@@ -661,8 +673,8 @@ static void event_drop(struct event **e)
 /* The ladder read upward. Programs go before the network under them. Leaves the configuration. */
 static void parts_end(struct tarnd *k)
 {
-	struct event **const events[] = { &k->tick,    &k->roles,  &k->sweep, &k->seen,
-					  &k->sigterm, &k->sigint, &k->sighup };
+	struct event **const events[] = { &k->tick,    &k->roles,   &k->sweep,	&k->seen,
+					  &k->figures, &k->sigterm, &k->sigint, &k->sighup };
 
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		event_drop(events[i]);

@@ -586,6 +586,17 @@ void steer_stats(const struct steer *s, uint64_t ret_stats[TARN_STAT_COUNT])
 	free(each);
 }
 
+void steer_each_map(const struct steer *s, steer_map_f *f, void *arg)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, s->main->obj)
+	{
+		f(bpf_map__name(map), bpf_map__fd(map), arg);
+	}
+	f("names", bpf_map__fd(s->names->maps.names), arg);
+}
+
 const char *steer_stat_name(enum tarn_stat stat)
 {
 	static const char *const names[] = {

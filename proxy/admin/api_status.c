@@ -7,6 +7,9 @@
 #include "proxy/admin/report.h"
 #include "proxy/admin/route.h"
 #include "proxy/admin/selftests.h"
+#include "proxy/heritage_client.h"
+#include "proxy/loop.h"
+#include "proxy/proxy.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,11 +32,14 @@ static void get_stat(struct admin_ask *ask)
 
 static void get_metrics(struct admin_ask *ask)
 {
+	const struct heritage_kernel *figures = NULL;
 	struct evbuffer *body = evbuffer_new();
+	size_t n = keeper_kernel(ask->control->proxy->keeper, &figures);
 
 	if (!body)
 		return admin_answer_errno(ask, -ENOMEM);
 	report_metrics(body);
+	report_kernel(body, figures, n);
 	admin_answer_bytes(ask, METRICS_TYPE, body);
 	evbuffer_free(body);
 }

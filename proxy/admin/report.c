@@ -362,3 +362,36 @@ void report_metrics(struct evbuffer *out)
 	metrics.named = NULL;
 	histogram_each(histogram_rows, &metrics);
 }
+
+/* One family; a counter has no limit. */
+static void kernel_rows(struct evbuffer *out, const char *family, const char *label,
+			const struct heritage_kernel *figures, size_t n)
+{
+	bool counters = strcmp(label, "event") == 0, limits = strstr(family, "limit") != NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (counters == !figures[i].limit)
+			evbuffer_add_printf(
+				out, "%s{%s=\"%s\"} %llu\n", family, label, figures[i].name,
+				(unsigned long long)(limits ? figures[i].limit : figures[i].value));
+}
+
+void report_kernel(struct evbuffer *out, const struct heritage_kernel *figures, size_t n)
+{
+	static const struct {
+		const char *family, *type, *label, *help;
+	} families[] = {
+		{ "tarn_kernel_events_total", "counter", "event",
+		  "what the programs in the kernel did with packets; tarnctl stat says what each "
+		  "is" },
+		{ "tarn_kernel_map_entries", "gauge", "map",
+		  "entries of a table of the programs in the kernel" },
+		{ "tarn_kernel_map_limit", "gauge", "map", "entries that the table takes" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[i].family,
+				    families[i].help, families[i].family, families[i].type);
+		kernel_rows(out, families[i].family, families[i].label, figures, n);
+	}
+}

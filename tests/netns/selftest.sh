@@ -81,6 +81,17 @@ check 'its packets are counted apart' test "$(status .counters.selftest)" -gt "$
 check 'it is none of the connections' test "$(stat conn.accepted)" = "$accepted"
 check 'a metric tells it' test "$(stat selftest.ok)" = 1
 
+
+# What the keeper tells of the kernel's side, every few seconds.
+metric() { curl -sS --unix-socket "$work/proxy.sock" http://x/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
+above() { [[ $(metric "$2") -gt $1 ]]; } # NUMBER METRIC
+check "the kernel's counters are metrics" wait_until 20 above "$steered" 'tarn_kernel_events_total{event="selftest"}'
+check '... and connections steered' wait_until 20 above 0 'tarn_kernel_events_total{event="syn_steered"}'
+check 'so is how full its tables are' wait_until 20 above 0 'tarn_kernel_map_entries{map="vendors"}'
+check '... and what they take' above 1000 'tarn_kernel_map_limit{map="flows"}'
+metric_lines() { curl -sS --unix-socket "$work/proxy.sock" http://x/metrics | grep '^tarn_kernel_map'; }
+metric_lines | sed 's/^/# /'
+
 # A program in front of ours that drops what it likes.
 clang=$(command -v clang-14 || command -v clang)
 if [[ -n $clang ]]; then

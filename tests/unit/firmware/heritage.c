@@ -30,6 +30,8 @@ static union heritage_message message(uint32_t type, size_t size)
 		m.change.id = 1;
 	if (type == HERITAGE_SELFTEST_RUN)
 		m.selftest_run.id = 1;
+	if (type == HERITAGE_KERNEL)
+		m.kernel.name[0] = 'a';
 	return m;
 }
 
@@ -89,6 +91,14 @@ static void values_must_be_in_range(void **state)
 	m = message(HERITAGE_SELFTEST_RUN, sizeof(struct heritage_selftest_run));
 	m.selftest_run.id = 0;
 	assert_false(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_KERNEL, sizeof(struct heritage_kernel));
+	memset(m.kernel.name, 'a', sizeof(m.kernel.name)); /* does not end */
+	assert_false(heritage_valid(&m, m.head.size, false));
+	memcpy(m.kernel.name, "a\"} 12", 7);
+	memset(m.kernel.name + 7, 0, sizeof(m.kernel.name) - 7);
+	assert_false(heritage_valid(&m, m.head.size, false));
+	memcpy(m.kernel.name, "map_123", 7);
+	assert_true(heritage_valid(&m, m.head.size, false));
 	m = message(HERITAGE_SELFTEST, sizeof(struct heritage_selftest));
 	m.selftest.state = SELFTEST_STATES_N;
 	assert_false(heritage_valid(&m, m.head.size, false));

@@ -5,6 +5,7 @@
 #include "tests/unit/proxy/rig.h"
 
 #include "firmware/base/histogram.h"
+#include "firmware/heritage.h"
 #include "proxy/admin/report.h"
 #include "proxy/tls/tally.h"
 
@@ -61,6 +62,27 @@ static void test_all_metrics(void **state)
 	for (char *at = text; (at = strstr(at, "# TYPE tarn_http_refused_total ")); at++)
 		types++;
 	assert_int_equal(types, 1);
+	evbuffer_free(out);
+}
+
+static void test_kernel(void **state)
+{
+	const struct heritage_kernel figures[] = {
+		{ .value = 7, .name = "syn_steered" },
+		{ .value = 3, .limit = 65536, .name = "flows" },
+		{ .value = 0, .name = "pass_qinq" },
+	};
+	struct evbuffer *out = evbuffer_new();
+
+	(void)state;
+	report_kernel(out, figures, 3);
+	assert_non_null(strstr(text_of(out),
+			       " counter\ntarn_kernel_events_total{event=\"syn_steered\"} 7\n"
+			       "tarn_kernel_events_total{event=\"pass_qinq\"} 0\n# HELP"));
+	assert_non_null(
+		strstr(text_of(out), " gauge\ntarn_kernel_map_entries{map=\"flows\"} 3\n# HELP"));
+	assert_non_null(
+		strstr(text_of(out), " gauge\ntarn_kernel_map_limit{map=\"flows\"} 65536\n"));
 	evbuffer_free(out);
 }
 
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_one_metric), cmocka_unit_test(test_all_metrics),
 		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_status),
 		cmocka_unit_test(test_tls),	   cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
