@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log. A line is made in a buffer on the caller's stack (as JSON in a second one) and leaves by one write(2), so
- * lines of different threads never mix and no lock is held. What a thread gathers (log_gather) is its own, too. The log
+ * The log. A line is made in a buffer on the caller's stack (as JSON in a second one) and leaves in one piece
+ * (log_out.c), so lines of different threads never mix. What a thread gathers (log_gather) is its own, too. The log
  * reads the clock itself: a line tells when it was made, not when its loop's turn began.
  *
  * Rate limit of a site: `second` is the window, `count` the events in it. Threads may race for a
@@ -10,7 +10,6 @@
  */
 #include "firmware/base/log_priv.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,7 +27,6 @@
 #define SYSLOG_ERROR   3 /* severity of LOG_L_ERROR; those below it follow in order */
 
 _Atomic int log_level_now = LOG_L_INFO;
-static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic int log_format = LOG_TEXT;
 static _Atomic int log_to = LOG_STDERR;
 static _Atomic int syslog_fd = -1; /* opened once, connected again when syslog was restarted */
@@ -45,16 +43,12 @@ void log_open(const char *program, enum log_level level)
 {
 	program_name = program;
 	log_level_set(level);
+	log_out_look();
 }
 
 void log_level_set(enum log_level level)
 {
 	atomic_store_explicit(&log_level_now, (int)level, memory_order_relaxed);
-}
-
-void log_fd_set(int fd)
-{
-	atomic_store_explicit(&log_fd, fd, memory_order_relaxed);
 }
 
 void log_tap_set(log_tap_f *tap)
@@ -270,26 +264,6 @@ static bool syslog_put(enum log_level level, const char *line, size_t n)
 	       (syslog_connect(fd) == 0 && write(fd, datagram, head + n) >= 0);
 }
 
-/* What can't be written is counted: the lines that did not get out whole. */
-static void put_bytes(const char *bytes, size_t n)
-{
-	const char *end = bytes + n;
-
-	while (bytes < end) {
-		ssize_t put = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes,
-				    (size_t)(end - bytes));
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			break;
-		bytes += put;
-	}
-	for (; bytes < end; bytes++)
-		if (*bytes == '\n')
-			STAT_INC(STAT_LOG_LOST);
-}
-
 static _Thread_local struct {
 	bool on;
 	size_t n;
@@ -304,7 +278,7 @@ void log_gather(void)
 void log_flush(void)
 {
 	if (gathered.n)
-		put_bytes(gathered.lines, gathered.n);
+		log_out(gathered.lines, gathered.n);
 	gathered.n = 0;
 }
 
@@ -318,7 +292,7 @@ static void put_out(enum log_level level, char *line, size_t n, bool alone)
 	if (alone || n > sizeof(gathered.lines) - gathered.n)
 		log_flush();
 	if (alone || n > sizeof(gathered.lines)) {
-		put_bytes(line, n);
+		log_out(line, n);
 		return;
 	}
 	memcpy(gathered.lines + gathered.n, line, n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between log.c, log_line.c and log_json.c. */
+/* Between log.c, log_line.c, log_json.c and log_out.c. */
 #ifndef FIRMWARE_BASE_LOG_PRIV_H
 #define FIRMWARE_BASE_LOG_PRIV_H
 
@@ -14,6 +14,11 @@ size_t log_json(struct span line, char *buf, size_t room);
 /* Writes the line; `alone`: at once, behind what this thread has gathered. */
 void log_put(struct log_line *line, bool alone);
 const char *log_program(void);
+
+/* Writes whole lines to where the log goes; never waits. */
+void log_out(const char *bytes, size_t n);
+/* Sees what kind of thing that is, once it is as it will stay; until then each write asks for room first. */
+void log_out_look(void);
 
 /* Another socket than /dev/log, for tests; before the first log_output(). Must live on. */
 void log_syslog_at(const char *path);

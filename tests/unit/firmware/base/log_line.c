@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,21 +137,63 @@ static void as_json(void **state)
 	log_output(LOG_TEXT, LOG_STDERR);
 }
 
-/* A pipe that nobody reads takes some; each line that it does not take whole is counted. */
-static void what_is_lost_is_counted(void **state)
+static int64_t lines_in(const char *got)
+{
+	int64_t n = 0;
+
+	for (; *got; got++)
+		n += *got == '\n';
+	return n;
+}
+
+/*
+ * What nobody reads takes some; no thread waits for it, and each line that it does not take whole is counted. The next
+ * one that it takes begins a line of its own.
+ */
+static void nobody_waits(int64_t size)
 {
 	int64_t before = stat_read(STAT_LOG_LOST), sent = 0, n = 0;
+	char blob[900];
+	const char *got;
 
-	(void)state;
-	while (stat_read(STAT_LOG_LOST) == before && sent < 1 << 20) {
-		log_event(NULL, LOG_L_NOTICE, "request", " n=%d", (int)sent);
+	memset(blob, 'x', sizeof(blob));
+	alarm(30); /* ends a run that waits */
+	while (stat_read(STAT_LOG_LOST) < before + 3 && sent < 1 << 20) {
+		log_event(NULL, LOG_L_NOTICE, "request", " n=%d blob=%.*s", (int)sent, (int)size,
+			  blob);
 		sent++;
 	}
-	assert_int_equal(stat_read(STAT_LOG_LOST), before + 1);
-	for (const char *got = drain(); *got; got = drain())
-		for (; *got; got++)
-			n += *got == '\n';
-	assert_int_equal(n, sent - 1);
+	alarm(0);
+	assert_int_equal(stat_read(STAT_LOG_LOST), before + 3);
+	for (got = drain(); *got; got = drain())
+		n += lines_in(got);
+	assert_int_equal(n, sent - 3);
+	log_event(NULL, LOG_L_NOTICE, "again", " ");
+	got = drain();
+	got += *got == '\n'; /* the end of a line that was cut */
+	assert_memory_equal(got, "ts=", 3);
+	assert_int_equal(lines_in(got), 1);
+}
+
+static void a_full_pipe_keeps_nobody(void **state)
+{
+	(void)state;
+	assert_return_code(fcntl(pipe_fd[1], F_SETFL, 0), 0); /* as stderr is */
+	nobody_waits(1);
+	nobody_waits(900);
+}
+
+/* As journald's. */
+static void a_full_socket_keeps_nobody(void **state)
+{
+	(void)state;
+	(void)close(pipe_fd[0]);
+	(void)close(pipe_fd[1]);
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, pipe_fd), 0);
+	assert_return_code(fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK), 0);
+	log_fd_set(pipe_fd[1]);
+	nobody_waits(1);
+	nobody_waits(900);
 }
 
 int main(void)
@@ -161,7 +204,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_has_no_room_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_control_gets_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(as_json, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_lost_is_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_pipe_keeps_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_socket_keeps_nobody, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
