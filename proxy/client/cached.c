@@ -246,7 +246,7 @@ static struct flight_want want_of(struct request *req)
 	    spec->first > INT64_MAX / 2)
 		return all;
 	if (req->whole ||
-	    (http_has(&req->head, HTTP_FIELD_IF_RANGE) && !policy_if_range_tag(&req->head).n))
+	    (http_has(&req->head, HTTP_FIELD_IF_RANGE) && !policy_if_range(&req->head).n))
 		return all; /* only who has the whole can tell which answer it is */
 	all.from = fill_chunk(spec->first);
 	if (spec->last < INT64_MAX / 2)

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "proxy/http/date.h"
 #include "proxy/http/etag.h"
 #include "proxy/http/frame.h"
 #include "proxy/policy/policy.h"
@@ -81,13 +82,15 @@ static void put_others(struct head_out *o, const struct policy_forward *w)
 		head_out_known(o, HTTP_FIELD_IF_NONE_MATCH, span_make(tags.buf, tags.n));
 }
 
-struct span policy_if_range_tag(const struct http_head *req)
+struct span policy_if_range(const struct http_head *req)
 {
 	const struct http_field *f = http_field_first(req, HTTP_FIELD_IF_RANGE);
 	struct etag tag;
+	int64_t date; /* its century is the origin's to tell */
 
 	if (!f || http_field_count(req, HTTP_FIELD_IF_RANGE) != 1 ||
-	    etag_parse(f->value, &tag) < 0 || tag.weak)
+	    (http_date_parse(f->value, 0, &date) < 0 &&
+	     (etag_parse(f->value, &tag) < 0 || tag.weak)))
 		return (struct span){ 0 };
 	return f->value;
 }
@@ -106,8 +109,8 @@ static void put_range(struct head_out *o, const struct policy_forward *w)
 		n = snprintf(value, sizeof(value), "bytes=%llu-%llu",
 			     (unsigned long long)w->range.first, (unsigned long long)w->range.last);
 	head_out_known(o, HTTP_FIELD_RANGE, span_make(value, (size_t)n));
-	if (!w->stored && policy_if_range_tag(w->request).n)
-		head_out_known(o, HTTP_FIELD_IF_RANGE, policy_if_range_tag(w->request));
+	if (!w->stored && policy_if_range(w->request).n)
+		head_out_known(o, HTTP_FIELD_IF_RANGE, policy_if_range(w->request));
 	if (!w->stored || !policy_strong(w->stored))
 		return;
 	v = policy_validators(w->stored);

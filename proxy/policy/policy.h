@@ -199,10 +199,10 @@ struct policy_forward {
 };
 
 /*
- * The strong entity tag of the device's If-Range, if that is what it has; else p is NULL. It goes upstream with a range of
- * what is not stored: the origin then says which answer it is. Of a date only who has the object can tell.
+ * The device's If-Range, if it is a strong entity tag or a date; else p is NULL. It goes upstream with a range of what is
+ * not stored: the origin then says which answer it is.
  */
-struct span policy_if_range_tag(const struct http_head *req);
+struct span policy_if_range(const struct http_head *req);
 
 /*
  * The request's head as it goes upstream: without what is hop-by-hop, with Via. The body's framing

@@ -29,7 +29,7 @@ file=$dir/www/a
 mib=$((1 << 20))
 head -c $((40 * mib + 12345)) /dev/urandom >"$file"
 size=$(stat -c %s "$file")
-for i in {1..9} b c d e f g h i j k l g{1..8}; do ln "$file" "$dir/www/$i"; done
+for i in {1..9} b c d e f g h i j k l m g{1..8}; do ln "$file" "$dir/www/$i"; done
 
 # start_origin ADDRESS OPTION...: sets `started`.
 start_origin() {
@@ -115,7 +115,7 @@ check 'the whole needs no fetch' get h
 check '... all came by four' test "$(requests h)" == 4
 
 # A download that is taken up again where it broke off, with If-Range, of what is not stored (any more).
-# again NAME TAG FROM BYTES: so many come, from there on.
+# again NAME VALIDATOR FROM BYTES: so many come, from there on.
 again() {
 	curl -sS --max-time 30 -H "If-Range: $2" -r "$3-" -o "$dir/got" "http://127.0.0.1:$port/acme/$1" &&
 		cmp "$dir/got" <(tail -c "$4" "$file")
@@ -128,6 +128,11 @@ check 'who has the beginning of another version gets the whole' again j '"old"' 
 idle
 check '... as from the origin' again k '"old"' $((30 * mib)) "$size"
 check '... that was asked but once' test "$(requests k)" == 1
+check 'the rest, by the date of what the device has' again m 'Wed, 01 Jan 2025 00:00:00 GMT' $((30 * mib)) $((size - 30 * mib))
+idle
+check '... is all that is fetched' grep -qE 'GET /m .*bytes=[1-9][0-9]+-' "$dir/requests"
+check '... once' test "$(requests m)" == 1
+check 'who has the beginning of an older one gets the whole' again m 'Tue, 31 Dec 2024 00:00:00 GMT' $((30 * mib)) "$size"
 # The end of what is not stored.
 check 'a large suffix of a cold object' curl -sS --max-time 30 -r "-$((5 * mib))" -o "$dir/got" "http://127.0.0.1:$port/acme/l"
 check '... is right' cmp "$dir/got" <(tail -c $((5 * mib)) "$file")
