@@ -63,6 +63,7 @@ static struct dispute *cases[CASES_MAX];
 static unsigned cases_n;
 static struct cache caches[CACHES_MAX];
 static unsigned caches_n, round_cache;
+static time_t round_began; /* $now of its cases */
 static bool chunked, kept;
 static char authority[128] = "disputed"; /* in the Host of each request */
 static bool explicitly;
@@ -87,25 +88,25 @@ __attribute__((format(printf, 3, 4))) static void add(char *buf, size_t size, co
 	va_end(args);
 }
 
-/* A line of fields, with $now, $now-N and $now+N as dates, and \xNN as octets. */
-static void add_field(char *buf, size_t size, const char *line)
+static void add_date(char *buf, size_t size, time_t t)
 {
-	while (*line) {
-		const char *at = strstr(line, "$now");
-		char date[64];
-		time_t t = time(NULL);
-		struct tm tm;
+	char date[64];
+	struct tm tm;
 
-		if (!at)
-			break;
-		add(buf, size, "%.*s", (int)(at - line), line);
-		line = at + 4;
-		if (*line == '-' || *line == '+')
-			t += strtol(line, (char **)(uintptr_t)&line, 10);
-		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
-		add(buf, size, "%s", date);
-	}
-	add(buf, size, "%s\r\n", line);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+	add(buf, size, "%s", date);
+}
+
+/* What stands at @at, "$now", "$now-N" or "$now+N"; gives what is behind it. */
+static const char *add_now(char *buf, size_t size, const char *at)
+{
+	time_t t = round_began;
+
+	at += strlen("$now");
+	if (*at == '-' || *at == '+')
+		t += strtol(at, (char **)(uintptr_t)&at, 10);
+	add_date(buf, size, t);
+	return at;
 }
 
 /* The value of a field of a head, or NULL; the first, or the one after *at. */
@@ -175,11 +176,11 @@ static void line_read(struct dispute **d, char *line)
 	} else if (!x) {
 		raw_die(line);
 	} else if (starts(line, "> ")) {
-		add_field(x->request, sizeof(x->request), line + 2);
+		add(x->request, sizeof(x->request), "%s\r\n", line + 2);
 	} else if (starts(line, "from ")) {
 		line_from(x, line + 5);
 	} else if (starts(line, "< ")) {
-		add_field(x->response, sizeof(x->response), line + 2);
+		add(x->response, sizeof(x->response), "%s\r\n", line + 2);
 	} else if (starts(line, "interim ")) {
 		add(x->interim, sizeof(x->interim), "HTTP/1.1 %s\r\nLink: </early>\r\n\r\n",
 		    line + 8);
@@ -240,18 +241,20 @@ static void without_length(char *fields)
 		memmove(line, line + n, strlen(line + n) + 1);
 }
 
-/* @text with $path in it as the origin knows the case's URL, and $origin as its Host, added to @buf. */
-static void add_with_path(char *buf, size_t size, const char *text, const char *head)
+/* @text with dates for $now; and of a response, $path as the origin knows the case's URL, and $origin as its Host. */
+static void add_text(char *buf, size_t size, const char *text, const char *head)
 {
-	const char *path = strstr(strchr(head, ' ') + 1, "/case-"), *host = field_at(head, "host");
-	int n = (int)strcspn(path + 1, "/? ") + 1;
+	const char *path = head ? strstr(strchr(head, ' ') + 1, "/case-") : "";
+	const char *host = head ? field_at(head, "host") : NULL;
 
 	for (const char *at; (at = strchr(text, '$')); text = at) {
 		add(buf, size, "%.*s", (int)(at - text), text);
-		if (starts(at, "$path")) {
-			add(buf, size, "%.*s", n, path);
+		if (starts(at, "$now")) {
+			at = add_now(buf, size, at);
+		} else if (head && starts(at, "$path")) {
+			add(buf, size, "%.*s", (int)strcspn(path + 1, "/? ") + 1, path);
 			at += strlen("$path");
-		} else if (starts(at, "$origin")) {
+		} else if (head && starts(at, "$origin")) {
 			add(buf, size, "%.*s", host ? (int)strcspn(host, "\r") : 0, host);
 			at += strlen("$origin");
 		} else {
@@ -301,11 +304,14 @@ static bool origin_answer(int fd, const char *head)
 	status = x->conditional && !x->asked_if ? 200 : x->status;
 	bodiless = status == 304 || status == 204;
 	add(out, sizeof(out), "%sHTTP/1.1 %u Status\r\n", x->interim, status);
-	add_with_path(out, sizeof(out), x->response, head);
+	add_text(out, sizeof(out), x->response, head);
 	if (status != x->status)
 		without_length(out);
-	if (!field_at(out, "date") && !strstr(x->response, "No-Date:"))
-		add_field(out, sizeof(out), "Date: $now");
+	if (!field_at(out, "date") && !strstr(x->response, "No-Date:")) {
+		add(out, sizeof(out), "Date: ");
+		add_date(out, sizeof(out), time(NULL));
+		add(out, sizeof(out), "\r\n");
+	}
 	in_chunks = chunked && !x->unframed && !field_at(out, "content-length");
 	if (!bodiless && in_chunks)
 		add(out, sizeof(out), "Transfer-Encoding: chunked\r\n");
@@ -459,7 +465,8 @@ static void ask_make(const struct cache *cache, const struct dispute *d, const s
 		add(ask, size, "Connection: close\r\n");
 	if (!strcmp(x->method, "POST") || !strcmp(x->method, "PUT"))
 		add(ask, size, "Content-Length: 0\r\n");
-	add(ask, size, "%s\r\n", x->request);
+	add_text(ask, size, x->request, NULL);
+	add(ask, size, "\r\n");
 }
 
 /* True: the connection may be used again. */
@@ -626,6 +633,7 @@ static void *case_run(void *arg)
 static void play(unsigned cache)
 {
 	round_cache = cache;
+	round_began = time(NULL);
 	for (unsigned i = 0; i < cases_n; i++) {
 		cases[i]->cache = cache;
 		if (pthread_create(&cases[i]->thread, NULL, case_run, cases[i]) != 0)
