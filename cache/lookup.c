@@ -280,6 +280,18 @@ int stored_sound(struct store_reader *reader, struct stored *stored, uint32_t in
 	return rc;
 }
 
+struct span stored_bytes(struct store_reader *reader, const struct stored *stored)
+{
+	const struct object *object = &stored->object;
+	struct store_place place;
+
+	if (object->body.n)
+		return object->body;
+	if (stored_chunk(reader, stored, 0, &place) < 0 || place.bytes.n != (size_t)object->length)
+		return (struct span){ 0 };
+	return place.bytes;
+}
+
 /* ---- finding objects ------------------------------------------------------------------------- */
 
 /* A record that can't be read is dropped like one of another key is not: it can never be right again. */

@@ -258,6 +258,22 @@ bool object_has_chunk(const struct object *o, uint32_t index)
 	return index / 8 < o->map.n && ((uint8_t)o->map.p[index / 8] >> (index % 8) & 1);
 }
 
+uint64_t object_stored_bytes(const struct object *o)
+{
+	uint32_t chunks = object_chunks(o);
+	uint64_t sum = 0;
+
+	if (object_complete(o) || !chunks)
+		return o->length > 0 ? (uint64_t)o->length : o->body.n;
+	for (uint32_t i = 0; i < chunks; i++) {
+		uint64_t left = (uint64_t)o->length - (uint64_t)i * CONFIG_CHUNK_BYTES;
+
+		if (object_has_chunk(o, i))
+			sum += left < CONFIG_CHUNK_BYTES ? left : CONFIG_CHUNK_BYTES;
+	}
+	return sum;
+}
+
 uint64_t object_stored_until(const struct object *o, uint64_t from)
 {
 	uint64_t at = from;

@@ -67,6 +67,9 @@ uint32_t object_chunks(const struct object *object);
 /* Is the chunk stored? Always false for an inline body. */
 bool object_has_chunk(const struct object *object, uint32_t index);
 
+/* How many bytes of the body are here, inline ones too. */
+uint64_t object_stored_bytes(const struct object *object);
+
 /* How far from `from` on bytes are stored without a hole: the offset of the first that is not; `from` itself
  * if that one is not. Never beyond the length. */
 uint64_t object_stored_until(const struct object *object, uint64_t from);

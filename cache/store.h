@@ -118,6 +118,9 @@ MUST_USE int stored_chunk(struct store_reader *reader, const struct stored *stor
 /* Would it? Checks the chunk if it was not, and remembers where it is. 0, or as store_chunk(). */
 MUST_USE int stored_sound(struct store_reader *reader, struct stored *stored, uint32_t index);
 
+/* All bytes of what fits one chunk, as store_chunk(); n is 0 if they can't be had. */
+struct span stored_bytes(struct store_reader *reader, const struct stored *stored);
+
 /* A named row of state: copies up to `size` bytes. 0 with its length, -ENOENT, or -ENOSPC. */
 MUST_USE int store_state_get(struct store_reader *reader, struct span name, void *buf, size_t size,
 			     size_t *ret_n);

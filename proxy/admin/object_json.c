@@ -173,17 +173,6 @@ static json_t *fields_json(const struct object *object)
 	return lines;
 }
 
-static uint64_t stored_bytes(const struct object *object)
-{
-	uint64_t chunks = object_chunks(object), n = 0;
-
-	if (object_complete(object))
-		return object->length > 0 ? (uint64_t)object->length : 0;
-	for (uint32_t i = 0; i < chunks; i++)
-		n += object_has_chunk(object, i);
-	return n * CONFIG_CHUNK_BYTES; /* but for a last one */
-}
-
 json_t *object_all(struct object_view *view, const struct object *object)
 {
 	struct fresh fresh = policy_fresh(object);
@@ -202,7 +191,7 @@ json_t *object_all(struct object_view *view, const struct object *object)
 	put(row, "age_s", json_integer((json_int_t)fresh_age(&fresh, view->now)));
 	put(row, "lifetime_s", json_integer((json_int_t)fresh.lifetime));
 	put(row, "left_s", json_integer((json_int_t)fresh_ttl(&fresh, view->now)));
-	put(row, "stored_bytes", json_integer((json_int_t)stored_bytes(object)));
+	put(row, "stored_bytes", json_integer((json_int_t)object_stored_bytes(object)));
 	put(row, "chunks", json_integer((json_int_t)object_chunks(object)));
 	put(row, "sha256", object->flags & OBJECT_DIGEST ? json_string(digest) : json_null());
 	put(row, "fields", fields_json(object));

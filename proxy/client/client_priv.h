@@ -408,8 +408,7 @@ void respond_here(struct request *req);
 /* From a part that is stored by itself: these bytes of the object. */
 void respond_part(struct request *req, const struct object *fields, const struct byte_range *range,
 		  const struct content_range *part);
-/* A field of a stored block, p NULL if it is not there; and the block without one, in buf. */
-struct span respond_block_value(struct span block, enum http_field_id id);
+/* A stored block without one field, in buf. */
 struct span respond_block_without(struct span block, enum http_field_id drop, char *buf,
 				  size_t size);
 /* The head of a part of a multipart body, or for part == n its end. */

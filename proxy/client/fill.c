@@ -149,37 +149,25 @@ static void ask_hole(struct request *req, struct flight_want want, struct fetch_
 }
 
 /* What comes now; nothing if no flight fills a hole. */
-static struct flight_want coming(const struct request *req)
+static struct policy_coming coming(const struct request *req)
 {
 	struct flight *flight = req->filling ? flight_of(&req->seat) : NULL;
+	struct flight_want flies = flight ? flight_range(flight) : (struct flight_want){ 0 };
 
-	return flight ? flight_range(flight) : (struct flight_want){ 0 };
-}
-
-static bool mostly_there(const struct object *object, struct flight_want flies)
-{
-	uint32_t n = object_chunks(object), there = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t at = (uint64_t)i * CONFIG_CHUNK_BYTES;
-
-		there += object_has_chunk(object, i) || (at >= flies.from && at < flies.to);
-	}
-	return there > n / 2;
+	return (struct policy_coming){ flies.from, flies.to };
 }
 
 void fill_more(struct request *req)
 {
 	const struct object *object = stored_object(req->stored);
 	struct cache_key key = request_flight_key(req);
-	struct flight_want want, flies = coming(req);
+	struct policy_coming flies = coming(req);
+	struct flight_want want;
 	uint64_t length = (uint64_t)object->length, hole;
 	struct flight *flight;
 	struct fetch_ask ask;
 
-	if (object_complete(object) || object->length <= 0 || !req->policy.may_store ||
-	    req->answer.kind != POLICY_ANSWER_PARTIAL || !policy_strong(object) ||
-	    !mostly_there(object, flies))
+	if (!policy_fills(&req->policy, object, &req->answer, flies))
 		return;
 	hole = hole_in(object, 0, length);
 	if (hole >= flies.from && hole < flies.to)

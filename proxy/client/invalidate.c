@@ -88,7 +88,7 @@ static void remove_part(struct request *req, struct removal *r, struct span key,
 	struct client *client = req->conn->worker->client;
 	struct cache_key part;
 
-	if (fetch_part_key(key, primary, client->text, sizeof(client->text), &part) < 0)
+	if (policy_part_key(key, primary, client->text, sizeof(client->text), &part) < 0)
 		return;
 	flights_forget(req->conn->worker->proxy->flights, &part);
 	remove_key(req, r, &part, 0);

@@ -103,7 +103,7 @@ static struct span lines_of(const struct request *req, struct span key)
 {
 	struct span lines = span_drop(key, req->key_n);
 
-	return span_starts(lines, FETCH_PART_KEY) ? span_drop(lines, FETCH_PART_KEY.n) : lines;
+	return span_starts(lines, POLICY_PART_KEY) ? span_drop(lines, POLICY_PART_KEY.n) : lines;
 }
 
 /* Does this request select the response that another's fetch brought? */

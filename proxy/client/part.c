@@ -18,15 +18,6 @@ static struct worker *worker_of(const struct request *req)
 	return req->conn->worker;
 }
 
-/* One range, and no condition that would need the whole to be judged. */
-static bool wants_part(const struct request *req, struct range_specs *ret_specs)
-{
-	return req->policy.ranged && !req->policy.conditional &&
-	       req->policy.class->kind != PROFILE_INDEX &&
-	       !http_has(&req->head, HTTP_FIELD_IF_RANGE) &&
-	       http_range_of(&req->head, ret_specs) == 0 && ret_specs->n == 1;
-}
-
 static bool is_small(const struct range_spec *spec)
 {
 	if (spec->suffix)
@@ -50,14 +41,14 @@ static int part_look(struct request *req, struct stored **ret_stored)
 	struct client *client = worker_of(req)->client;
 	struct span primary = span_make(req->key, req->key_n);
 	struct cache_key key;
-	int rc = fetch_part_key(primary, primary.n, client->text, sizeof(client->text), &key);
+	int rc = policy_part_key(primary, primary.n, client->text, sizeof(client->text), &key);
 
 	/* Flights of all variants' parts are under the one key: the marker need not be there yet. */
 	if (rc == 0 && request_see(req, &key))
 		return -EINPROGRESS;
 	if (rc == 0)
-		rc = fetch_part_key(request_flight_key(req).text, primary.n, client->text,
-				    sizeof(client->text), &key);
+		rc = policy_part_key(request_flight_key(req).text, primary.n, client->text,
+				     sizeof(client->text), &key);
 	if (rc < 0)
 		return rc;
 	rc = store_lookup(worker_of(req)->reader, &key, ret_stored);
@@ -70,28 +61,6 @@ static int part_look(struct request *req, struct stored **ret_stored)
 	return rc;
 }
 
-/* Which bytes they are. */
-static bool part_range(const struct object *object, struct content_range *ret)
-{
-	struct span value = respond_block_value(object->fields, HTTP_FIELD_CONTENT_RANGE);
-
-	return value.n && http_content_range_parse(value, ret) == 0 && !ret->unsatisfied &&
-	       ret->complete != RANGE_UNKNOWN &&
-	       (uint64_t)object->length == ret->range.last - ret->range.first + 1;
-}
-
-static bool is_inside(const struct range_specs *specs, const struct content_range *part,
-		      struct byte_range *ret)
-{
-	struct range_set set;
-
-	if (http_range_resolve(specs, part->complete, &set) != RANGE_SATISFIABLE || set.n != 1 ||
-	    set.range[0].first < part->range.first || set.range[0].last > part->range.last)
-		return false;
-	*ret = set.range[0];
-	return true;
-}
-
 bool part_answers(struct request *req, const struct policy_env *env)
 {
 	struct stored *stored = NULL;
@@ -102,15 +71,15 @@ bool part_answers(struct request *req, const struct policy_env *env)
 	struct byte_range range;
 	int rc;
 
-	if (!wants_part(req, &specs))
+	if (!policy_wants_part(&req->policy, &req->head, &specs))
 		return false;
 	rc = part_look(req, &stored);
 	if (rc < 0 && rc != -EINPROGRESS)
 		return false;
 	object = rc == 0 ? stored_object(stored) : flight_object(&req->seat);
 	policy_lookup(&req->policy, object, false, env, &verdict, NULL);
-	if (verdict.use == POLICY_USE_HIT && part_range(object, &part)) {
-		if (is_inside(&specs, &part, &range)) {
+	if (verdict.use == POLICY_USE_HIT && policy_part_range(object, &part)) {
+		if (policy_part_has(&part, &specs, &range)) {
 			req->verdict = verdict;
 			req->stored = stored;
 			respond_part(req, object, &range, &part);
@@ -127,52 +96,33 @@ bool part_alone(struct request *req)
 {
 	struct range_specs specs;
 
-	return !req->has_part && req->policy.may_store && wants_part(req, &specs) &&
-	       is_small(&specs.spec[0]);
+	return !req->has_part && req->policy.may_store &&
+	       policy_wants_part(&req->policy, &req->head, &specs) && is_small(&specs.spec[0]);
 }
 
 int part_begins(struct request *req)
 {
 	struct content_range part;
-	const struct object *object;
 	int rc;
 
-	if (http_has(&req->head, HTTP_FIELD_RANGE) || req->policy.conditional ||
-	    !req->policy.may_store || req->policy.class->kind == PROFILE_INDEX)
+	if (!policy_wants_rest(&req->policy, &req->head))
 		return -ENOENT;
 	rc = part_look(req, &req->part);
 	if (rc < 0)
 		return rc;
-	object = stored_object(req->part);
-	if (policy_strong(object) && part_range(object, &part) && part.range.first == 0 &&
-	    object->length <= CONFIG_CHUNK_BYTES && part.range.last + 1 < part.complete &&
-	    part.complete <= INT64_MAX)
+	if (policy_part_begins(stored_object(req->part), &part))
 		return 0;
 	stored_free(&req->part);
 	return -ENOENT;
 }
 
-/* Its bytes: inside the record, or one chunk. */
-static struct span part_bytes(const struct request *req)
-{
-	const struct object *object = stored_object(req->part);
-	struct store_place place;
-
-	if (object->body.n)
-		return object->body;
-	if (stored_chunk(worker_of(req)->reader, req->part, 0, &place) < 0 ||
-	    place.bytes.n != (size_t)object->length)
-		return (struct span){ 0 };
-	return place.bytes;
-}
-
 void part_ask(struct request *req, struct object *whole, struct fetch_ask *ask)
 {
 	struct client *client = worker_of(req)->client;
-	struct span prefix = part_bytes(req);
+	struct span prefix = stored_bytes(worker_of(req)->reader, req->part);
 	struct content_range part;
 
-	if (!prefix.n || !part_range(stored_object(req->part), &part))
+	if (!prefix.n || !policy_part_range(stored_object(req->part), &part))
 		return;
 	*whole = *stored_object(req->part);
 	whole->status = 200;

@@ -128,24 +128,10 @@ struct span respond_block_without(struct span block, enum http_field_id drop, ch
 	return o.overflow ? block : span_make(buf, o.len);
 }
 
-struct span respond_block_value(struct span block, enum http_field_id id)
-{
-	struct span line;
-
-	while (span_cut(&block, '\n', &line)) {
-		size_t colon = span_find(line, ':');
-
-		if (span_ieq(span_head(line, colon), http_field_name(id)))
-			return span_trim(span_head(span_drop(line, colon + 1),
-						   line.n - colon - 2)); /* without CR */
-	}
-	return (struct span){ 0 };
-}
-
 size_t respond_part_head(const struct request *req, unsigned part, char *buf, size_t size)
 {
 	const struct byte_range *range = &req->answer.ranges.range[part];
-	struct span type = respond_block_value(req->out.part_fields, HTTP_FIELD_CONTENT_TYPE);
+	struct span type = policy_block_value(req->out.part_fields, HTTP_FIELD_CONTENT_TYPE);
 	const char *lead = part ? "\r\n" : "";
 	int n;
 

@@ -333,6 +333,41 @@ void policy_answer(const struct http_head *req, const struct object *object, int
 /* Which of a stored block's lines a 304 has (RFC 9110 15.4.5). 0 with the length, or -EMSGSIZE. */
 MUST_USE int policy_fields_304(const struct object *object, char *buf, size_t cap, size_t *ret_len);
 
+/* The value of a stored block's first line of that name; empty if there is none. Borrows from the block. */
+struct span policy_block_value(struct span block, enum http_field_id id);
+
+/*
+ * Once a device was given a part of what is stored with holes: is the rest fetched as well, for those who come? It is where
+ * most chunks are there, or among the bytes that are just `coming` (empty: none are).
+ */
+struct policy_coming {
+	uint64_t from, to;
+};
+bool policy_fills(const struct policy_req *req, const struct object *object,
+		  const struct policy_answer *answer, struct policy_coming coming);
+
+/* ---- parts that are stored by themselves (RFC 9111 3.3, 3.4) ---------------------------------------- */
+
+/* One range, and no condition that would need the whole to be judged: such a part may answer, or become one. */
+bool policy_wants_part(const struct policy_req *req, const struct http_head *head,
+		       struct range_specs *ret_specs);
+/* The whole: is what is stored of its beginning of use? And is this part such a beginning? Then *ret is which bytes it is. */
+bool policy_wants_rest(const struct policy_req *req, const struct http_head *head);
+bool policy_part_begins(const struct object *part, struct content_range *ret);
+/* Which bytes a stored part is; false: its record does not say. */
+bool policy_part_range(const struct object *part, struct content_range *ret);
+/* Is what is wanted inside? Then it is *ret. */
+bool policy_part_has(const struct content_range *part, const struct range_specs *specs,
+		     struct byte_range *ret);
+
+/*
+ * Its key: behind the primary key's text (its first `primary` bytes) the word ":part" (see cache/manifest.h), then the
+ * variant's lines. -ENOSPC: too long.
+ */
+#define POLICY_PART_KEY SPAN("\n:part")
+MUST_USE int policy_part_key(struct span key, size_t primary, char *buf, size_t size,
+			     struct cache_key *ret_key);
+
 /* ---- invalidation (RFC 9111 4.4) ----------------------------------------------------------------- */
 
 #define POLICY_INVALIDATES_MAX 3

@@ -70,7 +70,7 @@ struct fetch_ask {
 	bool unstored;	 /* ... it is what another flight brings: only to validate, never written */
 	bool has_range;	 /* CACHE: ask for these bytes; first is a multiple of a chunk */
 	struct byte_range range;
-	/* CACHE: the device's Range goes up as it is; a 206 is stored by itself, under fetch_part_key(). */
+	/* CACHE: the device's Range goes up as it is; a 206 is stored by itself, under policy_part_key(). */
 	bool as_asked;
 	/*
 	 * CACHE: what is stored of the beginning, copied: `range` is the rest, and what comes is the whole. `stored`
@@ -109,14 +109,6 @@ struct fetch_ask {
  */
 MUST_USE int fetch_start(struct worker *worker, struct flight *flight, const struct fetch_ask *ask,
 			 struct fetch **ret_fetch);
-
-/*
- * The key of a part that is stored by itself: behind the primary key's text (its first `primary` bytes) the word
- * ":part" (see cache/manifest.h), then the variant's lines. -ENOSPC: too long.
- */
-#define FETCH_PART_KEY SPAN("\n:part")
-MUST_USE int fetch_part_key(struct span key, size_t primary, char *buf, size_t size,
-			    struct cache_key *ret_key);
 
 /* The body's `read` has something to give again, or an error to report. */
 void fetch_body_ready(struct fetch *fetch);

@@ -291,26 +291,12 @@ static void unasked_part_head(struct fetch *f)
 	publish_part(f, &stored.object, &head);
 }
 
-int fetch_part_key(struct span key, size_t primary, char *buf, size_t size,
-		   struct cache_key *ret_key)
-{
-	struct span word = FETCH_PART_KEY;
-
-	if (key.n > size || word.n > size - key.n)
-		return -ENOSPC;
-	memmove(buf + primary + word.n, key.p + primary, key.n - primary);
-	memmove(buf, key.p, primary);
-	memcpy(buf + primary, word.p, word.n);
-	*ret_key = key_of(span_make(buf, key.n + word.n));
-	return 0;
-}
-
 /* The whole is being stored: what was stored of it by itself would be older than that, should the whole be evicted. */
 static void drop_part(struct fetch *f, const struct object *whole)
 {
 	struct cache_key key;
 
-	if (fetch_part_key(whole->key, f->key.n, scratch.plain, sizeof(scratch.plain), &key) < 0 ||
+	if (policy_part_key(whole->key, f->key.n, scratch.plain, sizeof(scratch.plain), &key) < 0 ||
 	    writer_remove(f->worker->proxy->writer, &key, 0, NULL, NULL) < 0)
 		return; /* the store takes no whole, either */
 }
@@ -326,9 +312,9 @@ static void asked_part_head(struct fetch *f, struct policy_stored *stored)
 		return;
 	}
 	if (stored->store && stored->partial && choose_key(f, stored, &stored->object) == 0 &&
-	    fetch_part_key(stored->object.key, f->key.n, scratch.key, sizeof(scratch.key), &key) ==
+	    policy_part_key(stored->object.key, f->key.n, scratch.key, sizeof(scratch.key), &key) ==
 		    0 &&
-	    fetch_part_key(f->key, f->key.n, scratch.plain, sizeof(scratch.plain), &flown) == 0) {
+	    policy_part_key(f->key, f->key.n, scratch.plain, sizeof(scratch.plain), &flown) == 0) {
 		stored->object.key = key.text;
 		head.verdict = FLIGHT_STORE;
 		head.key = &flown; /* whatever its variant is */

@@ -29,20 +29,6 @@ static bool is_named(struct fetch *f, const struct object *object, const struct 
 	       outcome == POLICY_OUTCOME_UPDATED;
 }
 
-/* All of its bytes; n is 0 if they can't be had. */
-static struct span bytes_of(struct fetch *f, const struct stored *stored)
-{
-	const struct object *object = stored_object(stored);
-	struct store_place place;
-
-	if (object->body.n)
-		return object->body;
-	if (stored_chunk(f->worker->reader, stored, 0, &place) < 0 ||
-	    place.bytes.n != (size_t)object->length)
-		return (struct span){ 0 };
-	return place.bytes;
-}
-
 static void renew(struct fetch *f, const struct object *old, const struct object *updated)
 {
 	struct object object = *updated;
@@ -63,7 +49,7 @@ bool fetch_variant_named(struct fetch *f, const struct policy_times *times,
 
 		if (!is_named(f, other, times, env, scratch, ret_object))
 			continue;
-		bytes = bytes_of(f, f->others[i]);
+		bytes = stored_bytes(f->worker->reader, f->others[i]);
 		if (!bytes.n)
 			continue;
 		renew(f, other, ret_object);

@@ -31,14 +31,9 @@ static uint64_t hole_of(const struct policy_answer *answer, const struct object 
 	return UINT64_MAX;
 }
 
-/* As fill_more() of proxy/client does. */
 static void explain_fill(struct why *w, const struct policy_answer *answer)
 {
-	const struct object *o = w->stored;
-
-	if (answer->kind == POLICY_ANSWER_PARTIAL && !object_complete(o) && o->length > 0 &&
-	    policy_strong(o) && w->policy.may_store &&
-	    why_stored_bytes(o) > (uint64_t)o->length / 2)
+	if (policy_fills(&w->policy, w->stored, answer, (struct policy_coming){ 0 }))
 		why_rule(
 			w, "answer", "RFC 9111 3.3",
 			"more than half of it is stored: what is missing is fetched meanwhile, for "

@@ -4,42 +4,6 @@
  */
 #include "proxy/why/why_priv.h"
 
-#include "proxy/http/range.h"
-
-/* Which bytes they are, as its Content-Range says. */
-static bool range_of(const struct object *part, struct content_range *ret)
-{
-	struct span rest = part->fields, line;
-
-	while (span_cut(&rest, '\n', &line)) {
-		size_t colon = span_find(line, ':');
-
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (http_field_id(span_head(line, colon)) == HTTP_FIELD_CONTENT_RANGE)
-			return http_content_range_parse(span_trim(span_drop(line, colon + 1)),
-							ret) == 0 &&
-			       !ret->unsatisfied && ret->complete != RANGE_UNKNOWN;
-	}
-	return false;
-}
-
-/* One range, and no condition that needs the whole. */
-static bool wants_part(const struct why *w, struct range_specs *ret_specs)
-{
-	return w->policy.ranged && !w->policy.conditional &&
-	       w->policy.class->kind != PROFILE_INDEX && !http_has(&w->head, HTTP_FIELD_IF_RANGE) &&
-	       http_range_of(&w->head, ret_specs) == 0 && ret_specs->n == 1;
-}
-
-static bool is_inside(const struct range_specs *specs, const struct content_range *part)
-{
-	struct range_set set;
-
-	return http_range_resolve(specs, part->complete, &set) == RANGE_SATISFIABLE && set.n == 1 &&
-	       set.range[0].first >= part->range.first && set.range[0].last <= part->range.last;
-}
-
 static void explain_range(struct why *w, const struct content_range *part)
 {
 	json_t *json = why_part(w, "part");
@@ -58,8 +22,9 @@ bool why_explain_part(struct why *w)
 	struct policy_verdict verdict;
 	struct content_range part;
 	struct range_specs specs;
+	struct byte_range range;
 
-	if (why_look_part(w) < 0 || !range_of(w->part, &part))
+	if (why_look_part(w) < 0 || !policy_part_range(w->part, &part))
 		return false;
 	explain_range(w, &part);
 	policy_lookup(&w->policy, w->part, false, &w->env, &verdict, NULL);
@@ -67,13 +32,13 @@ bool why_explain_part(struct why *w)
 		why_rule(w, "store", "RFC 9111 4.2", "they are not fresh, and not used any more");
 		return false;
 	}
-	if (!wants_part(w, &specs)) {
-		if (part.range.first == 0 && policy_strong(w->part))
+	if (!policy_wants_part(&w->policy, &w->head, &specs)) {
+		if (policy_wants_rest(&w->policy, &w->head) && policy_part_begins(w->part, &part))
 			why_rule(w, "store", "RFC 9111 3.4",
 				 "for the whole, what is behind them is asked for");
 		return false;
 	}
-	if (!is_inside(&specs, &part)) {
+	if (!policy_part_has(&part, &specs, &range)) {
 		why_rule(w, "store", "RFC 9111 3.3", "they are not all that is asked for");
 		return false;
 	}

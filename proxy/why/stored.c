@@ -6,7 +6,6 @@
 
 #include "cache/variants.h"
 #include "proxy/http/date.h"
-#include "proxy/upstream/fetch.h"
 
 static void explain_variants(struct why *w)
 {
@@ -43,38 +42,16 @@ int why_look(struct why *w)
 
 int why_look_part(struct why *w)
 {
-	struct span word = FETCH_PART_KEY, key = w->variant.text.n ? w->variant.text : w->key.text;
-	size_t primary = w->key.text.n;
+	struct span key = w->variant.text.n ? w->variant.text : w->key.text;
+	int rc = policy_part_key(key, w->key.text.n, w->part_text, sizeof(w->part_text),
+				 &w->part_key);
 
-	if (key.n + word.n > sizeof(w->part_text))
-		return -ENOSPC;
-	memcpy(w->part_text, key.p, primary);
-	memcpy(w->part_text + primary, word.p, word.n);
-	memcpy(w->part_text + primary + word.n, key.p + primary, key.n - primary);
-	w->part_key = key_of(span_make(w->part_text, key.n + word.n));
-	return w->world->look(w->world->arg, &w->part_key, &w->part);
-}
-
-uint64_t why_stored_bytes(const struct object *o)
-{
-	uint32_t chunks = object_chunks(o);
-	uint64_t sum = 0;
-
-	if (object_complete(o) || !chunks)
-		return o->length > 0 ? (uint64_t)o->length : o->body.n;
-	for (uint32_t i = 0; i < chunks; i++) {
-		uint64_t from = (uint64_t)i * CONFIG_CHUNK_BYTES;
-		uint64_t left = (uint64_t)o->length - from;
-
-		if (object_has_chunk(o, i))
-			sum += left < CONFIG_CHUNK_BYTES ? left : CONFIG_CHUNK_BYTES;
-	}
-	return sum;
+	return rc < 0 ? rc : w->world->look(w->world->arg, &w->part_key, &w->part);
 }
 
 static void explain_body(struct why *w, json_t *json, const struct object *o)
 {
-	uint64_t bytes = why_stored_bytes(o);
+	uint64_t bytes = object_stored_bytes(o);
 
 	why_put(w, json, "length", o->length < 0 ? json_null() : json_integer(o->length));
 	why_put(w, json, "bytes", json_integer((json_int_t)bytes));

@@ -81,8 +81,6 @@ MUST_USE int why_look(struct why *w);
 void why_explain_stored(struct why *w);
 /* What of it is stored by itself, into w->part: as why_look(). */
 MUST_USE int why_look_part(struct why *w);
-/* How much of a response is there. */
-uint64_t why_stored_bytes(const struct object *object);
 
 /* part.c: true: a stored part is the answer, and that is told. */
 MUST_USE bool why_explain_part(struct why *w);
