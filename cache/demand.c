@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "cache/demand_priv.h"
+#include "firmware/base/addr.h"
 #include "firmware/base/stat.h"
 
 /* ---- life ---------------------------------------------------------------------------------------- */
@@ -390,12 +391,10 @@ void demand_note(struct demand *d, const struct demand_event *e)
 static void device_name(const struct demand *d, const struct asker *asker,
 			char name[DEMAND_DEVICE_TEXT])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	if (d->devices == DEMAND_DEVICES_HASHED)
 		for (unsigned i = 0; i < 8; i++)
 			(void)snprintf(name + 2 * i, 3, "%02x", asker->id[i]);
-	else if (!memcmp(asker->id, mapped, sizeof(mapped)))
+	else if (addr_in6_is_ip4(asker->id))
 		(void)!inet_ntop(AF_INET, asker->id + 12, name, DEMAND_DEVICE_TEXT);
 	else
 		(void)!inet_ntop(AF_INET6, asker->id, name, DEMAND_DEVICE_TEXT);

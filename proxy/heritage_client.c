@@ -139,12 +139,9 @@ static void keeper_gone(struct keeper *keeper, const char *why)
 
 static void seen(struct keeper *keeper, const struct heritage_vendor *vendor)
 {
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct addr addr;
 
-	memcpy(&in6.sin6_addr, vendor->addr, sizeof(vendor->addr));
-	if (addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &addr) < 0)
-		return;
+	addr_from_in6(vendor->addr, &addr);
 	STAT_INC(STAT_KEEPER_LEARNED);
 	keeper->calls.vendor_seen(keeper->arg, &addr, vendor->ttl);
 }
@@ -292,25 +289,13 @@ void keeper_health(struct keeper *keeper, bool reachable, const char *why_not)
 	(void)keeper_send(keeper, &health, sizeof(health));
 }
 
-/* As in6_addr, IPv4 as ::ffff:a.b.c.d. */
-static void mapped(const struct addr *addr, uint8_t ret_bytes[16])
-{
-	if (addr->sa.sa_family == AF_INET6) {
-		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
-		return;
-	}
-	memset(ret_bytes, 0, 10);
-	ret_bytes[10] = ret_bytes[11] = 0xff;
-	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
-}
-
 void keeper_vendor(struct keeper *keeper, const struct addr *addr, uint32_t ttl)
 {
 	struct heritage_vendor vendor = HERITAGE_INIT(HERITAGE_VENDOR_ADDR, heritage_vendor);
 
 	if (!keeper)
 		return;
-	mapped(addr, vendor.addr);
+	addr_to_in6(addr, vendor.addr);
 	vendor.ttl = ttl > HERITAGE_TTL_MAX ? HERITAGE_TTL_MAX : ttl;
 	(void)keeper_send(keeper, &vendor, sizeof(vendor));
 }

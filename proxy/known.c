@@ -49,18 +49,6 @@ struct known {
 	bool changed;
 };
 
-static void addr_bytes(const struct addr *addr, uint8_t ret_bytes[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (addr->sa.sa_family == AF_INET6) {
-		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
-		return;
-	}
-	memcpy(ret_bytes, mapped, 12);
-	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
-}
-
 /* Seen: to the end of the table. 0 or -ENOMEM. */
 static int entry_put(struct known *known, const uint8_t addr[16], int64_t until_ms)
 {
@@ -202,7 +190,6 @@ static void tell_run(evutil_socket_t fd, short what, void *arg)
 	struct known *known = arg;
 	int64_t now = worker_now(known->control)->wall_ms;
 	struct entry *entry, *next;
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct addr addr;
 	unsigned n = 0;
 
@@ -218,9 +205,8 @@ static void tell_run(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		entry->untold = false;
-		memcpy(&in6.sin6_addr, entry->addr, 16);
-		if (addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &addr) == 0)
-			known->tell(known->arg, &addr, (uint32_t)((entry->until_ms - now) / 1000));
+		addr_from_in6(entry->addr, &addr);
+		known->tell(known->arg, &addr, (uint32_t)((entry->until_ms - now) / 1000));
 	}
 }
 
@@ -250,7 +236,7 @@ void known_add(struct known *known, const struct addr *addr, uint32_t ttl)
 
 	if (keep > HERITAGE_TTL_MAX)
 		keep = HERITAGE_TTL_MAX;
-	addr_bytes(addr, bytes);
+	addr_to_in6(addr, bytes);
 	if (entry_put(known, bytes, worker_now(known->control)->wall_ms + keep * INT64_C(1000)) < 0)
 		return;
 	if (!known->changed)

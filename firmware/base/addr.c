@@ -110,15 +110,26 @@ void addr_port_set(struct addr *addr, uint16_t port)
 		addr->in4.sin_port = htons(port);
 }
 
-/* The address as 16 bytes, IPv4 as v4-mapped. */
-static void addr_bytes(const struct addr *addr, uint8_t bytes[16])
+void addr_to_in6(const struct addr *addr, uint8_t ret_bytes[16])
 {
 	if (addr->sa.sa_family == AF_INET6) {
-		memcpy(bytes, &addr->in6.sin6_addr, 16);
+		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
 		return;
 	}
-	memcpy(bytes, v4_prefix, 12);
-	memcpy(bytes + 12, &addr->in4.sin_addr, 4);
+	memcpy(ret_bytes, v4_prefix, 12);
+	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
+}
+
+void addr_from_in6(const uint8_t bytes[16], struct addr *ret_addr)
+{
+	size_t skip = addr_in6_is_ip4(bytes) ? sizeof(v4_prefix) : 0;
+
+	CHECK_OK(addr_from_bytes(span_make(bytes + skip, 16 - skip), 0, ret_addr));
+}
+
+bool addr_in6_is_ip4(const uint8_t bytes[16])
+{
+	return memcmp(bytes, v4_prefix, sizeof(v4_prefix)) == 0;
 }
 
 bool addr_ip_eq(const struct addr *a, const struct addr *b)
@@ -127,8 +138,8 @@ bool addr_ip_eq(const struct addr *a, const struct addr *b)
 
 	if (a->sa.sa_family != b->sa.sa_family)
 		return false;
-	addr_bytes(a, x);
-	addr_bytes(b, y);
+	addr_to_in6(a, x);
+	addr_to_in6(b, y);
 	return memcmp(x, y, 16) == 0 &&
 	       (a->sa.sa_family != AF_INET6 || a->in6.sin6_scope_id == b->in6.sin6_scope_id);
 }
@@ -240,7 +251,7 @@ int net_parse(struct span text, struct net *ret_net)
 	bits = width;
 	if (slash < text.n && (span_u64(span_drop(text, slash + 1), &bits) < 0 || bits > width))
 		return -EINVAL;
-	addr_bytes(&addr, net.bytes);
+	addr_to_in6(&addr, net.bytes);
 	net.bits = (uint8_t)(128 - width + bits);
 	if (!host_bits_zero(&net))
 		return -EINVAL;
@@ -255,7 +266,7 @@ bool net_contains(const struct net *net, const struct addr *addr)
 
 	if (addr->sa.sa_family != AF_INET6 && (addr->sa.sa_family != AF_INET || net->bits < 96))
 		return false; /* "::/0" is all of IPv6, not of IPv4 */
-	addr_bytes(addr, bytes);
+	addr_to_in6(addr, bytes);
 	if (memcmp(bytes, net->bytes, whole) != 0)
 		return false;
 	return rest == 0 || ((bytes[whole] ^ net->bytes[whole]) & (0xff00 >> rest) & 0xff) == 0;
@@ -263,7 +274,7 @@ bool net_contains(const struct net *net, const struct addr *addr)
 
 const char *net_format(const struct net *net, char buf[ADDR_TEXT_MAX])
 {
-	bool v4 = net->bits >= 96 && memcmp(net->bytes, v4_prefix, 12) == 0;
+	bool v4 = net->bits >= 96 && addr_in6_is_ip4(net->bytes);
 	char ip[INET6_ADDRSTRLEN] = "?";
 
 	(void)inet_ntop(v4 ? AF_INET : AF_INET6, net->bytes + (v4 ? 12 : 0), ip, sizeof(ip));

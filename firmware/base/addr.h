@@ -40,6 +40,11 @@ MUST_USE int addr_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct
 /* From 4 or 16 network-order bytes. 0 or -EINVAL. */
 MUST_USE int addr_from_bytes(struct span bytes, uint16_t port, struct addr *ret_addr);
 
+/* The address alone as in6_addr, IPv4 as ::ffff:a.b.c.d; from there, with port 0; and is such a one IPv4? */
+void addr_to_in6(const struct addr *addr, uint8_t ret_bytes[16]);
+void addr_from_in6(const uint8_t bytes[16], struct addr *ret_addr);
+bool addr_in6_is_ip4(const uint8_t bytes[16]);
+
 socklen_t addr_len(const struct addr *addr); /* for connect(2), bind(2) */
 uint16_t addr_port(const struct addr *addr); /* host order */
 void addr_port_set(struct addr *addr, uint16_t port);

@@ -6,6 +6,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include "firmware/base/addr.h"
+
 #define TCP_HEAD 20
 #define IP4_HEAD 20
 #define IP6_HEAD 40
@@ -16,10 +18,7 @@ static const uint8_t vendor_mac[6] = TARN_SELFTEST_MAC;
 
 static bool is_v4(const struct tarn_flow_key *flow)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(flow->client.b, mapped, sizeof(mapped)) &&
-	       !memcmp(flow->vendor.b, mapped, sizeof(mapped));
+	return addr_in6_is_ip4(flow->client.b) && addr_in6_is_ip4(flow->vendor.b);
 }
 
 /* ---- making --------------------------------------------------------------------------------------- */

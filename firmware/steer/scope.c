@@ -10,8 +10,7 @@
 
 static struct tarn_scope_net net_key(const struct net *net)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	bool v4 = net->bits >= 96 && !memcmp(net->bytes, mapped, sizeof(mapped));
+	bool v4 = net->bits >= 96 && addr_in6_is_ip4(net->bytes);
 	struct tarn_scope_net key = { .bits = 8u + net->bits, .family = v4 ? 4 : 6 };
 
 	memcpy(key.addr, net->bytes, sizeof(key.addr));

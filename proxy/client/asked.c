@@ -10,18 +10,6 @@
 
 #define ASKED_HOST_MAX (PROFILE_HOST_MAX + 8)
 
-void asked_device(const struct addr *addr, uint8_t ret_bytes[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (addr->sa.sa_family == AF_INET6) {
-		memcpy(ret_bytes, &addr->in6.sin6_addr, 16);
-		return;
-	}
-	memcpy(ret_bytes, mapped, 12);
-	memcpy(ret_bytes + 12, &addr->in4.sin_addr, 4);
-}
-
 /* What it was answered with, or NULL. */
 static const struct object *object_of(struct request *req)
 {
@@ -89,6 +77,6 @@ void asked_note(struct request *req, bool sent)
 		.key = object && object->key.n && !previous ? object->key : plain,
 		.host = host_of(req, host),
 	};
-	asked_device(&req->conn->device, event.device);
+	addr_to_in6(&req->conn->device, event.device);
 	intake_note(req->conn->worker->proxy->intake, req->conn->worker, &event);
 }

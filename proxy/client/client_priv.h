@@ -429,8 +429,6 @@ enum request_kind access_kind(const struct request *req);
 /* ---- asked.c */
 /* At its end; `sent`: all of its answer was. Once a request. */
 void asked_note(struct request *req, bool sent);
-/* A device's address as it is noted. */
-void asked_device(const struct addr *addr, uint8_t ret_bytes[16]);
 
 /* ---- hold.c */
 /* What would be validated is served as it is: then the verdict says so. */

@@ -83,7 +83,7 @@ void hold_begin(struct request *req)
 
 	if (!in_force(req))
 		return;
-	asked_device(&req->conn->device, device);
+	addr_to_in6(&req->conn->device, device);
 	req->pinned = generation_pinned(generations_of(req), profile_of(req), device,
 					span_make(req->key, req->key_n),
 					req->policy.class->kind == PROFILE_INDEX, request_now(req));
@@ -122,7 +122,7 @@ void hold_serving(struct request *req)
 
 	if (!in_force(req) || req->policy.class->kind != PROFILE_INDEX)
 		return;
-	asked_device(&req->conn->device, device);
+	addr_to_in6(&req->conn->device, device);
 	generation_served(generations_of(req), profile_of(req), device,
 			  stored_object(req->stored)->generation);
 }

@@ -429,7 +429,7 @@ static struct flood *flood_of(const struct conn *conn)
 	uint8_t device[16];
 	unsigned hash = 5381;
 
-	asked_device(&conn->device, device);
+	addr_to_in6(&conn->device, device);
 	for (size_t i = 0; i < sizeof(device); i++)
 		hash = hash * 33 + device[i];
 	return &client->floods[hash % ARRAY_LEN(client->floods)];

@@ -167,7 +167,7 @@ static json_t *whose(const struct report *r, const struct demand_device *device)
 		return json_pack("{s:n, s:n, s:n, s:n}", "mac", "vlan", "straight", "ahead");
 	memcpy(who.mac, device->link.mac, sizeof(who.mac));
 	memcpy(mac.mac, device->link.mac, sizeof(mac.mac));
-	whom_addr(device->id, &who);
+	addr_from_in6(device->id, &who.addr);
 	json = json_pack("{s:s?, s:b, s:b}", "mac",
 			 device->link.known ? scope_format(&mac, text) : NULL, "straight",
 			 !scope_takes(&s->scope.intercept, &s->scope.straight, &who, NULL), "ahead",

@@ -173,7 +173,7 @@ static bool counts(void *arg, const struct demand_device *device)
 	struct scope_who who = { .link_known = device->link.known, .vlan = device->link.vlan };
 
 	memcpy(who.mac, device->link.mac, sizeof(who.mac));
-	whom_addr(device->id, &who);
+	addr_from_in6(device->id, &who.addr);
 	return scope_takes(&s->scope.ahead, &s->scope.not_ahead, &who, NULL);
 }
 
@@ -207,13 +207,9 @@ void intake_station(struct intake *in, const struct heritage_station *station)
 
 void intake_link(struct intake *in, struct scope_who *who)
 {
-	struct addr addr = who->addr;
-	uint8_t device[16] = { [10] = 0xff, [11] = 0xff };
+	uint8_t device[16];
 
-	if (addr.sa.sa_family == AF_INET6)
-		memcpy(device, &addr.in6.sin6_addr, 16);
-	else
-		memcpy(device + 12, &addr.in4.sin_addr, 4);
+	addr_to_in6(&who->addr, device);
 	whom_peek(in->whom, device, who);
 }
 

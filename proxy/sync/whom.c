@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "cache/demand.h"
 #include "firmware/heritage.h"
 #include "proxy/config.h"
 #include "proxy/heritage_client.h"
@@ -22,7 +23,7 @@
 struct station {
 	UT_hash_handle hh; /* by addr, in the order of being made */
 	uint8_t addr[16];
-	int64_t asked; /* seconds; 0: never */
+	uint64_t asked; /* seconds of the clock that never steps; 0: never */
 	bool told;
 	struct scope_who who;
 };
@@ -110,32 +111,26 @@ static struct station *station_of(struct whom *whom, const uint8_t device[16])
 	return station;
 }
 
-void whom_addr(const uint8_t device[16], struct scope_who *who)
-{
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-
-	memcpy(&in6.sin6_addr, device, 16);
-	CHECK_OK(addr_from_sockaddr((struct sockaddr *)&in6, sizeof(in6), &who->addr));
-}
-
 void whom_peek(const struct whom *whom, const uint8_t device[16], struct scope_who *ret_who)
 {
 	const struct station *station = station_find(whom, device);
 
 	*ret_who = station ? station->who : (struct scope_who){ 0 };
-	whom_addr(device, ret_who);
+	addr_from_in6(device, &ret_who->addr);
 }
 
 void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *ret_who)
 {
-	int64_t now = worker_now(whom->control)->wall_ms / 1000;
+	uint64_t now = worker_now(whom->control)->mono_ms / 1000;
 	struct keeper *keeper = whom->control->proxy->keeper;
 	struct station *station = NULL;
 
 	/* Who is not to be known is not asked about, unless somebody's settings need it. */
-	if (keeper_steers(keeper) && (settings_of(whom)->demand.devices == 0 || links_matter(whom)))
+	if (keeper_steers(keeper) &&
+	    (settings_of(whom)->demand.devices == (int)DEMAND_DEVICES_ON || links_matter(whom)))
 		station = station_of(whom, device);
-	if (station && now - station->asked >= (station->told ? REFRESH_S : AGAIN_S) &&
+	if (station &&
+	    (!station->asked || now - station->asked >= (station->told ? REFRESH_S : AGAIN_S)) &&
 	    keeper_who(keeper, device))
 		station->asked = now;
 	whom_peek(whom, device, ret_who);

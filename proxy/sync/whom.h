@@ -17,9 +17,6 @@ struct whom;
 MUST_USE int whom_new(struct worker *control, struct whom **ret_whom);
 void whom_free(struct whom **whom);
 
-/* Its address, from in6_addr. */
-void whom_addr(const uint8_t device[16], struct scope_who *who);
-
 /* What is known of a device; the keeper is asked about one that is new or was told of long ago. */
 void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *ret_who);
 /* The same, without asking. */

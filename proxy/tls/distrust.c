@@ -82,28 +82,16 @@ static size_t key_make(const struct addr *device, const char *host, struct key *
 	size_t n = strlen(host);
 
 	memset(ret_key, 0, sizeof(*ret_key));
-	if (device->sa.sa_family == AF_INET6) {
-		memcpy(ret_key->device, &device->in6.sin6_addr, 16);
-	} else {
-		ret_key->device[10] = ret_key->device[11] = 0xff;
-		memcpy(ret_key->device + 12, &device->in4.sin_addr, 4);
-	}
+	addr_to_in6(device, ret_key->device);
 	CHECK(n < sizeof(ret_key->host));
 	memcpy(ret_key->host, host, n);
 	return offsetof(struct key, host) + n;
 }
 
-static bool is_ip4(const struct key *key)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(key->device, mapped, sizeof(mapped));
-}
-
 /* Of an IPv6 device, its network. */
 static void key_widen(struct key *key)
 {
-	if (!is_ip4(key))
+	if (!addr_in6_is_ip4(key->device))
 		memset(key->device + 8, 0, 8);
 }
 
@@ -543,7 +531,7 @@ void distrust_failed(struct distrust *d, const struct addr *device, const char *
 	stat_add(STAT_TLS_FAILED_FIRST + (unsigned)reason, 1);
 	pthread_mutex_lock(&d->lock);
 	entry = find(d, &key, n);
-	if (entry && !is_ip4(&key)) {
+	if (entry && !addr_in6_is_ip4(key.device)) {
 		entry_drop(d, entry);
 		entry = NULL;
 	}
@@ -582,7 +570,7 @@ static void device_text(const struct key *key, char text[ADDR_TEXT_MAX])
 {
 	static const uint8_t zero[8];
 
-	if (is_ip4(key)) {
+	if (addr_in6_is_ip4(key->device)) {
 		(void)inet_ntop(AF_INET, key->device + 12, text, ADDR_TEXT_MAX);
 		return;
 	}

@@ -84,6 +84,24 @@ static void mapped_becomes_ipv4(void **state)
 			 -EAFNOSUPPORT);
 }
 
+static void as_in6_and_back(void **state)
+{
+	static const char *const texts[] = { "192.0.2.1", "2001:db8::1", "0.0.0.0", "::" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct addr addr, back;
+		uint8_t bytes[16];
+
+		assert_int_equal(addr_parse(span_of(texts[i]), 0, &addr), 0);
+		addr_to_in6(&addr, bytes);
+		assert_int_equal(addr_in6_is_ip4(bytes), addr.sa.sa_family == AF_INET);
+		addr_from_in6(bytes, &back);
+		assert_true(addr_eq(&addr, &back));
+		assert_int_equal(back.sa.sa_family, addr.sa.sa_family);
+	}
+}
+
 static void compares(void **state)
 {
 	struct addr a, b, c, none = { 0 };
@@ -208,6 +226,7 @@ int main(void)
 		cmocka_unit_test(parses_and_formats),
 		cmocka_unit_test(refuses_what_is_no_address),
 		cmocka_unit_test(mapped_becomes_ipv4),
+		cmocka_unit_test(as_in6_and_back),
 		cmocka_unit_test(compares),
 		cmocka_unit_test(knows_local_addresses),
 		cmocka_unit_test(knows_private_addresses),
