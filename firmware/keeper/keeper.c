@@ -9,7 +9,6 @@
 #include "firmware/keeper/keeper.h"
 
 #include <event2/event.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "firmware/base/clock.h"
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
+#include "firmware/keeper/aim.h"
 #include "firmware/keeper/arm.h"
 #include "firmware/keeper/authority.h"
 #include "firmware/keeper/change.h"
@@ -148,59 +148,6 @@ static void vendor_seen(const struct tarn_seen *seen, void *arg)
 	plane_tell(k->plane, &m);
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
-
-static void name_put(struct tarnd *k, struct span name, bool suffix, bool never)
-{
-	/* A pattern can't be a key of the trie; the proxy recognises such hosts by their name. */
-	if (memchr(name.p, '*', name.n))
-		return;
-	if (steer_name_add(k->steer, name.p, name.n, suffix, never)) {
-		k->names_refused++;
-		LOG(LOG_L_WARN, "keeper.name", "refused=%s", LOG_QUOTE(name));
-	}
-}
-
-static void name_exact(const struct profile *profile, struct span host, void *arg)
-{
-	(void)profile;
-	name_put(arg, host, false, false);
-}
-
-static void name_suffix(const struct profile *profile, struct span host, void *arg)
-{
-	(void)profile;
-	name_put(arg, host, true, false);
-}
-
-static void name_never(const struct profile *profile, struct span host, void *arg)
-{
-	(void)profile;
-	name_put(arg, host, host.n && host.p[0] == '.', true);
-}
-
-/* "never" comes last, so that it wins over the same name. */
-static int names_feed(struct tarnd *k)
-{
-	k->names_refused = 0;
-	steer_names_begin(k->steer);
-	profile_each_exact_host(k->config.profiles, name_exact, k);
-	profile_each_suffix(k->config.profiles, name_suffix, k);
-	profile_each_never(k->config.profiles, name_never, k);
-	return steer_names_end(k->steer);
-}
-
-/* ---- whom it is about --------------------------------------------------------------------------- */
-
-static void scope_feed(struct tarnd *k, const struct tarn_settings *settings)
-{
-	int rc = steer_scope(k->steer, &settings->scope.intercept, &settings->scope.straight);
-
-	k->scope_error = rc;
-	if (rc)
-		LOG(LOG_L_ERROR, "keeper.scope", "error=%s", LOG_QUOTE(span_of(strerror(-rc))));
-}
-
 /* ---- ports ------------------------------------------------------------------------------------ */
 
 static uint64_t heard(int ifindex, void *arg)
@@ -243,10 +190,7 @@ static void way_inspect(struct tarnd *k)
 	}
 	steer_stats(k->steer, stats);
 	if (!rc && k->scope_error) {
-		snprintf(why, sizeof(why), "[scope] can't be put in force: %s",
-			 k->scope_error == -E2BIG || k->scope_error == -ENOSPC
-				 ? "more than 4096 subnets, or MAC addresses and VLANs"
-				 : strerror(-k->scope_error));
+		aim_scope_error(k->scope_error, why, sizeof(why));
 		rc = -EEXIST;
 	}
 	if (!rc && silence_see(&k->silence, stats[TARN_STAT_SYN_STEERED],
@@ -437,8 +381,8 @@ static bool reload(struct tarnd *k)
 		   (enum log_to)config.settings.log.to);
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
-		scope_feed(k, &config.settings);
-		if (names_feed(k))
+		k->scope_error = aim_scope(k->steer, &config.settings);
+		if (aim_names(k->steer, k->config.profiles, &k->names_refused))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
 	}
 	tarnd_config_free(&config);
@@ -537,9 +481,9 @@ static int steer_begin(struct tarnd *k)
 	if (steer_doom_watch(k->steer, getpid()))
 		LOG(LOG_L_NOTICE, "keeper.doom", "note=%s",
 		    "\"no tracing in this kernel: some ms at a sudden death are not covered\"");
-	scope_feed(k, s);
+	k->scope_error = aim_scope(k->steer, s);
 	(void)net_roles_update(k->net, heard, k->steer);
-	rc = names_feed(k);
+	rc = aim_names(k->steer, k->config.profiles, &k->names_refused);
 	if (!rc)
 		rc = ports_attach(k);
 	if (rc) {
