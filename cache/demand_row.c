@@ -3,10 +3,10 @@
  * The demand table's rows of state. All numbers are big-endian.
  *
  *	demand:		u32 version | u8 how devices are known | salt
- *	demand/o/<row>:	u32 version | u32 count | count x (u32 slot | u8 index | u64 first | u64 last | u64 wanted |
- *			u64 asked | u16 n, host | u16 n, key)
- *	demand/d/<slot>: u32 version | id | u8 link known | 6 x u8 MAC | u16 VLAN | u64 first | u64 last | u32 standings x (u8 n, profile | 7 x u64) |
- *			u32 pairs x (u32 object | u32 last | u64 got id)
+ *	demand/o/<row>:	u32 version | u32 count | count x (u32 slot | u8 index | u64 first | u64 last |
+ *			u64 wanted | u64 asked | u16 n, host | u16 n, key)
+ *	demand/d/<slot>: u32 version | id | u8 link known | 6 x u8 MAC | u16 VLAN | u64 first | u64 last |
+ *			u32 standings x (u8 n, profile | 7 x u64) | u32 pairs x (u32 object | u32 last | u64 got id)
  *
  * Version 1 had neither what is wanted (all was) nor a link.
  *

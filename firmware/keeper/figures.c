@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/keeper/figures.h"
 
-#include "firmware/base/span.h"
+#include <stdio.h>
+
 #include "firmware/heritage.h"
 #include "firmware/keeper/plane.h"
 #include "firmware/steer/fill.h"
@@ -13,8 +14,7 @@ static void tell(struct plane *plane, const char *name, uint64_t value, uint64_t
 
 	m.kernel.value = value;
 	m.kernel.limit = limit;
-	for (size_t i = 0; i + 1 < sizeof(m.kernel.name) && name[i]; i++)
-		m.kernel.name[i] = span_lower(name[i]);
+	(void)snprintf(m.kernel.name, sizeof(m.kernel.name), "%s", name);
 	plane_tell(plane, &m);
 }
 
@@ -29,9 +29,10 @@ static void tell_map(const char *name, int fd, void *arg)
 void figures_tell(const struct steer *steer, struct plane *plane)
 {
 	uint64_t stats[TARN_STAT_COUNT];
+	char name[STEER_NAME_MAX];
 
 	steer_stats(steer, stats);
 	for (unsigned i = 0; i < TARN_STAT_COUNT; i++)
-		tell(plane, steer_stat_name(i), stats[i], 0);
+		tell(plane, steer_stat_name(i, name), stats[i], 0);
 	steer_each_map(steer, tell_map, plane);
 }

@@ -256,12 +256,10 @@ static json_t *status_counters(const struct tarnd *k)
 	if (k->steer)
 		steer_stats(k->steer, stats);
 	for (unsigned i = 0; i < TARN_STAT_COUNT; i++) {
-		const char *name = steer_stat_name(i);
-		char lower[48] = { 0 };
+		char name[STEER_NAME_MAX];
 
-		for (size_t j = 0; j < sizeof(lower) - 1 && name[j]; j++)
-			lower[j] = span_lower(name[j]);
-		json_object_set_new(all, lower, json_integer((json_int_t)stats[i]));
+		json_object_set_new(all, steer_stat_name(i, name),
+				    json_integer((json_int_t)stats[i]));
 	}
 	return all;
 }

@@ -23,7 +23,10 @@ struct steer;
 /* After each run: what came of it. */
 typedef void selftest_done_f(const struct heritage_selftest *result, void *arg);
 
-/* `every_ms` 0: once when all is ready (an appliance that is on trial waits for it), and when asked. NULL steer: never. 0 or -errno. */
+/*
+ * `every_ms` 0: once when all is ready (an appliance that is on trial waits for it), and when asked. NULL steer: never.
+ * 0 or -errno.
+ */
 __attribute__((warn_unused_result)) int selftest_new(struct event_base *base, struct steer *steer,
 						     const struct network *net, uint64_t every_ms,
 						     selftest_done_f *done, void *arg,

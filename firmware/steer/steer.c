@@ -25,6 +25,7 @@
 #include "build/bpf/names.skel.h"
 #include "build/bpf/scout.skel.h"
 #include "build/bpf/steer.skel.h"
+#include "firmware/base/span.h"
 #include "firmware/steer/heirloom.h"
 #include "firmware/steer/hook.h"
 #include "firmware/steer/listener.h"
@@ -597,15 +598,19 @@ void steer_each_map(const struct steer *s, steer_map_f *f, void *arg)
 	f("names", bpf_map__fd(s->names->maps.names), arg);
 }
 
-const char *steer_stat_name(enum tarn_stat stat)
+const char *steer_stat_name(enum tarn_stat stat, char buf[STEER_NAME_MAX])
 {
 	static const char *const names[] = {
 #define X(name, text) #name,
 		TARN_STATS(X)
 #undef X
 	};
+	size_t n = 0;
 
-	return names[stat];
+	for (; n + 1 < STEER_NAME_MAX && names[stat][n]; n++)
+		buf[n] = span_lower(names[stat][n]);
+	buf[n] = '\0';
+	return buf;
 }
 
 const char *steer_stat_text(enum tarn_stat stat)

@@ -125,11 +125,13 @@ struct steer_maps {
 void steer_maps(const struct steer *s, struct steer_maps *ret_maps);
 
 void steer_stats(const struct steer *s, uint64_t ret_stats[TARN_STAT_COUNT]);
-/* "SYN_STEERED" and the words for people. */
 /* Shows each map, by its descriptor. */
 typedef void steer_map_f(const char *name, int fd, void *arg);
 void steer_each_map(const struct steer *s, steer_map_f *f, void *arg);
-const char *steer_stat_name(enum tarn_stat stat);
+
+/* "syn_steered", into buf, which it gives back; and the words for people. */
+#define STEER_NAME_MAX 48
+const char *steer_stat_name(enum tarn_stat stat, char buf[STEER_NAME_MAX]);
 const char *steer_stat_text(enum tarn_stat stat);
 
 #endif

@@ -351,7 +351,7 @@ bool policy_fills(const struct policy_req *req, const struct object *object,
 /* One range, and no condition that would need the whole to be judged: such a part may answer, or become one. */
 bool policy_wants_part(const struct policy_req *req, const struct http_head *head,
 		       struct range_specs *ret_specs);
-/* The whole: is what is stored of its beginning of use? And is this part such a beginning? Then *ret is which bytes it is. */
+/* The whole: is what is stored of its beginning of use? And is this part such a beginning, which bytes? */
 bool policy_wants_rest(const struct policy_req *req, const struct http_head *head);
 bool policy_part_begins(const struct object *part, struct content_range *ret);
 /* Which bytes a stored part is; false: its record does not say. */

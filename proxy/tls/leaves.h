@@ -32,9 +32,9 @@ void leaves_minted(struct leaves *leaves, const struct heritage_minted *answer);
 typedef void leaf_f(void *arg, int rc, struct leaf *leaf);
 
 /*
- * On a loop, for `host` in its normal form, with a key of that kind. 0: *ret_leaf is a reference; -EINPROGRESS: f is called once, later, on
- * this loop, within some LEAVES_WAIT_MS; -ENOENT: nobody signs, or there is no CA; -EACCES, -EDOM, ...: as the
- * keeper said lately; -EBUSY: too many at once; -ENOMEM.
+ * On a loop, for `host` in its normal form, with a key of that kind. 0: *ret_leaf is a reference; -EINPROGRESS: f is
+ * called once, later, on this loop, within some LEAVES_WAIT_MS; -ENOENT: nobody signs, or there is no CA; -EACCES,
+ * -EDOM, ...: as the keeper said lately; -EBUSY: too many at once; -ENOMEM.
  */
 __attribute__((warn_unused_result)) int leaves_ask(struct leaves *leaves, struct worker *worker,
 						   const char *host, enum leaf_kind kind, leaf_f *f,

@@ -7,41 +7,22 @@
 # timeout: 240
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
+name=drive
+# shellcheck source=tests/wire/fleet_vendor.sh
+. "$here/fleet_vendor.sh"
 drive=$here/../../firmware/systemd/drive
-export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
-PATH=$PATH:/usr/sbin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-drive.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
-mkdir -p "$dir/www/p" "$dir/state" "$dir/stick"
+mkdir -p "$dir/state" "$dir/stick"
 seq 30000 >"$dir/www/p/one"
-printf '%s %s /p/one one\n' "$(sha256sum "$dir/www/p/one" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/one")" >"$dir/www/p/index.lst"
-nginx_start "$dir" <<END
+index_of one
+vendor_start <<END
 	server { listen 127.0.0.9:$origin; root $dir/www; }
 END
-wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
 
 start() {
 	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h &
 	proxy=$!
 	"$wire" ready "$dir" || exit 1
 }
-api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 printf '[keeper]\nstate = %s\n[vendors]\ndir = %s\n' "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
 export TARNCTL="$build/bin/tarnctl -c $dir/tarn.conf -s $dir/run/proxy.sock -k $dir/none.sock" TARN_CONSOLE=$dir/console

@@ -9,41 +9,21 @@
 # timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
-PATH=$PATH:/usr/sbin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-join.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1)) parent=$((port + 2))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
-mkdir -p "$dir/www/p"
+name='join'
+# shellcheck source=tests/wire/fleet_vendor.sh
+. "$here/fleet_vendor.sh"
+parent=$((port + 2))
 
 # generation N: one and two are as the index says, bad is not.
 generation() {
 	local name
 	for name in one two bad; do seq "$1" 20000 >"$dir/www/p/$name"; done
 	echo "$1" >>"$dir/www/p/two"
-	for name in one two bad; do
-		printf '%s %s /p/%s %s\n' "$(sha256sum "$dir/www/p/$name" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/$name")" "$name" "$name"
-	done >"$dir/index.new"
+	index_of one two bad
 	echo "no $1" >"$dir/www/p/bad"
-	mv "$dir/index.new" "$dir/www/p/index.lst"
 }
 generation 1
-nginx_start "$dir" <<END
+vendor_start <<END
 	log_format brief '\$request_uri \$status';
 	access_log $dir/access.log brief;
 	proxy_cache_path $dir/cache keys_zone=c:1m;
@@ -55,7 +35,6 @@ nginx_start "$dir" <<END
 		location /p/index.lst { proxy_pass http://127.0.0.9:$origin; }
 	}
 END
-wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
 
 start() {
 	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h "$@" &
@@ -67,7 +46,6 @@ stop() {
 	wait "$proxy" 2>/dev/null
 	proxy=
 }
-api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 is_right() { cmp "$dir/body" "$dir/www/p/$1"; }
 published() { api sync | jq -r .profiles[0].generation; }

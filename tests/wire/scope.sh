@@ -9,42 +9,20 @@
 # timeout: 300
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1h
-PATH=$PATH:/usr/sbin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-scope.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 12000)) origin=$((port + 1))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${nginx:-} ]] || kill "$nginx" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
-mkdir -p "$dir/www/p"
+name=scope
+# shellcheck source=tests/wire/fleet_vendor.sh
+. "$here/fleet_vendor.sh"
 generation() {
 	local name
 	for name in one two; do seq "$1" 20000 >"$dir/www/p/$name"; done
-	for name in one two; do
-		printf '%s %s /p/%s %s\n' "$(sha256sum "$dir/www/p/$name" | cut -d ' ' -f 1)" "$(stat -c %s "$dir/www/p/$name")" "$name" "$name"
-	done >"$dir/index.new"
-	mv "$dir/index.new" "$dir/www/p/index.lst"
+	index_of one two
 }
 generation 1
-nginx_start "$dir" <<END
+vendor_start <<END
 	log_format brief '\$request_uri \$status';
 	access_log $dir/access.log brief;
 	server { listen 127.0.0.9:$origin; root $dir/www; }
 END
-wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$origin/begin" || { cat "$dir/nginx.log"; exit 1; }
 
 # scope LINE...: what stands in [scope].
 scope() {
@@ -52,7 +30,6 @@ scope() {
 	printf '%s\n' "$@" >>"$dir/tarn.conf"
 	chmod 644 "$dir/tarn.conf"
 }
-api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 ctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/run/proxy.sock" -k "$dir/none.sock" "$@"; }
 counter() { "$wire" stat "$dir" "$1"; }
 reloads() { [[ $(grep -c 'event=config.re' "$dir/proxy.log") -ge $1 ]]; }

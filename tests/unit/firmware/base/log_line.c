@@ -11,39 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "firmware/base/log_priv.h"
 #include "firmware/base/stat.h"
-
-static int pipe_fd[2];
-static char text[1 << 14];
-
-static int setup(void **state)
-{
-	(void)state;
-	if (pipe2(pipe_fd, O_NONBLOCK) < 0)
-		return -1;
-	log_open("unit", LOG_L_INFO);
-	log_fd_set(pipe_fd[1]);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	log_output(LOG_TEXT, LOG_STDERR);
-	log_fd_set(STDERR_FILENO);
-	(void)close(pipe_fd[0]);
-	(void)close(pipe_fd[1]);
-	return 0;
-}
-
-static const char *drain(void)
-{
-	ssize_t n = read(pipe_fd[0], text, sizeof(text) - 1);
-
-	text[n < 0 ? 0 : n] = '\0';
-	return text;
-}
+#include "tests/unit/firmware/base/log_pipe.h"
 
 static void it_is_what_printf_would_have_made(void **state)
 {
@@ -137,15 +106,6 @@ static void as_json(void **state)
 	log_output(LOG_TEXT, LOG_STDERR);
 }
 
-static int64_t lines_in(const char *got)
-{
-	int64_t n = 0;
-
-	for (; *got; got++)
-		n += *got == '\n';
-	return n;
-}
-
 /*
  * What nobody reads takes some; no thread waits for it, and each line that it does not take whole is counted. The next
  * one that it takes begins a line of its own.
@@ -166,13 +126,13 @@ static void nobody_waits(int64_t size)
 	alarm(0);
 	assert_int_equal(stat_read(STAT_LOG_LOST), before + 3);
 	for (got = drain(); *got; got = drain())
-		n += lines_in(got);
+		n += lines(got);
 	assert_int_equal(n, sent - 3);
 	log_event(NULL, LOG_L_NOTICE, "again", " ");
 	got = drain();
 	got += *got == '\n'; /* the end of a line that was cut */
 	assert_memory_equal(got, "ts=", 3);
-	assert_int_equal(lines_in(got), 1);
+	assert_int_equal(lines(got), 1);
 }
 
 static void a_full_pipe_keeps_nobody(void **state)
