@@ -4,12 +4,13 @@
  *
  *	fleet ORIGIN_PORT PROXY_PORT DEVICES PRODUCTS
  *
- * The vendor listens on 127.0.0.9:ORIGIN_PORT and has PRODUCTS products, each with an index /pN/index.lst ("digest size
- * path name" a line, SHA-256) and OBJECTS objects. A generation changes about a quarter of the objects of each product
- * in place, and the path of one more (/pN/diff-GENERATION.dat, name "diff"). Index and objects change in one moment.
+ * The vendor listens on 127.0.0.9:ORIGIN_PORT and has PRODUCTS products that devices have and as many that none has, each
+ * with an index /pN/index.lst ("digest size path name" a line, SHA-256) and OBJECTS objects, the last UNWANTED of them for
+ * platforms that no device is. A generation changes about a quarter of the objects of each product in place, and the path
+ * of one more (/pN/diff-GENERATION.dat, name "diff"). Index and objects change in one moment.
  *
  * A device asks from an address of its own (127.0.2.1 ...) by http://127.0.0.1:PROXY_PORT/acme/..., reads the index
- * and gets what it does not have; what it gets must be what the index names.
+ * and gets what is for it and it does not have; what it gets must be what the index names.
  *
  * Commands on standard input, an answer in JSON each:
  *	next			the next generation
@@ -17,7 +18,8 @@
  *	update FROM TO		these devices update, at once: {"hits", "misses", "mixed", "failed", "bytes"}
  *	storm SECONDS		all update again and again while generations come at random moments
  *	stat			{"generation", "sent": body bytes of the vendor, "distinct": of each version asked for, once,
- *				"all": of each version there was, "requests", "not_modified", "repeats", "twice"}
+ *				"all": of each version there was, which is what a mirror of it fetches, "unwanted": times
+ *				that something was sent that is for no device, "requests", "not_modified", "repeats", "twice"}
  *	devices			[{"device", "generation"} ...] by the devices' own logs
  *	quit
  */
@@ -26,12 +28,13 @@
 
 #include "tests/tools/raw.h"
 
-#define OBJECTS	     12
+#define OBJECTS	     16
+#define UNWANTED     4 /* of these */
 #define PRODUCTS_MAX 8
 #define DEVICES_MAX  100
 #define BODY_MAX     (160 * 1024)
 #define HEAD_ROOM    4096
-#define VERSIONS_MAX 4096
+#define VERSIONS_MAX 16384
 
 /* ---- what there is --------------------------------------------------------------------------------- */
 
@@ -46,17 +49,18 @@ struct version {
 	char path[64];
 	unsigned version, size;
 	unsigned sent; /* times */
+	bool wanted;   /* by a kind of device that there is */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned generation = 1, products, devices_n, origin_port, proxy_port;
-static struct thing things[PRODUCTS_MAX][OBJECTS];
+static struct thing things[2 * PRODUCTS_MAX][OBJECTS];
 static struct version versions[VERSIONS_MAX];
 static unsigned versions_n;
 static uint64_t sent_bytes, requests, not_modified;
 static bool down, quitting;
 
-static void version_add(const struct thing *t)
+static void version_add(const struct thing *t, bool wanted)
 {
 	struct version *v = &versions[versions_n++];
 
@@ -66,6 +70,7 @@ static void version_add(const struct thing *t)
 	v->version = t->version;
 	v->size = t->size;
 	v->sent = 0;
+	v->wanted = wanted;
 }
 
 static void thing_renew(unsigned p, unsigned i)
@@ -79,14 +84,14 @@ static void thing_renew(unsigned p, unsigned i)
 	else
 		snprintf(t->path, sizeof(t->path), "/p%u/base%u.dat", p, i);
 	snprintf(t->name, sizeof(t->name), i ? "base%u" : "diff", i);
-	version_add(t);
+	version_add(t, p < products && i < OBJECTS - UNWANTED);
 }
 
 static void next(void)
 {
 	pthread_mutex_lock(&lock);
 	generation++;
-	for (unsigned p = 0; p < products; p++)
+	for (unsigned p = 0; p < 2 * products; p++)
 		for (unsigned i = 0; i < OBJECTS; i++)
 			if (i == 0 || rand() % 4 == 0)
 				thing_renew(p, i);
@@ -151,14 +156,15 @@ static size_t content(const char *path, char *body, char etag[80], bool conditio
 	int end = 0;
 	size_t n = 0;
 
-	if (sscanf(path, "/p%u/index.lst%n", &p, &end) == 1 && end && !path[end] && p < products) {
+	if (sscanf(path, "/p%u/index.lst%n", &p, &end) == 1 && end && !path[end] &&
+	    p < 2 * products) {
 		snprintf(etag, 80, "\"index-%u-%u\"", p, generation);
 		n = index_make(p, body);
 		if (!conditional || strcmp(etag, want) != 0)
 			sent_bytes += n;
 		return n;
 	}
-	for (p = 0; p < products; p++)
+	for (p = 0; p < 2 * products; p++)
 		for (unsigned i = 0; i < OBJECTS; i++) {
 			const struct thing *t = &things[p][i];
 
@@ -383,8 +389,8 @@ static void device_update(struct device *d)
 		index[n] = 0;
 	if (rc == 0 && sscanf(index, "# generation %u", &d->seen) != 1)
 		rc = -1;
-	for (line = rc == 0 ? strtok_r(index, "\n", &rest) : NULL; line && rc == 0;
-	     line = strtok_r(NULL, "\n", &rest)) {
+	for (line = rc == 0 ? strtok_r(index, "\n", &rest) : NULL;
+	     line && rc == 0 && slot < OBJECTS - UNWANTED; line = strtok_r(NULL, "\n", &rest)) {
 		if (*line == '#')
 			continue;
 		rc = update_one(d, fd, line, body, slot++);
@@ -450,7 +456,7 @@ static void run_devices(unsigned from, unsigned to, int storm_s)
 static void print_stat(void)
 {
 	uint64_t distinct = 0, all = 0, twice = 0;
-	unsigned repeats = 0;
+	unsigned repeats = 0, unwanted = 0;
 
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < versions_n; i++) {
@@ -458,13 +464,14 @@ static void print_stat(void)
 
 		all += v->size;
 		distinct += v->sent ? v->size : 0;
+		unwanted += v->wanted ? 0 : v->sent;
 		repeats += v->sent > 1 ? v->sent - 1 : 0;
 		twice += v->sent > 1 ? (uint64_t)(v->sent - 1) * v->size : 0;
 	}
-	printf("{\"generation\": %u, \"sent\": %ju, \"distinct\": %ju, \"all\": %ju, \"requests\": "
-	       "%ju, "
-	       "\"not_modified\": %ju, \"repeats\": %u, \"twice\": %ju}\n",
-	       generation, (uintmax_t)sent_bytes, (uintmax_t)distinct, (uintmax_t)all,
+	printf("{\"generation\": %u, \"sent\": %ju, \"distinct\": %ju, \"all\": %ju, \"unwanted\": "
+	       "%u, "
+	       "\"requests\": %ju, \"not_modified\": %ju, \"repeats\": %u, \"twice\": %ju}\n",
+	       generation, (uintmax_t)sent_bytes, (uintmax_t)distinct, (uintmax_t)all, unwanted,
 	       (uintmax_t)requests, (uintmax_t)not_modified, repeats, (uintmax_t)twice);
 	pthread_mutex_unlock(&lock);
 }
@@ -518,7 +525,7 @@ int main(int argc, char **argv)
 	if (devices_n > DEVICES_MAX || products > PRODUCTS_MAX || !products)
 		return 64;
 	srand(getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1);
-	for (unsigned p = 0; p < products; p++)
+	for (unsigned p = 0; p < 2 * products; p++)
 		for (unsigned i = 0; i < OBJECTS; i++)
 			thing_renew(p, i);
 	for (unsigned i = 0; i < devices_n; i++)

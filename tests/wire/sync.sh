@@ -3,7 +3,7 @@
 #
 # Fetching ahead and generations, with a vendor whose index and objects change in one moment (tests/tools/fleet):
 #
-#	fleet: 20 devices (127.0.2.N) --> tarn-proxy :PORT --> fleet: the vendor, 3 products, 127.0.0.9:ORIGIN
+#	fleet: 20 devices (127.0.2.N) --> tarn-proxy :PORT --> fleet: the vendor, 3 products and more, 127.0.0.9:ORIGIN
 #
 # 24 generations, as an hour each (the run that the clock would begin is begun by the API): after it, everything
 # that devices ask for is here; the vendor has sent each version once. Then kill -9 in the middle of runs, and a storm: all
@@ -86,11 +86,13 @@ sync_now
 is_published() { api sync | jq -e '.profiles[0].generation > 0' >/dev/null; }
 check 'what devices have asked for is published' is_published
 
-misses=0 bad=0 done_runs=0
+misses=0 bad=0 done_runs=0 first_misses=0
 for ((hour = 2; hour <= 24; hour++)); do
 	fleet next
 	sync_now
 	[[ $(last result) != 'done' ]] || done_runs=$((done_runs + 1))
+	fleet update $((hour % 20)) $((hour % 20 + 1))
+	first_misses=$((first_misses + $(of .misses) + $(of .failed)))
 	fleet update 0 20
 	misses=$((misses + $(of .misses)))
 	bad=$((bad + $(of .failed) + $(of .mixed)))
@@ -98,10 +100,16 @@ done
 fleet stat
 check '23 generations more are published' test "$done_runs" == 23
 check 'no device gets anything mixed, nor an error' test "$bad" == 0
+check 'the first device of each hour finds everything here' test "$first_misses" == 0
 check 'every request of every hour is a hit' test "$misses" == 0
 check 'the vendor sends at most 1.02 times what is asked for' is_at_most "$(of .sent)" "1.02 * $(of .distinct)"
 check 'and no version twice' test "$(of .repeats)" == 0
-echo "# vendor sent $(of .sent), distinct asked for $(of .distinct), all that there was $(of .all) bytes; $(of .requests) requests, $(of .not_modified) of them 304"
+check 'and nothing that is for no device here' test "$(of .unwanted)" == 0
+mirror=$(of .all)
+check 'a mirror of everything would fetch more than twice as much' is_at_most "2 * $(of .sent)" "$mirror"
+echo "# vendor sent $(of .sent) bytes for $(of .distinct) distinct ones asked for, $(jq -n "$(of .sent) / $(of .distinct)")" \
+	"times; a mirror of all that there was: $mirror, saved against it $(jq -n "100 - 100 * $(of .sent) / $mirror") %;" \
+	"$(of .requests) requests, $(of .not_modified) of them 304"
 
 # ---- who has what -------------------------------------------------------------------------------------------
 
@@ -148,7 +156,7 @@ check 'the answers are as described' described /api/v1/{sync,sync/sent,devices,r
 fleet stat
 before=$(of .repeats)
 stop
-kills=6 wrong=0
+kills=${TARN_KILLS:-6} wrong=0
 for ((i = 0; i < kills; i++)); do
 	start -o sync.rate=1M || exit 1
 	fleet next
