@@ -114,6 +114,19 @@ void change_recover(const char *from)
 	    rc ? strerrorname_np(-rc) : "none");
 }
 
+bool change_give_up(const char *from)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	path_resolve(from, path);
+	rc = put_back(path, RECORD_PENDING);
+	if (rc != -ENOENT)
+		LOG(rc ? LOG_L_ERROR : LOG_L_WARN, "settings.taken_back", "when=no_start error=%s",
+		    rc ? strerrorname_np(-rc) : "none");
+	return rc == 0;
+}
+
 /* ---- telling ------------------------------------------------------------------------------------ */
 
 static uint64_t undo_at(const struct change *c)
@@ -340,7 +353,7 @@ static void on_take(struct change *c, const struct heritage_change *m, uint64_t 
 	c->n = 0;
 	c->id = 0;
 	if (!rc)
-		c->calls.taken(restart, c->arg);
+		restart = c->calls.taken(restart, c->arg);
 	tell(c, m->id, rc ? HERITAGE_CHANGED_NOT : HERITAGE_CHANGED_TAKEN, rc, why, restart);
 }
 
@@ -383,7 +396,7 @@ static void take_back(struct change *c, uint32_t id, enum heritage_changed_how h
 	    how == HERITAGE_CHANGED_EXPIRED ? "expired" : "asked",
 	    rc ? strerrorname_np(-rc) : "none");
 	if (!rc)
-		c->calls.taken(restart, c->arg);
+		restart = c->calls.taken(restart, c->arg);
 	tell(c, id, rc ? HERITAGE_CHANGED_NOT : how, rc,
 	     rc == -ENOENT   ? "there is nothing to take back"
 	     : rc == -ESTALE ? "the file was edited meanwhile, and stays as it is"

@@ -13,13 +13,16 @@ struct event_base;
 struct change;
 
 struct change_calls {
-	/* The file is another: read it. `restart`: the data plane must be started again for it, too. */
-	void (*taken)(bool restart, void *arg);
+	/* The file is another: read it. `restart`: the data plane must be started again for it, too. Returns whether that
+	 * or tarnd itself will be. */
+	bool (*taken)(bool restart, void *arg);
 	void (*tell)(const union heritage_message *message, void *arg);
 };
 
 /* Before tarn.conf is read for the first time: takes back what a predecessor left and nobody confirmed in time. */
 void change_recover(const char *path);
+/* It can't start with the file as it is: takes back what waits, in time or not. False: nothing did, or it stays. */
+__attribute__((warn_unused_result)) bool change_give_up(const char *path);
 
 /* `path` NULL: the default. Arms what is left of a predecessor's time. 0 or -errno. */
 __attribute__((warn_unused_result)) int change_new(struct event_base *base, const char *path,

@@ -38,7 +38,7 @@
 #define ROLES_MS 1000
 #define SWEEP_MS 10000
 #define AGAIN_MS                                                                                   \
-	500 /* in which the data plane says what became of a change, before it is restarted for it */
+	500 /* in which the data plane says what became of a change, before it or tarnd is restarted for it */
 
 struct tarnd {
 	struct event_base *base;
@@ -62,6 +62,8 @@ struct tarnd {
 	int scope_error; /* why [scope] is not in force and nobody is intercepted */
 	struct reload reload;
 	bool stopping;
+	bool anew; /* it stops so that another begins with the settings as they are then */
+	struct event *anew_soon;
 	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup, *figures;
 };
 
@@ -336,15 +338,34 @@ static void on_seen(evutil_socket_t fd, short what, void *arg)
 	steer_seen(k->steer);
 }
 
+static void stop(struct tarnd *k)
+{
+	k->stopping = true;
+	review(k);
+	plane_stop(k->plane);
+}
+
 static void on_end(evutil_socket_t signal, short what, void *arg)
 {
 	struct tarnd *k = arg;
 
 	(void)what;
 	LOG(LOG_L_NOTICE, "keeper.stop", "signal=%d", (int)signal);
-	k->stopping = true;
-	review(k);
-	plane_stop(k->plane);
+	k->anew = false;
+	event_del(k->anew_soon);
+	stop(k);
+}
+
+static void on_anew(evutil_socket_t fd, short what, void *arg)
+{
+	struct tarnd *k = arg;
+
+	(void)fd, (void)what;
+	if (k->stopping)
+		return;
+	LOG(LOG_L_NOTICE, "keeper.anew", "for=%s", LOG_QUOTE(span_of(k->reload.next_start)));
+	k->anew = true;
+	stop(k);
 }
 
 static void on_ended(void *arg)
@@ -400,14 +421,21 @@ static void on_reload(evutil_socket_t signal, short what, void *arg)
 
 /* ---- settings by the API ---------------------------------------------------------------------- */
 
-/* The data plane reads the file when it is told; it is told next. */
-static void change_taken(bool restart, void *arg)
+/* The data plane reads the file when it is told; it is told next. What tarnd reads at its start is in force when it runs
+ * with it: so it is, too, when a change is taken back that its successor has already begun with. */
+static bool change_taken(bool restart, void *arg)
 {
 	struct tarnd *k = arg;
+	struct timeval soon = { 0, AGAIN_MS * 1000 };
+	bool anew = reload(k) && k->reload.of_tarnd;
 
-	(void)reload(k);
-	if (restart)
+	if (anew)
+		(void)event_add(k->anew_soon, &soon);
+	else
+		event_del(k->anew_soon);
+	if (restart && !anew)
 		plane_restart(k->plane, AGAIN_MS);
+	return restart || anew;
 }
 
 static void change_tell(const union heritage_message *message, void *arg)
@@ -594,7 +622,9 @@ static int events_begin(struct tarnd *k)
 	k->sigterm = on_signal(k, SIGTERM, on_end);
 	k->sigint = on_signal(k, SIGINT, on_end);
 	k->sighup = on_signal(k, SIGHUP, on_reload);
-	if (!k->tick || !k->roles || !k->sweep || !k->sigterm || !k->sigint || !k->sighup)
+	k->anew_soon = evtimer_new(k->base, on_anew, k);
+	if (!k->anew_soon || !k->tick || !k->roles || !k->sweep || !k->sigterm || !k->sigint ||
+	    !k->sighup)
 		return -ENOMEM;
 	if (!k->steer)
 		return 0;
@@ -615,8 +645,9 @@ static void event_drop(struct event **e)
 /* The ladder read upward. Programs go before the network under them. Leaves the configuration. */
 static void parts_end(struct tarnd *k)
 {
-	struct event **const events[] = { &k->tick,    &k->roles,   &k->sweep,	&k->seen,
-					  &k->figures, &k->sigterm, &k->sigint, &k->sighup };
+	struct event **const events[] = { &k->tick,   &k->roles,   &k->sweep,
+					  &k->seen,   &k->figures, &k->sigterm,
+					  &k->sigint, &k->sighup,  &k->anew_soon };
 
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		event_drop(events[i]);
@@ -673,6 +704,11 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 	plane_start(k->plane);
 	*ret_tarnd = k;
 	return 0;
+}
+
+bool tarnd_anew(const struct tarnd *tarnd)
+{
+	return tarnd->anew;
 }
 
 void tarnd_free(struct tarnd **tarnd)

@@ -31,6 +31,8 @@ MUST_USE int tarnd_config_check(const struct tarnd_config *config, char why[TARN
  * left. When it has been asked to end by SIGTERM or SIGINT and has, it breaks the loop. */
 MUST_USE int tarnd_new(struct event_base *base, struct tarnd_config *config,
 		       struct tarnd **ret_tarnd, char why[TARND_WHY_MAX]);
+/* Once the loop is broken: did it end so that its successor takes over settings that only a start does? */
+bool tarnd_anew(const struct tarnd *tarnd);
 /* Removes everything that it made. */
 void tarnd_free(struct tarnd **tarnd);
 

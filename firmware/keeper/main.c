@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tarnd, the keeper: see firmware/keeper/keeper.h. Runs in the foreground and logs to stderr.
+ *
+ * It becomes itself anew (exec, same process) for settings that only a start takes over, and when it can't begin with a
+ * change that waits to be confirmed: that one is taken back first.
  */
 #include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -35,7 +39,8 @@ static int exit_status(int rc)
 	}
 }
 
-static int run(struct event_base *base, struct tarnd_config *config)
+/* Ends with the exit status. *ret_anew: it is to begin again. */
+static int run(struct event_base *base, struct tarnd_config *config, bool *ret_anew)
 {
 	char why[TARND_WHY_MAX] = "out of memory";
 	int claim = only_claim(PREDECESSOR_MS), rc;
@@ -50,11 +55,53 @@ static int run(struct event_base *base, struct tarnd_config *config)
 	rc = tarnd_new(base, config, &tarnd, why);
 	if (rc) {
 		fprintf(stderr, "tarnd: %s\n", why);
+		*ret_anew = change_give_up(config->path);
 		return EX_OSERR;
 	}
 	rc = event_base_dispatch(base);
+	*ret_anew = tarnd_anew(tarnd);
 	tarnd_free(&tarnd);
 	return rc < 0 ? EX_SOFTWARE : 0;
+}
+
+/* Reads the configuration and does what it says. `check`: only the reading. */
+static int live(const char *path, bool check, bool *ret_anew)
+{
+	bool keeps = !check && !geteuid();
+	char why[TARND_WHY_MAX] = "";
+	struct tarnd_config config;
+	struct event_base *base;
+	int rc;
+
+	if (keeps)
+		change_recover(path);
+	rc = tarnd_config_load(path, &config, why);
+	if (rc) {
+		fprintf(stderr, "%s\n", why);
+		*ret_anew = keeps && change_give_up(path);
+		return exit_status(rc);
+	}
+	log_level_set((enum log_level)config.settings.log.level);
+	log_output((enum log_format)config.settings.log.format,
+		   (enum log_to)config.settings.log.to);
+	rc = tarnd_config_check(&config, why);
+	if (rc) {
+		fprintf(stderr, "tarnd: %s: %s\n", path ? path : TARN_CONF_PATH, why);
+		*ret_anew = keeps && change_give_up(path);
+		rc = exit_status(rc);
+	} else if (check) {
+		printf("configuration is good\n");
+	} else if (!keeps) {
+		fprintf(stderr, "tarnd: must be root to build the network\n");
+		rc = EX_NOPERM;
+	} else {
+		base = event_base_new();
+		rc = base ? run(base, &config, ret_anew) : EX_OSERR;
+		if (base)
+			event_base_free(base);
+	}
+	tarnd_config_free(&config);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -65,14 +112,12 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct event_base *base;
-	struct tarnd_config config;
-	char why[TARND_WHY_MAX] = "";
+	bool check = false, anew = false;
 	const char *path = NULL;
-	bool check = false;
 	int c, rc;
 
 	check_install("tarnd");
+	(void)prctl(PR_SET_NAME, "tarnd"); /* anew, it is called as what it was executed by */
 	log_open("tarnd", LOG_L_INFO);
 	if (secret_memory())
 		LOG(LOG_L_WARN, "keeper.secret", "note=\"keys are in ordinary memory\"");
@@ -90,32 +135,11 @@ int main(int argc, char **argv)
 		program_help(&program_tarnd, stderr);
 		return EX_USAGE;
 	}
-	if (!check && !geteuid())
-		change_recover(path);
-	rc = tarnd_config_load(path, &config, why);
-	if (rc) {
-		fprintf(stderr, "%s\n", why);
-		return exit_status(rc);
-	}
-	log_level_set((enum log_level)config.settings.log.level);
-	log_output((enum log_format)config.settings.log.format,
-		   (enum log_to)config.settings.log.to);
-	rc = tarnd_config_check(&config, why);
-	if (rc) {
-		fprintf(stderr, "tarnd: %s: %s\n", path ? path : TARN_CONF_PATH, why);
-		rc = exit_status(rc);
-	} else if (check) {
-		printf("configuration is good\n");
-	} else if (geteuid()) {
-		fprintf(stderr, "tarnd: must be root to build the network\n");
-		rc = EX_NOPERM;
-	} else {
-		signal(SIGPIPE, SIG_IGN);
-		base = event_base_new();
-		rc = base ? run(base, &config) : EX_OSERR;
-		if (base)
-			event_base_free(base);
-	}
-	tarnd_config_free(&config);
-	return rc;
+	signal(SIGPIPE, SIG_IGN);
+	rc = live(path, check, &anew);
+	if (!anew)
+		return rc;
+	(void)execv("/proc/self/exe", argv);
+	LOG(LOG_L_ERROR, "keeper.anew", "error=%s", strerrorname_np(errno));
+	return EX_TEMPFAIL; /* whoever watches over it starts it again */
 }

@@ -14,6 +14,7 @@ void reload_begin(struct reload *reload, uint64_t wall_ms)
 	reload->taken = false;
 	reload->why[0] = 0;
 	reload->next_start[0] = 0;
+	reload->of_tarnd = false;
 }
 
 static bool differs(size_t i, const struct tarn_settings *a, const struct tarn_settings *b)
@@ -35,7 +36,10 @@ void reload_compare(struct reload *reload, const struct tarn_settings *running,
 	for (size_t i = 0; i < tarn_conf_table.n; i++) {
 		const struct setting *row = &tarn_conf_table.rows[i];
 
-		if (!tarn_conf_at_start(row) || !differs(i, running, fresh) || n >= room)
+		if (!tarn_conf_at_start(row) || !differs(i, running, fresh))
+			continue;
+		reload->of_tarnd = reload->of_tarnd || !tarn_conf_at_proxy_start(row);
+		if (n >= room)
 			continue;
 		n += (size_t)snprintf(reload->next_start + n, room - n, "%s%s.%s", n ? " " : "",
 				      row->section, row->key);

@@ -16,6 +16,7 @@ struct reload {
 	uint64_t at_ms; /* since 1970 */
 	bool taken;
 	char why[TARND_WHY_MAX]; /* it was refused; the old configuration stays */
+	bool of_tarnd;		 /* among them some that tarnd itself takes over when it starts */
 	char next_start
 		[512]; /* settings that changed but wait for the next start: "steer.mode cache.size" */
 };

@@ -129,6 +129,52 @@ tarnd_start
 check 'after a reboot it is taken back before anything else' wait_until 10 as_before
 check 'the successor serves' up
 check 'and nothing waits' not_pending
+
+# ---- what tarnd takes over at a start alone --------------------------------------------------------
+
+anew() { grep -c 'event=keeper.anew' "$work/tarnd.log"; }
+workers_run() { api GET status | jq -e ".workers == $1"; }
+began() { (($(anew) > $1)) && workers_run "$2"; } # AFTER WORKERS
+sed -i 's/^confirm = 3s/confirm = 2m/' "$conf" # time to see it, and to take it back by hand
+cp "$conf" "$work/first.conf"
+kill -HUP "$tarnd"
+check 'there is more time now' wait_until 5 value_is admin.confirm 2m
+n=$(anew)
+check 'a change that tarnd must start for is taken' ctl config set proxy.workers=2
+check 'tarnd begins again with it, as the same process' wait_until 30 began "$n" 2
+check 'and it waits yet' pending
+n=$(anew)
+check 'taken back' ctl config undo
+check 'it begins again with what was' wait_until 30 began "$n" 1
+check 'which is in the file' as_before
+check 'and nothing waits' not_pending
+
+ip -n "$(ns box)" link add lan0 type veth peer name lan0p
+ip -n "$(ns box)" link add wan0 type veth peer name wan0p
+n=$(anew)
+check 'the box is to be a bridge' ctl config set steer.mode=bridge steer.lan=lan0 steer.wan=wan0
+check 'it is' wait_until 30 in_ns box test -e /sys/class/net/wan0/master
+wait_until 30 alive
+kill -KILL "$tarnd"
+wait "$tarnd" 2>/dev/null
+ip -n "$(ns box)" link del wan0
+tarnd_start
+check 'a change that it cannot begin with is taken back at once' wait_until 30 as_before
+check 'and it serves' up
+check 'said in its log' grep -q 'settings.taken_back.*when=no_start error=none' "$work/tarnd.log"
+check 'with nothing that waits' not_pending
+sed -i 's/^confirm = 2m/confirm = 3s/' "$conf"
+cp "$conf" "$work/first.conf"
+kill -HUP "$tarnd"
+check 'less time again' wait_until 5 value_is admin.confirm 3s
+n=$(anew)
+starts() { grep -c 'settings.taken_back.*when=start' "$work/tarnd.log"; }
+before=$(starts)
+check 'a change that nobody confirms' ctl config set proxy.workers=2
+# By the second one after that, or by the first when it began too late for it.
+gone_back() { { (($(anew) > n + 1)) || (($(starts) > before)); } && workers_run 1 && as_before; }
+check 'is taken back, and in force is what was' wait_until 30 gone_back
+
 # ---- what the README says -------------------------------------------------------------------------
 
 mapfile -t lines < <(sed -n '/^## Settings, and the API by hand/,/^## /p' "$here/../../README.md" | grep '^curl --unix-socket ')
