@@ -518,7 +518,7 @@ static int rooms_make(struct proxy *proxy, const struct config *config)
 	rc = leaves_new(proxy->control, config->settings.keeper.state, &proxy->leaves);
 	if (rc < 0)
 		return complain("leaves", rc);
-	rc = tls_server_new(&proxy->tls_server);
+	rc = tls_server_new(proxy->hellos, &proxy->tls_server);
 	if (rc < 0)
 		return complain("TLS", rc);
 	rc = distrust_new(proxy->store, proxy->writer, clock_read().wall_ms, &proxy->distrust);

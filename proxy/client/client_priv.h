@@ -47,7 +47,7 @@
 
 #define CONN_READ_BYTES	 4096  /* of an input buffer at first */
 #define REQUEST_SPARES	 64    /* kept by a worker for the next requests */
-#define HELLOS_MAX	 128   /* incomplete TLS hellos of a worker: some 5 MiB */
+#define HELLOS_MAX	 128   /* TLS hellos of a worker that are not whole: some 5 MiB */
 #define RELAY_READ_BYTES 16384 /* of a request's body at once */
 #define REQUEST_REDOS	 3     /* lookups again before a request goes its own way */
 
@@ -82,7 +82,7 @@ struct conn {
 	uint64_t head_due; /* mono_ms: the head that began must be complete */
 
 	uint64_t sniff_due; /* mono_ms: what began must say by then what it speaks; 0: not begun */
-	struct hello_reader *hello; /* of a TLS hello that is not whole yet */
+	struct hello_reader *hello; /* of a TLS hello that is not whole, or not decided about yet */
 	size_t hello_fed;	    /* bytes of `in` that it has */
 
 	struct request *req;  /* NULL: idle */
@@ -370,6 +370,8 @@ bool secure_look(struct conn *conn, bool waited);
 /* The same on a listener of our own for TLS, where only the box's names are served and all else is cut. */
 bool secure_serve(struct conn *conn, bool waited);
 void secure_forget(struct conn *conn);
+/* The reader of the whole hello that was looked at is the caller's now. */
+struct hello_reader *secure_take(struct conn *conn);
 /* Counts and logs what became of a TLS connection. Once each. */
 void secure_note(enum tls_reason reason, const char *host);
 

@@ -2,9 +2,9 @@
 /*
  * An intercepted connection that begins with TLS: its hello is looked at, and what was decided is done.
  *
- * The hello is nearly always in the first segment, so that a decision costs no waiting. When it is not, a reader
- * is kept with the connection until the hello is whole, it can't be one, or sniff_wait is over (conn.c): then
- * the connection is carried through, as it is when too many wait already.
+ * The hello is nearly always in the first segment, so that a decision costs no waiting. When it is not, its reader stays
+ * with the connection until the hello is whole, it can't be one, or sniff_wait is over (conn.c): then the connection is
+ * carried through, as it is when too many wait already. What read a hello that may be answered goes on with it (shake.c).
  */
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
@@ -16,6 +16,16 @@ void secure_forget(struct conn *conn)
 	if (conn->hello)
 		conn->worker->client->hellos_n--;
 	hello_reader_free(&conn->hello);
+}
+
+struct hello_reader *secure_take(struct conn *conn)
+{
+	struct hello_reader *reader = conn->hello;
+
+	CHECK(reader);
+	conn->hello = NULL;
+	conn->worker->client->hellos_n--;
+	return reader;
 }
 
 static int reader_begin(struct conn *conn)
@@ -43,10 +53,7 @@ static int look(struct conn *conn, struct hello *ret_hello)
 		return rc;
 	news = span_drop(span_make(conn->in, conn->in_n), conn->hello_fed);
 	conn->hello_fed = conn->in_n;
-	rc = hello_feed(conn->hello, news, ret_hello);
-	if (rc != -EAGAIN)
-		secure_forget(conn);
-	return rc;
+	return hello_feed(conn->hello, news, ret_hello);
 }
 
 static enum leaf_kind kind_for(const struct hello *hello)

@@ -54,6 +54,7 @@ struct shake {
 	struct conn *conn;
 	enum phase phase;
 	struct profile_match match;
+	struct hello_reader *hello; /* until SHAKING */
 	struct verdict_ask *verdict_ask;
 	enum leaf_kind kind;
 	struct leaf_ask *leaf_ask;
@@ -113,6 +114,7 @@ void shake_free(struct conn *conn)
 	verdict_cancel(&shake->verdict_ask);
 	leaf_ask_cancel(conn->worker->proxy->leaves, &shake->leaf_ask);
 	leaf_unref(&shake->leaf);
+	hello_reader_free(&shake->hello);
 	event_del(&shake->limit);
 	event_del(&shake->again);
 	shake->flood->open--;
@@ -223,8 +225,8 @@ static void start(struct shake *shake)
 {
 	struct conn *conn = shake->conn;
 
-	if (tls_conn_new(conn->worker->proxy->tls_server, conn->fd, shake->leaf,
-			 span_make(conn->in, conn->in_n), &conn->tls) < 0) {
+	if (tls_conn_new(conn->worker->proxy->tls_server, conn->fd, shake->leaf, &shake->hello,
+			 &conn->tls) < 0) {
 		give_up(shake, TLS_BUSY);
 		return;
 	}
@@ -475,6 +477,7 @@ static struct shake *shake_new(struct conn *conn, const struct profile_match *ma
 	shake->conn = conn;
 	shake->match = *match;
 	shake->kind = kind;
+	shake->hello = secure_take(conn);
 	CHECK_OK(evtimer_assign(&shake->limit, conn->worker->base, on_limit, shake));
 	CHECK_OK(evtimer_assign(&shake->again, conn->worker->base, on_again, shake));
 	shake->flood = flood_of(conn);

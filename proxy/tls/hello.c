@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ClientHellos. Records, the handshake message and its list of extensions are read by OpenSSL, which is given a
- * copy of the bytes in memory and stops in its ClientHello callback, before it has chosen or answered
- * anything. What stands inside the extensions that are looked at goes through the cursor.
+ * ClientHellos. Records, the handshake message and its list of extensions are read by OpenSSL, which is given a copy of the
+ * bytes in memory and stops in its ClientHello callback, before it has chosen or answered anything. What stands inside the
+ * extensions that are looked at goes through the cursor. If we are to answer, the same SSL goes on from there
+ * (hello_reader_take): no hello is read twice.
  *
- * `hellos` is immutable after hellos_new(); a reader belongs to one thread. Time and memory are bounded: each byte
- * is given to OpenSSL once, and no more than HELLO_BYTES_MAX of them.
+ * `hellos` is immutable after hellos_new() and whoever answers (hellos_ctx); a reader belongs to one thread. Time and memory
+ * are bounded: each byte is given to OpenSSL once, and no more than HELLO_BYTES_MAX of them.
  */
 #include "proxy/tls/hello.h"
 
@@ -345,4 +346,35 @@ int hello_feed(struct hello_reader *reader, struct span bytes, struct hello *ret
 	if (rc == 0)
 		*ret_hello = reader->hello;
 	return rc == -EAGAIN && reader->fed == HELLO_BYTES_MAX ? -EMSGSIZE : rc;
+}
+
+/* ---- going on ---------------------------------------------------------------------------------- */
+
+SSL_CTX *hellos_ctx(struct hellos *hellos)
+{
+	return hellos->ctx;
+}
+
+SSL *hello_reader_ssl(struct hello_reader *reader)
+{
+	CHECK(reader->read);
+	return reader->ssl;
+}
+
+struct span hello_reader_rest(struct hello_reader *reader)
+{
+	char *p;
+	long n = BIO_get_mem_data(reader->in, &p);
+
+	return span_make(p, n > 0 ? (size_t)n : 0);
+}
+
+SSL *hello_reader_take(struct hello_reader **reader)
+{
+	SSL *ssl = hello_reader_ssl(*reader);
+
+	SSL_set_app_data(ssl, NULL);
+	(*reader)->ssl = NULL;
+	hello_reader_free(reader);
+	return ssl;
 }

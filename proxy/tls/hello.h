@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a device's ClientHello says, read by OpenSSL from the bytes that came, with nothing answered.
+ * What a device's ClientHello says, read by OpenSSL from the bytes that came, with nothing answered; what read it can
+ * go on to answer it (proxy/tls/server.h).
  */
 #ifndef TARN_PROXY_TLS_HELLO_H
 #define TARN_PROXY_TLS_HELLO_H
+
+#include <openssl/types.h>
 
 #include "firmware/base/profile.h"
 
@@ -45,5 +48,14 @@ void hello_reader_free(struct hello_reader **reader);
  * anything but -EAGAIN the reader is done and takes no more.
  */
 MUST_USE int hello_feed(struct hello_reader *reader, struct span bytes, struct hello *ret_hello);
+
+/* What readers are made from: who answers hellos sets there how, before the first is read. */
+SSL_CTX *hellos_ctx(struct hellos *hellos);
+/* A reader that hello_feed() has given 0 for: its OpenSSL, which stands before its answer; the reader stays its owner. */
+SSL *hello_reader_ssl(struct hello_reader *reader);
+/* What it was given and OpenSSL has not taken; as long as there is the reader. */
+struct span hello_reader_rest(struct hello_reader *reader);
+/* Frees the reader and gives its OpenSSL to the caller. */
+SSL *hello_reader_take(struct hello_reader **reader);
 
 #endif

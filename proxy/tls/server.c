@@ -2,13 +2,16 @@
 /*
  * OpenSSL on a non-blocking socket.
  *
- * The hello was read before it was known that we would answer it: OpenSSL reads it from memory first, and from the
- * socket once that is empty. It reads as much as there is, so a request may be with OpenSSL while the socket is empty
- * (tls_conn_pending); `dry` says that what is left there is no whole record.
+ * The hello was read before it was known that we would answer it, and for which name (proxy/tls/hello.h): that SSL goes on
+ * here, now with the leaf's context. What came behind the hello is read from memory first, and the socket once that is used
+ * up. OpenSSL reads as much as there is, so a request may be with it while the socket is empty (tls_conn_pending); `dry`
+ * says that what is left there is no whole record.
  *
  * Bytes go out in records of TLS_SERVER_RECORD: what is smaller than one (a head and a small body) is put together into
  * one; what is larger is encrypted from where it is. The kernel is told when more follows (MSG_MORE), so that records do
- * not wake the network one by one. Certificate and key are set up once a leaf, in a context that the leaf keeps.
+ * not wake the network one by one. Certificate and key are set up once a leaf, in a context that the leaf keeps. A connection
+ * takes some rules from the context that it began with (versions, options, tickets), others from the leaf's (ALPN, suites):
+ * both have all (ctx_set).
  *
  * A record that the socket does not take is OpenSSL's until it goes out: `owed` says how many bytes it holds, which
  * the caller still believes unsent. So no call may be of more than one record: a device may have asked for small ones.
@@ -29,6 +32,7 @@
 
 #include "firmware/base/clock.h"
 #include "firmware/base/stat.h"
+#include "proxy/tls/hello.h"
 #include "proxy/tls/leaf.h"
 
 #define NAME_BYTES 16 /* of a ticket key */
@@ -247,7 +251,7 @@ static int ctx_set(SSL_CTX *ctx, struct tls_server *server)
 		       : -ENOMEM;
 }
 
-int tls_server_new(struct tls_server **ret_server)
+int tls_server_new(struct hellos *hellos, struct tls_server **ret_server)
 {
 	struct tls_server *server = calloc(1, sizeof(*server));
 	int rc;
@@ -260,6 +264,7 @@ int tls_server_new(struct tls_server **ret_server)
 	server->wire = wire_method();
 	rc = server->ticket_cipher && server->wire ? 0 : -ENOMEM;
 	rc = rc ? rc : key_make(&server->now, clock_read().mono_ms);
+	rc = rc ? rc : ctx_set(hellos_ctx(hellos), server);
 	if (rc < 0) {
 		ERR_clear_error();
 		tls_server_free(&server);
@@ -322,7 +327,7 @@ static SSL_CTX *ctx_of(struct tls_server *server, struct leaf *leaf)
 }
 
 /* What the kernel encrypts goes by OpenSSL's own way to sockets. */
-static int wire(struct tls_conn *s, const struct tls_server *server)
+static int wire(struct tls_conn *s, SSL *ssl, const struct tls_server *server)
 {
 	BIO *in = BIO_new(server->wire), *out;
 
@@ -340,14 +345,13 @@ static int wire(struct tls_conn *s, const struct tls_server *server)
 		CHECK(BIO_up_ref(in) == 1);
 		out = in;
 	}
-	SSL_set_bio(s->ssl, in, out);
-	SSL_set_accept_state(s->ssl);
+	SSL_set_bio(ssl, in, out);
 	return 0;
 }
 
 static int read_keep(struct tls_conn *s, struct span read)
 {
-	if (!read.n)
+	if (!read.n) /* as nearly always */
 		return 0;
 	s->read = malloc(read.n);
 	if (!s->read)
@@ -357,7 +361,7 @@ static int read_keep(struct tls_conn *s, struct span read)
 	return 0;
 }
 
-int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct span read,
+int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct hello_reader **reader,
 		 struct tls_conn **ret_conn)
 {
 	struct tls_conn *s = calloc(1, sizeof(*s));
@@ -366,17 +370,19 @@ int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct sp
 
 	if (s && ctx) {
 		s->fd = fd;
-		s->ssl = SSL_new(ctx);
-		rc = s->ssl ? wire(s, server) : -ENOMEM;
-		rc = rc ? rc : read_keep(s, read);
+		rc = read_keep(s, hello_reader_rest(*reader));
+		if (rc == 0 && !SSL_set_SSL_CTX(hello_reader_ssl(*reader), ctx))
+			rc = -ENOMEM;
+		rc = rc ? rc : wire(s, hello_reader_ssl(*reader), server);
 	}
 	if (rc < 0) {
 		ERR_clear_error();
 		if (s)
-			SSL_free(s->ssl);
+			free(s->read);
 		free(s);
 		return rc;
 	}
+	s->ssl = hello_reader_take(reader);
 	STAT_INC(STAT_TLS_OPEN);
 	*ret_conn = s;
 	return 0;

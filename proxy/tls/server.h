@@ -14,6 +14,8 @@
 
 #include "firmware/base/span.h"
 
+struct hello_reader;
+struct hellos;
 struct leaf;
 struct tls_server;
 struct tls_conn;
@@ -22,16 +24,16 @@ struct tls_conn;
 #define TLS_SERVER_TICKET_KEY_S                                                                    \
 	28800 /* a key is used so long for new tickets, and as long again for old ones */
 
-/* 0 or -ENOMEM. */
-MUST_USE int tls_server_new(struct tls_server **ret_server);
+/* Answers what `hellos` reads, which outlive it and have read nothing yet. 0 or -ENOMEM. */
+MUST_USE int tls_server_new(struct hellos *hellos, struct tls_server **ret_server);
 void tls_server_free(struct tls_server **server);
 
 /*
- * On a connected socket that stays the caller's, of which `read` was read already (and is copied). A leaf is used with one
- * server only. 0 or -ENOMEM.
+ * On a connected socket that stays the caller's, whose hello `reader` has read, and whatever came behind it. A leaf is used
+ * with one server only. 0, with the reader used up; or -ENOMEM, with nothing changed.
  */
-MUST_USE int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct span read,
-			  struct tls_conn **ret_conn);
+MUST_USE int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf,
+			  struct hello_reader **reader, struct tls_conn **ret_conn);
 /* `said`: it ended in good order; the device is told so. Nulls it; NULL is nothing. */
 void tls_conn_free(struct tls_conn **conn, bool said);
 

@@ -20,11 +20,13 @@
 #include <unistd.h>
 
 #include "firmware/mint/certificate.h"
+#include "proxy/tls/hello.h"
 #include "proxy/tls/leaf.h"
 #include "proxy/tls/server.h"
 
 #define BODY_BYTES (8 * 1024 * 1024)
 
+static struct hellos *hellos;
 static struct tls_server *server;
 static struct leaf *leaf;
 
@@ -60,7 +62,8 @@ static int begin(void **state)
 	X509 *x = certificate_make(key);
 
 	(void)state;
-	assert_int_equal(tls_server_new(&server), 0);
+	assert_int_equal(hellos_new(&hellos), 0);
+	assert_int_equal(tls_server_new(hellos, &server), 0);
 	assert_int_equal(X509_up_ref(x), 1);
 	leaf = leaf_new(key, x, x);
 	assert_non_null(leaf);
@@ -73,6 +76,7 @@ static int end(void **state)
 	(void)state;
 	leaf_unref(&leaf);
 	tls_server_free(&server);
+	hellos_free(&hellos);
 	return 0;
 }
 
@@ -154,18 +158,32 @@ static void hear(struct pair *p)
 		assert_int_equal(BIO_write(p->in, buf, (int)n), n);
 }
 
-/* The hello as it was sniffed: the first `cut` bytes of it were read before. */
+/* Reads `n` bytes that have come. As hello_feed(). */
+static int look(struct pair *p, struct hello_reader *reader, size_t n)
+{
+	struct hello hello;
+	char read[4096];
+	ssize_t got = recv(p->ours, read, n < sizeof(read) ? n : sizeof(read), 0);
+
+	assert_true(got > 0);
+	return hello_feed(reader, span_make(read, (size_t)got), &hello);
+}
+
+/* The hello as it is sniffed: the first `cut` bytes of it, then the rest. */
 static void conn_begin(struct pair *p, size_t cut)
 {
-	char read[4096];
-	ssize_t n;
+	struct hello_reader *reader;
+	int rc;
 
 	assert_true(SSL_do_handshake(p->device) < 0);
 	say(p, SIZE_MAX);
-	n = recv(p->ours, read, cut, 0);
-	assert_true(n > 0);
-	assert_int_equal(tls_conn_new(server, p->ours, leaf, span_make(read, (size_t)n), &p->conn),
-			 0);
+	assert_int_equal(hello_reader_new(hellos, &reader), 0);
+	rc = look(p, reader, cut);
+	if (rc == -EAGAIN)
+		rc = look(p, reader, SIZE_MAX);
+	assert_int_equal(rc, 0);
+	assert_int_equal(tls_conn_new(server, p->ours, leaf, &reader, &p->conn), 0);
+	assert_null(reader);
 }
 
 /* Until the device has finished; what it sends last is still with it. */
@@ -396,6 +414,33 @@ static void test_request_with_the_handshake(void **state)
 	pair_close(&p);
 }
 
+/* In one read with the hello, a record that says nothing (RFC 8446, D.4): what comes behind the hello is not lost. */
+static void test_more_than_the_hello(void **state)
+{
+	static const uint8_t change_cipher_spec[] = { 20, 3, 3, 0, 1, 1 };
+	struct hello_reader *reader;
+	bool to_write;
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, TLS1_3_VERSION);
+	SSL_CTX_clear_options(p.ctx, SSL_OP_ENABLE_MIDDLEBOX_COMPAT); /* else it sends one itself */
+	device_begin(&p);
+	assert_true(SSL_do_handshake(p.device) < 0);
+	say(&p, SIZE_MAX);
+	assert_int_equal(send(p.theirs, change_cipher_spec, sizeof(change_cipher_spec), 0),
+			 sizeof(change_cipher_spec));
+	assert_int_equal(hello_reader_new(hellos, &reader), 0);
+	assert_int_equal(look(&p, reader, SIZE_MAX), 0);
+	assert_int_equal(tls_conn_new(server, p.ours, leaf, &reader, &p.conn), 0);
+	shake_almost(&p);
+	tell(&p, "GET /");
+	say(&p, SIZE_MAX);
+	assert_int_equal(tls_conn_handshake(p.conn, &to_write), 0);
+	expect(&p, "GET /");
+	pair_close(&p);
+}
+
 static void test_records_together(void **state)
 {
 	struct pair p;
@@ -569,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_device_goes),
 		cmocka_unit_test(test_nothing_in_common),
 		cmocka_unit_test(test_request_with_the_handshake),
+		cmocka_unit_test(test_more_than_the_hello),
 		cmocka_unit_test(test_records_together),
 		cmocka_unit_test(test_record_in_parts),
 		cmocka_unit_test(test_end_and_cut),
