@@ -395,6 +395,7 @@ void tls_conn_free(struct tls_conn **conn, bool said)
 	*conn = NULL;
 	if (!s)
 		return;
+	s->more = true; /* the end of the connection, which takes this along */
 	if (said && !s->owed && SSL_is_init_finished(s->ssl))
 		(void)SSL_shutdown(s->ssl);
 	ERR_clear_error();

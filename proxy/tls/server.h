@@ -34,7 +34,8 @@ void tls_server_free(struct tls_server **server);
  */
 MUST_USE int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf,
 			  struct hello_reader **reader, struct tls_conn **ret_conn);
-/* `said`: it ended in good order; the device is told so. Nulls it; NULL is nothing. */
+/* `said`: it ended in good order; the device is told so, with the shutdown(2) or close(2) that is to follow. Nulls it; NULL
+ * is nothing. */
 void tls_conn_free(struct tls_conn **conn, bool said);
 
 /*
