@@ -20,6 +20,7 @@ struct chunk {
 	uint32_t len; /* bytes in it; owned by who fills it, fixed when it goes to the writer */
 	_Atomic uint32_t refs;
 	struct chunk_pool *pool;
+	struct slab *slab;
 	struct chunk *next_free;
 };
 
@@ -36,6 +37,11 @@ MUST_USE int chunk_pool_new(uint32_t limit, struct chunk_pool **ret_pool);
 /* Every chunk must be back. */
 void chunk_pool_free(struct chunk_pool **pool);
 struct chunk_pool_use chunk_pool_use(struct chunk_pool *pool);
+/*
+ * Gives free buffers back to the kernel that nobody needed since the last call, but for a few MiB. Call it now and then, some
+ * seconds apart.
+ */
+void chunk_pool_trim(struct chunk_pool *pool);
 
 /*
  * The pages of the buffer as the store writes them: DB_PAGE_HEADER bytes for a header, then the data, padded to its page

@@ -78,6 +78,11 @@ unsigned flights_count(const struct flights *all)
 	return atomic_load(&all->count);
 }
 
+void flights_trim(struct flights *flights)
+{
+	chunk_pool_trim(flights->pool);
+}
+
 static struct shard *shard_of(struct flights *all, const uint8_t *hash)
 {
 	return &all->shards[hash[0] % FLIGHT_SHARDS];

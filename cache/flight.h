@@ -75,6 +75,8 @@ void flights_free(struct flights **flights);
 
 /* How many there are now, those that only wait for the writer included. Any thread. */
 unsigned flights_count(const struct flights *flights);
+/* Memory that no flight needed since the last call goes back to the kernel: chunk_pool_trim(). Any thread. */
+void flights_trim(struct flights *flights);
 
 /* ---- readers --------------------------------------------------------------------------------- */
 

@@ -62,6 +62,7 @@
 #define OVERRIDES_MAX 64
 #define DRAIN_MS      (HERITAGE_DRAIN_MS - 2000) /* the rest of the time is for the writer */
 #define LOOK_MS	      1000			 /* between two looks at the workers' lag */
+#define TRIM_LOOKS    4				 /* so many of them between two trims */
 
 struct options {
 	const char *config; /* NULL: the default path */
@@ -80,6 +81,7 @@ struct program {
 	struct event term, interrupt, hup, look;
 	struct mail drained;
 	bool draining;
+	unsigned looks;
 };
 
 static struct program program;
@@ -309,6 +311,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	STAT_SET(STAT_LOOP_LAG_MS, workers_lag_ms(program.proxy.workers));
 	store_look();
+	if (program.proxy.flights && ++program.looks % TRIM_LOOKS == 0)
+		flights_trim(program.proxy.flights);
 	CHECK_OK(event_add(&program.look, worker_timeout(control, LOOK_MS)));
 }
 
