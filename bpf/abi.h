@@ -9,19 +9,20 @@
 
 #include <linux/types.h>
 
-#define TARN_WORKERS_MAX  64	/* slots in `beats` and `listeners` */
-#define TARN_FLOWS_MAX	  65536 /* remembered flows, steered and passed each (LRU) */
-#define TARN_VENDORS_MAX  8192	/* vendor addresses (LRU) */
-#define TARN_QUERIES_MAX  8192	/* DNS queries waiting for their answer (LRU) */
-#define TARN_NAMES_MAX	  4096	/* vendor names and suffixes */
-#define TARN_NAME_BYTES	  128	/* of a name's end are compared */
-#define TARN_LABEL_MAX	  44	/* bytes in a label of a configured name: see bpf/names.bpf.c */
-#define TARN_PORTS_MAX	  32	/* network ports with a program of ours */
-#define TARN_DNS_BYTES	  1472	/* of a DNS answer are read */
-#define TARN_DNS_RECORDS  64	/* of a DNS answer are read */
-#define TARN_STATIONS_MAX 8192	/* devices whose frames are remembered (LRU) */
-#define TARN_SCOPE_MAX	  4096	/* subnets, and as many MAC addresses and VLANs */
-#define TARN_SEEN_BYTES	  65536 /* ring buffer of addresses learned from DNS */
+#define TARN_WORKERS_MAX   64	 /* slots in `beats` and `listeners` */
+#define TARN_FLOWS_MAX	   65536 /* remembered flows, steered and passed each (LRU) */
+#define TARN_VENDORS_MAX   8192	 /* vendor addresses (LRU) */
+#define TARN_QUERIES_MAX   8192	 /* DNS queries waiting for their answer (LRU) */
+#define TARN_NAMES_MAX	   4096	 /* vendor names and suffixes */
+#define TARN_NAME_BYTES	   128	 /* of a name's end are compared */
+#define TARN_LABEL_MAX	   44	 /* bytes in a label of a configured name: see bpf/names.bpf.c */
+#define TARN_PORTS_MAX	   32	 /* network ports with a program of ours */
+#define TARN_DNS_BYTES	   1472	 /* of a DNS answer are read */
+#define TARN_DNS_RECORDS   64	 /* of a DNS answer are read */
+#define TARN_STATIONS_MAX  8192	 /* devices whose frames are remembered (LRU) */
+#define TARN_SCOPE_MAX	   4096	 /* subnets, and as many MAC addresses and VLANs */
+#define TARN_HOSTNAMES_MAX 4096	 /* devices whose DHCP host names are remembered (LRU) */
+#define TARN_SEEN_BYTES	   65536 /* ring buffer of addresses learned from DNS */
 
 struct tarn_addr {
 	__u8 b[16];
@@ -105,6 +106,16 @@ struct tarn_station {
 	__u16 vlan; /* host order; 0: no tag */
 };
 
+struct tarn_mac {
+	__u8 b[6];
+	__u16 zero;
+};
+
+/* As a device sent it: any bytes, ended by a zero. */
+struct tarn_hostname {
+	__u8 text[64];
+};
+
 /* Ring buffer record: an address that went into the vendor set. */
 struct tarn_seen {
 	struct tarn_addr addr;
@@ -124,6 +135,7 @@ struct tarn_query_key {
 #define TARN_CFG_PRIVATE_OK 4u	/* private addresses may be a vendor's */
 #define TARN_CFG_SCOPE	    8u	/* the scope maps hold something: look there first */
 #define TARN_CFG_LISTED	    16u /* who stands in no scope map goes straight */
+#define TARN_CFG_HOSTNAMES  32u /* note what devices call themselves by DHCP */
 
 /* The one entry of map `config`. Only the keeper writes it. */
 struct tarn_config {
@@ -178,7 +190,8 @@ struct tarn_heard {
 	X(DNS_REFUSED, "addresses in DNS answers refused (not a public unicast address)")          \
 	X(DNS_RING_FULL, "learned addresses not told to user space: ring buffer full")             \
 	X(SELFTEST, "packets of the selftest steered")                                             \
-	X(PASS_SCOPE, "new vendor connections passed: the device goes straight ([scope])")
+	X(PASS_SCOPE, "new vendor connections passed: the device goes straight ([scope])")         \
+	X(HOSTNAME, "DHCP requests whose host name was noted")
 
 enum tarn_stat {
 #define X(name, text) TARN_STAT_##name,
@@ -195,6 +208,8 @@ _Static_assert(sizeof(struct tarn_name_key) == 132, "tarn_name_key");
 _Static_assert(sizeof(struct tarn_scope_net) == 24, "tarn_scope_net");
 _Static_assert(sizeof(struct tarn_scope_link) == 8, "tarn_scope_link");
 _Static_assert(sizeof(struct tarn_station) == 8, "tarn_station");
+_Static_assert(sizeof(struct tarn_mac) == 8, "tarn_mac");
+_Static_assert(sizeof(struct tarn_hostname) == 64, "tarn_hostname");
 _Static_assert(sizeof(struct tarn_seen) == 24, "tarn_seen");
 _Static_assert(sizeof(struct tarn_query_key) == 36, "tarn_query_key");
 _Static_assert(sizeof(struct tarn_config) == 24, "tarn_config");

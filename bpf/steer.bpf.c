@@ -25,6 +25,7 @@
  *
  * Not steered, by design: fragments, IPv4 options, IPv6 extension headers, two VLAN tags, PPPoE.
  */
+#include "bpf/dhcp.h"
 #include "bpf/parse.h"
 
 #include <linux/pkt_cls.h>
@@ -423,7 +424,7 @@ static __always_inline int tcp_in(struct __sk_buff *skb, struct packet *p)
 	return syn ? syn_in(skb, p, &key, seq) : later_in(skb, p, &key);
 }
 
-/* Remembers DNS questions for bpf/names.bpf.c, and drops QUIC where that is wanted, so that devices
+/* Remembers DNS questions for bpf/names.bpf.c, shows DHCP requests to bpf/dhcp.h, and drops QUIC where that is wanted, so that devices
  * use TCP; never while a TCP connection would not be intercepted. */
 static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 {
@@ -441,6 +442,8 @@ static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 		bpf_map_update_elem(&queries, &query, &one, BPF_ANY);
 		return TC_ACT_OK;
 	}
+	if (p->dport == bpf_htons(DHCP_SERVER_PORT))
+		dhcp_in(skb, p);
 	if (p->dport != bpf_htons(443))
 		return TC_ACT_OK;
 	cfg = config_get();

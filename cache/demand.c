@@ -428,11 +428,31 @@ void demand_link_set(struct demand *d, const uint8_t device[16], const struct de
 {
 	struct asker *asker = d->devices == DEMAND_DEVICES_ON ? asker_known(d, device) : NULL;
 
-	if (!asker || (asker->link.known == link->known && asker->link.vlan == link->vlan &&
-		       !memcmp(asker->link.mac, link->mac, sizeof(link->mac))))
+	struct demand_link now = *link;
+
+	if (!asker)
 		return;
-	asker->link = *link;
+	/* Another machine that has the address now is not called as the one before. */
+	if (!now.name[0] && !memcmp(asker->link.mac, now.mac, sizeof(now.mac)))
+		memcpy(now.name, asker->link.name, sizeof(now.name));
+	if (asker->link.known == now.known && asker->link.vlan == now.vlan &&
+	    !memcmp(asker->link.mac, now.mac, sizeof(now.mac)) &&
+	    !strcmp(asker->link.name, now.name))
+		return;
+	asker->link = now;
 	asker->dirty = true;
+}
+
+void demand_names_forget(struct demand *d)
+{
+	for (uint32_t i = 0; i < d->limits.devices; i++) {
+		struct asker *asker = d->askers[i];
+
+		if (!asker || !asker->link.name[0])
+			continue;
+		memset(asker->link.name, 0, sizeof(asker->link.name));
+		asker->dirty = true;
+	}
 }
 
 static void asker_count_in(struct demand *d, const struct asker *asker)

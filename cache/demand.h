@@ -46,14 +46,18 @@ void demand_devices_set(struct demand *demand, enum demand_devices devices);
 /* A request was answered. Without memory or room it is not noted. */
 void demand_note(struct demand *demand, const struct demand_event *event);
 
-/* How a device's frames look. Noted only where devices are known by their address. */
+/* How a device's frames look, and what it calls itself. Noted only where devices are known by their address. */
 struct demand_link {
 	bool known;
 	uint8_t mac[6];
 	uint16_t vlan; /* 0: no tag */
+	char name
+		[DEMAND_NAME_MAX]; /* as it calls itself; "": not known, which leaves the last one */
 };
 void demand_link_set(struct demand *demand, const uint8_t device[16],
 		     const struct demand_link *link);
+/* Forgets what devices call themselves. */
+void demand_names_forget(struct demand *demand);
 
 /*
  * From now on it counts what a device has asked for, too, although it came as DEMAND_APART; and the other way round: what

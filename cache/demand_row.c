@@ -5,10 +5,10 @@
  *	demand:		u32 version | u8 how devices are known | salt
  *	demand/o/<row>:	u32 version | u32 count | count x (u32 slot | u8 index | u64 first | u64 last |
  *			u64 wanted | u64 asked | u16 n, host | u16 n, key)
- *	demand/d/<slot>: u32 version | id | u8 link known | 6 x u8 MAC | u16 VLAN | u64 first | u64 last |
+ *	demand/d/<slot>: u32 version | id | u8 link known | 6 x u8 MAC | u16 VLAN | u8 n, name | u64 first | u64 last |
  *			u32 standings x (u8 n, profile | 7 x u64) | u32 pairs x (u32 object | u32 last | u64 got id)
  *
- * Version 1 had neither what is wanted (all was) nor a link.
+ * Version 1 had neither what is wanted (all was) nor a link, version 2 no name.
  *
  * Rows are written one by one: after a crash a device may name an object whose row is older or newer. A pair
  * whose object is not there is left out.
@@ -20,7 +20,7 @@
 #include "cache/demand_priv.h"
 #include "firmware/base/log.h"
 
-#define VERSION	  2
+#define VERSION	  3
 #define ROW_ROOM  WRITER_STATE_MAX
 #define HEAD_NAME SPAN("demand")
 
@@ -115,7 +115,8 @@ static void standing_write(struct out *o, const struct demand_standing *s)
 	put(o, s->errors, 8);
 }
 
-_Static_assert(53 + DEMAND_STANDINGS_MAX * (57 + DEMAND_NAME_MAX) + DEMAND_PAIRS_MAX * 16 <=
+_Static_assert(54 + DEMAND_NAME_MAX + DEMAND_STANDINGS_MAX * (57 + DEMAND_NAME_MAX) +
+			       DEMAND_PAIRS_MAX * 16 <=
 		       ROW_ROOM,
 	       "a device fits a row");
 
@@ -129,6 +130,8 @@ static bool asker_write(const struct asker *asker, struct writer *writer, uint8_
 	put(&o, asker->link.known, 1);
 	put_bytes(&o, asker->link.mac, sizeof(asker->link.mac));
 	put(&o, asker->link.vlan, 2);
+	put(&o, strlen(asker->link.name), 1);
+	put_bytes(&o, asker->link.name, strlen(asker->link.name));
 	put(&o, (uint64_t)asker->first, 8);
 	put(&o, (uint64_t)asker->last, 8);
 	put(&o, asker->standings_n, 4);
@@ -301,14 +304,17 @@ static int pairs_read(struct demand *d, struct asker *asker, struct cursor *c)
 	return 0;
 }
 
-static int link_read(struct cursor *c, struct demand_link *link)
+static int link_read(struct cursor *c, uint32_t version, struct demand_link *link)
 {
-	struct span mac;
+	struct span mac, name = { 0 };
 	uint16_t vlan;
-	uint8_t known;
+	uint8_t known, n;
 
 	if (cursor_u8(c, &known) < 0 || cursor_bytes(c, sizeof(link->mac), &mac) < 0 ||
 	    cursor_u16be(c, &vlan) < 0)
+		return -EBADMSG;
+	if (version > 2 && (cursor_u8(c, &n) < 0 || cursor_bytes(c, n, &name) < 0 ||
+			    span_copy(name, link->name, sizeof(link->name)) < 0))
 		return -EBADMSG;
 	link->known = known;
 	memcpy(link->mac, mac.p, sizeof(link->mac));
@@ -326,7 +332,7 @@ static void asker_read(struct demand *d, uint32_t slot, struct span row)
 	uint32_t standings, version;
 
 	if (!version_is_ours(&c, &version) || cursor_bytes(&c, 16, &id) < 0 ||
-	    (version > 1 && link_read(&c, &link) < 0) || cursor_u64be(&c, &first) < 0 ||
+	    (version > 1 && link_read(&c, version, &link) < 0) || cursor_u64be(&c, &first) < 0 ||
 	    cursor_u64be(&c, &last) < 0 || cursor_u32be(&c, &standings) < 0 ||
 	    standings > DEMAND_STANDINGS_MAX)
 		return;

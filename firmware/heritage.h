@@ -226,6 +226,7 @@ struct heritage_who {
 	uint8_t addr[16]; /* as in heritage_vendor */
 };
 
+#define HERITAGE_STATION_NAME 64
 struct heritage_station {
 	struct heritage_head head;
 	uint8_t addr[16];
@@ -233,10 +234,12 @@ struct heritage_station {
 	uint16_t vlan;	/* host order, 0: no tag */
 	uint32_t known; /* 0 or 1 */
 	uint32_t zero;
+	char name
+		[HERITAGE_STATION_NAME]; /* as it calls itself; "" if that is not known, or not to be */
 };
 
 _Static_assert(sizeof(struct heritage_who) == 24, "heritage_who");
-_Static_assert(sizeof(struct heritage_station) == 40, "heritage_station");
+_Static_assert(sizeof(struct heritage_station) == 104, "heritage_station");
 #define HERITAGE_KERNEL_MAX 64 /* different names */
 
 /* A counter of TARN_STATS, or how full a map is. Each is told again every few seconds. */
@@ -388,7 +391,8 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		       m->selftest.fault < SELFTEST_FAULTS_N &&
 		       heritage_line_valid(m->selftest.text, HERITAGE_TEXT, true);
 	case HERITAGE_STATION:
-		return m->station.known <= 1 && m->station.vlan < 4096;
+		return m->station.known <= 1 && m->station.vlan < 4096 &&
+		       heritage_line_valid(m->station.name, HERITAGE_STATION_NAME, true);
 	default:
 		return true;
 	}

@@ -14,6 +14,7 @@ static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const parent_modes[] = { "proxy", "reverse", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
+static const char *const demand_names[] = { "off", "dhcp", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_tos[] = { "stderr", "syslog", NULL };
@@ -117,6 +118,8 @@ static const struct setting rows[] = {
 
 	{ "demand", "devices", SETTING_ENUM, AT(demand.devices), "on",
 	  "Which device asked for what: known by its address (on), by a keyed hash of it, told apart but not named (hashed), or not at all (off). A change forgets what was known.", 0, 0, demand_devices },
+	{ "demand", "names", SETTING_ENUM, AT(demand.names), "off",
+	  "What devices are called, beside their addresses: nothing (off), or the host name of their DHCP requests that pass the bridge (dhcp; only while [demand] devices is on). Off forgets the names.", 0, 0, demand_names },
 	{ "demand", "window", SETTING_DURATION, AT(demand.window), "14d",
 	  "What nobody has asked for in this time is forgotten, and not fetched ahead any more.", 60000, 365 * MS_DAY, NULL },
 

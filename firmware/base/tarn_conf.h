@@ -24,6 +24,10 @@ enum tarn_parent_mode {
 	TARN_PARENT_PROXY,
 	TARN_PARENT_REVERSE
 };
+enum tarn_names {
+	TARN_NAMES_OFF,
+	TARN_NAMES_DHCP
+};
 enum tarn_quic {
 	TARN_QUIC_PASS,
 	TARN_QUIC_DROP
@@ -85,6 +89,7 @@ struct tarn_settings {
 	} scope;
 	struct {
 		int devices; /* enum demand_devices (cache/demand.h) */
+		int names;   /* enum tarn_names */
 		int64_t window;
 	} demand;
 	struct {

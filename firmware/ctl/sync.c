@@ -125,6 +125,8 @@ static void print_device(const json_t *row)
 	ctl_put_text(ctl_text(row, "reason"), stdout);
 	if (*ctl_text(row, "mac"))
 		printf("  %s", ctl_text(row, "mac"));
+	if (*ctl_text(row, "name"))
+		printf(" %s", ctl_text(row, "name"));
 	if (ctl_number(row, "vlan") > 0)
 		printf(" vlan:%.0f", ctl_number(row, "vlan"));
 	if (json_is_true(json_object_get(row, "straight")))

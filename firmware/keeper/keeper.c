@@ -394,12 +394,14 @@ static bool reload(struct tarnd *k)
 	k->config.profiles = config.profiles;
 	config.profiles = profiles;
 	k->config.settings.steer.quic = config.settings.steer.quic;
+	k->config.settings.demand.names = config.settings.demand.names;
 	k->config.settings.admin.confirm = config.settings.admin.confirm;
 	log_level_set((enum log_level)config.settings.log.level);
 	log_output((enum log_format)config.settings.log.format,
 		   (enum log_to)config.settings.log.to);
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
+		steer_hostnames(k->steer, config.settings.demand.names == TARN_NAMES_DHCP);
 		k->scope_error = aim_scope(k->steer, &config.settings);
 		if (aim_names(k->steer, k->config.profiles, &k->names_refused))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
@@ -448,6 +450,7 @@ static void change_tell(const union heritage_message *message, void *arg)
 static void who_tell(struct tarnd *k, const struct heritage_who *who)
 {
 	union heritage_message m = { .station = HERITAGE_INIT(HERITAGE_STATION, heritage_station) };
+	struct tarn_hostname name;
 	struct tarn_station station;
 
 	memcpy(m.station.addr, who->addr, sizeof(m.station.addr));
@@ -455,6 +458,9 @@ static void who_tell(struct tarnd *k, const struct heritage_who *who)
 	if (m.station.known) {
 		memcpy(m.station.mac, station.mac, sizeof(m.station.mac));
 		m.station.vlan = station.vlan;
+		if (k->config.settings.demand.names == TARN_NAMES_DHCP &&
+		    steer_hostname(k->steer, station.mac, &name))
+			heritage_text(m.station.name, sizeof(m.station.name), (char *)name.text);
 	}
 	plane_tell(k->plane, &m);
 }
@@ -487,6 +493,7 @@ static int steer_begin(struct tarnd *k)
 		.quic_drop = s->steer.quic == TARN_QUIC_DROP,
 		.dns_any = s->steer.mode == TARN_STEER_GATEWAY,
 		.private_ok = s->steer.allow_private_vendor,
+		.hostnames = s->demand.names == TARN_NAMES_DHCP,
 	};
 	const struct net_port *ports;
 	int ifindexes[NET_PORTS_MAX], rc;

@@ -279,7 +279,8 @@ int steer_open(const struct steer_options *options, const int *ports, unsigned n
 	s->config = (struct tarn_config){
 		.flags = (options->quic_drop ? TARN_CFG_QUIC_DROP : 0) |
 			 (options->dns_any ? TARN_CFG_DNS_ANY : 0) |
-			 (options->private_ok ? TARN_CFG_PRIVATE_OK : 0),
+			 (options->private_ok ? TARN_CFG_PRIVATE_OK : 0) |
+			 (options->hostnames ? TARN_CFG_HOSTNAMES : 0),
 		.stale_ms = options->stale_ms,
 		.ttl_min = STEER_VENDOR_TTL_MIN,
 		.ttl_max = STEER_VENDOR_TTL_MAX,
@@ -543,6 +544,27 @@ bool steer_station(const struct steer *s, const uint8_t addr[16], struct tarn_st
 
 	memcpy(key.b, addr, sizeof(key.b));
 	return !bpf_map_lookup_elem(bpf_map__fd(s->main->maps.stations), &key, ret_station);
+}
+
+void steer_hostnames(struct steer *s, bool note)
+{
+	int map = bpf_map__fd(s->main->maps.hostnames);
+	struct tarn_mac mac;
+
+	s->config.flags &= ~TARN_CFG_HOSTNAMES;
+	s->config.flags |= note ? TARN_CFG_HOSTNAMES : 0;
+	(void)config_write(s);
+	for (unsigned i = 0; !note && i < TARN_HOSTNAMES_MAX; i++)
+		if (bpf_map_get_next_key(map, NULL, &mac) || bpf_map_delete_elem(map, &mac))
+			break;
+}
+
+bool steer_hostname(const struct steer *s, const uint8_t mac[6], struct tarn_hostname *ret_name)
+{
+	struct tarn_mac key = { 0 };
+
+	memcpy(key.b, mac, sizeof(key.b));
+	return !bpf_map_lookup_elem(bpf_map__fd(s->main->maps.hostnames), &key, ret_name);
 }
 
 int steer_seen_fd(const struct steer *s)

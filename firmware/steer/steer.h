@@ -30,6 +30,7 @@ struct steer_options {
 	bool quic_drop;
 	bool dns_any;	 /* answers count without a question seen (routed: NAT hides it) */
 	bool private_ok; /* private addresses may be a vendor's */
+	bool hostnames;	 /* note what devices call themselves by DHCP */
 };
 
 enum steer_role {
@@ -110,6 +111,11 @@ __attribute__((warn_unused_result)) int steer_scope(struct steer *s, const struc
 
 /* How the frames of a device looked that was steered not long ago. False: it is not known. */
 bool steer_station(const struct steer *s, const uint8_t addr[16], struct tarn_station *ret_station);
+
+/* Whether it is noted what devices call themselves by DHCP; if not, what was noted is forgotten. */
+void steer_hostnames(struct steer *s, bool note);
+/* What the device with this MAC address called itself last: bytes as it sent them. False: it is not known. */
+bool steer_hostname(const struct steer *s, const uint8_t mac[6], struct tarn_hostname *ret_name);
 
 /* Readable when addresses were seen; then call steer_seen(). */
 int steer_seen_fd(const struct steer *s);

@@ -192,16 +192,18 @@ static int add_device(void *arg, const struct demand_device *device)
 		int rc = -ENOMEM;
 
 		judge(r, device, s, &v);
-		row = json_pack("{s:s, s:s, s:n, s:s, s:s, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, "
-				"s:I, s:I, s:I, s:I}",
-				"device", device->name, "address", device->name, "name", "profile",
-				s->profile, "state", v.state, "reason", v.reason, "generation",
-				(json_int_t)s->generation, "behind", (int)v.behind, "behind_hours",
-				v.hours, "objects_have", (int)v.tally.have, "objects_of",
-				(int)v.tally.of, "updated_at", (json_int_t)s->updated * 1000,
-				"seen_at", (json_int_t)s->last * 1000, "bytes",
-				(json_int_t)s->bytes, "requests", (json_int_t)s->requests, "hits",
-				(json_int_t)s->hits, "errors", (json_int_t)s->errors);
+		row = json_pack(
+			"{s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, "
+			"s:I, s:I, s:I, s:I}",
+			"device", device->name, "address", device->name, "name",
+			device->link.name[0] ? device->link.name : NULL, "profile", s->profile,
+			"state", v.state, "reason", v.reason, "generation",
+			(json_int_t)s->generation, "behind", (int)v.behind, "behind_hours", v.hours,
+			"objects_have", (int)v.tally.have, "objects_of", (int)v.tally.of,
+			"updated_at", (json_int_t)s->updated * 1000, "seen_at",
+			(json_int_t)s->last * 1000, "bytes", (json_int_t)s->bytes, "requests",
+			(json_int_t)s->requests, "hits", (json_int_t)s->hits, "errors",
+			(json_int_t)s->errors);
 		if (row && who && json_object_update(row, who) == 0)
 			rc = json_array_append(r->rows, row);
 		json_decref(row);

@@ -36,6 +36,7 @@ static void link_put(struct intake *in, const uint8_t device[16], const struct s
 	if (!who->link_known)
 		return;
 	memcpy(link.mac, who->mac, sizeof(link.mac));
+	CHECK_OK(span_copy(span_of(whom_name(in->whom, device)), link.name, sizeof(link.name)));
 	demand_link_set(in->demand, device, &link);
 }
 
@@ -103,6 +104,12 @@ static enum demand_devices devices_of(const struct worker *control)
 	return (enum demand_devices)control->config->settings.demand.devices;
 }
 
+static void names_see_to(struct intake *in)
+{
+	if (in->control->config->settings.demand.names == TARN_NAMES_OFF)
+		demand_names_forget(in->demand);
+}
+
 static int read_last(struct intake *in)
 {
 	struct store_reader *reader;
@@ -112,6 +119,7 @@ static int read_last(struct intake *in)
 		return rc;
 	demand_load(in->demand, reader);
 	store_reader_free(&reader);
+	names_see_to(in);
 	return 0;
 }
 
@@ -184,6 +192,7 @@ void intake_reload(struct intake *in)
 
 	drain(in);
 	demand_devices_set(in->demand, devices_of(in->control));
+	names_see_to(in);
 	if (!scope_list_eq(&now->scope.ahead, &before->scope.ahead) ||
 	    !scope_list_eq(&now->scope.not_ahead, &before->scope.not_ahead))
 		demand_count_again(in->demand, counts, in);

@@ -26,6 +26,7 @@ struct station {
 	uint64_t asked; /* seconds of the clock that never steps; 0: never */
 	bool told;
 	struct scope_who who;
+	char name[HERITAGE_STATION_NAME];
 };
 
 struct whom {
@@ -136,6 +137,28 @@ void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *re
 	whom_peek(whom, device, ret_who);
 }
 
+/* No device chooses what people and their programs have to read but the characters of host names (RFC 1123, 2.1). */
+static void name_take(struct station *station, const char *name)
+{
+	size_t n = 0;
+
+	for (; name[n] && n < sizeof(station->name) - 1; n++) {
+		char c = name[n];
+		bool letter =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		station->name[n] = letter || c == '-' || c == '_' || c == '.' ? c : '?';
+	}
+	station->name[n] = 0;
+}
+
+const char *whom_name(const struct whom *whom, const uint8_t device[16])
+{
+	const struct station *station = station_find(whom, device);
+
+	return station && settings_of(whom)->demand.names == TARN_NAMES_DHCP ? station->name : "";
+}
+
 void whom_told(struct whom *whom, const struct heritage_station *told)
 {
 	struct station *station = station_find(whom, told->addr);
@@ -149,6 +172,7 @@ void whom_told(struct whom *whom, const struct heritage_station *told)
 	station->who.link_known = true;
 	memcpy(station->who.mac, told->mac, sizeof(station->who.mac));
 	station->who.vlan = told->vlan;
+	name_take(station, told->name);
 }
 
 bool whom_counts(const struct whom *whom, const uint8_t device[16], const struct scope_who *who)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whom an answered request was for: how the device's frames look, as far as the keeper has seen them, and whether it counts
- * for fetching ahead ([scope] ahead, not_ahead). The control loop's alone; bounded; nothing of it is kept or shown.
+ * Whom an answered request was for: how the device's frames look, as far as the keeper has seen them, what it calls
+ * itself, and whether it counts for fetching ahead ([scope] ahead, not_ahead). The control loop's alone; bounded; nothing of
+ * it is kept or shown.
  */
 #ifndef TARN_PROXY_SYNC_WHOM_H
 #define TARN_PROXY_SYNC_WHOM_H
@@ -21,6 +22,8 @@ void whom_free(struct whom **whom);
 void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *ret_who);
 /* The same, without asking. */
 void whom_peek(const struct whom *whom, const uint8_t device[16], struct scope_who *ret_who);
+/* What it calls itself: letters, digits, '-', '_', '.' and '?' for all else; "" if that is not known, or not to be. */
+const char *whom_name(const struct whom *whom, const uint8_t device[16]);
 /* The keeper's word. */
 void whom_told(struct whom *whom, const struct heritage_station *station);
 

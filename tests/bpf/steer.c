@@ -692,6 +692,79 @@ static void quic_is_dropped_only_on_request_and_while_live(void **state)
 	uncounted(udp(DEVICE, 40000, VENDOR, 443, "quic", 4));
 }
 
+/* ---- what devices call themselves ---------------------------------------------------------------- */
+
+/* A DHCP request with these options, from `hardware`; its cookie may be wrong. */
+static struct frame dhcp(const uint8_t hardware[6], uint32_t cookie, const void *options, size_t n)
+{
+	struct frame message = { 0 };
+
+	put32(&message, 0x01010600); /* BOOTREQUEST, Ethernet, 6 bytes, no hops */
+	while (message.n < 28)
+		put8(&message, 0);
+	put(&message, hardware, 6);
+	while (message.n < 236)
+		put8(&message, 0);
+	put32(&message, cookie);
+	put(&message, options, n);
+	return udp("0.0.0.0", 68, "255.255.255.255", 67, message.b, message.n);
+}
+
+#define DHCP(options)	   dhcp(device_mac, 0x63825363, options, sizeof(options) - 1)
+#define noted(frame, text) name_after(frame, true, text)
+#define not_noted(frame)   name_after(frame, false, "")
+#define DISCOVER	   "\x35\x01\x01"
+
+static void name_after(struct frame f, bool is_noted, const char *text)
+{
+	struct tarn_hostname name = { 0 };
+	struct tarn_mac key = { 0 };
+
+	map_empty(main_bpf->maps.hostnames);
+	memcpy(key.b, device_mac, sizeof(key.b));
+	expect(f, TC_ACT_OK, is_noted ? TARN_STAT_HOSTNAME : TARN_STAT_COUNT);
+	assert_int_equal(!bpf_map_lookup_elem(bpf_map__fd(main_bpf->maps.hostnames), &key, &name),
+			 is_noted);
+	assert_string_equal((char *)name.text, text);
+}
+
+static void host_names_are_noted_on_request(void **state)
+{
+	const uint8_t other[6] = { 2, 0, 0, 0, 0, 0x12 };
+	char many[2 * 40 + 7], longest[2 + 255];
+	struct tarn_config c = well();
+	struct frame f;
+
+	(void)state;
+	not_noted(DHCP("\x0c\x04pc-7\xff"));
+	c.flags = TARN_CFG_HOSTNAMES;
+	config_set(c);
+	noted(DHCP("\x0c\x04pc-7\xff"), "pc-7");
+	noted(DHCP(DISCOVER "\0\0\x0c\x04pc-8\xff"), "pc-8");
+	noted(DHCP(DISCOVER "\x0c\x01z"), "z"); /* no end */
+	not_noted(dhcp(other, 0x63825363, "\x0c\x04pc-7\xff", 7));
+	not_noted(dhcp(device_mac, 0x63825364, "\x0c\x04pc-7\xff", 7));
+	not_noted(DHCP("\xff\x0c\x04pc-7"));
+	not_noted(DHCP("\x0c\0\xff"));
+	not_noted(DHCP(DISCOVER));
+	not_noted(DHCP("\x0c\x20pc-7")); /* longer than it is */
+	not_noted(DHCP("\x35\xffpc-7"));
+	/* A longer name's beginning; more options than are looked at. */
+	memset(longest, 'n', sizeof(longest));
+	memcpy(longest, "\x0c\xff", 2);
+	longest[2 + 63] = 0; /* which the copy has of its own */
+	noted(dhcp(device_mac, 0x63825363, longest, sizeof(longest)), longest + 2);
+	for (unsigned i = 0; i < 40; i++)
+		memcpy(many + 2 * i, "\x50\0", 2);
+	memcpy(many + 80, "\x0c\x04pc-7\xff", 7);
+	not_noted(dhcp(device_mac, 0x63825363, many, sizeof(many)));
+	for (size_t n = ETH_HLEN + 28; n < ETH_HLEN + 28 + 240 + 6; n++) {
+		f = DHCP("\x0c\x04pc-7\xff");
+		f.n = n;
+		assert_int_equal(lan_in(f), TC_ACT_OK);
+	}
+}
+
 /* ---- [scope] ------------------------------------------------------------------------------------- */
 
 #define DEVICE_MAC "02:00:00:00:00:11"
@@ -1348,6 +1421,7 @@ int main(void)
 		SCENE(icmp_errors_about_our_flows_are_ours),
 		SCENE(other_icmp_passes),
 		SCENE(quic_is_dropped_only_on_request_and_while_live),
+		SCENE(host_names_are_noted_on_request),
 		SCENE(who_is_listed_as_straight_passes),
 		SCENE(only_who_is_listed_is_steered),
 		SCENE(the_most_precise_entry_decides),

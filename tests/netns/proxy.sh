@@ -16,6 +16,8 @@ cat >>"$work/tarn.conf" <<END
 servers = 198.51.100.53
 probe_interval = 1s
 timeout = 300ms
+[demand]
+names = dhcp
 END
 chown nobody "$work/cache"
 for i in {1..20}; do echo "object $i" >"$work/files/$i"; done
@@ -35,6 +37,24 @@ api() { curl -sf --max-time 5 --unix-socket "$work/proxy.sock" "http://tarn$1"; 
 stat() { api /api/v1/stat | jq -r ".counters[] | select(.name == \"$1\").value"; }
 stat_is() { [[ $(stat "$1") == "$2" ]]; }
 stat_over() { (($(stat "$1") > $2)); }
+
+# dhcp_ask DEVICE NAME: a DHCP request by which it calls itself that.
+dhcp_ask() {
+	in_ns "$1" python3 - "$2" <<-'END'
+		import socket, sys
+		with open('/sys/class/net/eth0/address') as f:
+		    mac = bytes.fromhex(f.read().strip().replace(':', ''))
+		name = sys.argv[1].encode()
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'eth0')
+		s.bind(('', 68))
+		s.sendto(b'\1\1\6\0' + bytes(24) + mac + bytes(202) + b'\x63\x82\x53\x63\x35\1\1\x0c' + bytes([len(name)]) + name + b'\xff',
+		         ('255.255.255.255', 67))
+	END
+}
+check 'two devices ask for addresses' eval "dhcp_ask dev1 'PC-7<b>\"' && dhcp_ask dev2 printer.3"
+check 'the kernel notes what they call themselves' wait_until 10 status_is .counters.hostname 2
 
 # The keeper hears of the vendor's addresses right after it was armed.
 known() { in_ns dev1 curl -sS --noproxy '*' --max-time 5 -o /dev/null -D - \
@@ -73,6 +93,9 @@ links_are() {
 		links | grep -qx "2001:db8:7::11 $(mac_of dev1) 0"
 }
 check 'devices are known by their MAC addresses, too' wait_until 10 links_are
+called() { api /api/v1/devices | jq -r ".devices[] | select(.device == \"$1\") | .name"; }
+names_are() { [[ $(called 10.7.0.11) == 'PC-7?b??' && $(called 2001:db8:7::11) == 'PC-7?b??' && $(called 10.7.0.12) == printer.3 ]]; }
+check '... and by what they call themselves, as far as that can be a name' names_are
 
 # ---- what is not for the cache ----------------------------------------------------------------
 

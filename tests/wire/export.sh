@@ -107,7 +107,7 @@ cut_export() { # N client|server
 	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$dir/killed" >"$dir/cut.out" 2>&1 &
 	wait $! 2>/dev/null
 	killed=$?
-	wait "${pids[2]}" || { echo "# question $1: it was done before"; return 1; }
+	wait "${pids[2]}" || { echo "# question $1: it was done before: $(<"$dir/cut") $(<"$dir/cut.out")"; return 1; }
 }
 is_completed() {
 	local there out

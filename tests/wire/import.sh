@@ -316,7 +316,7 @@ cut_import() { # N client|server
 	"$build/bin/tarnctl" -c "$dir/b/tarn.conf" -s "$dir/cut.sock" import -p acme "$dir/a2" >"$dir/cut.out" 2>&1 &
 	wait $! 2>/dev/null
 	killed=$?
-	wait "${pids[cut]}" || { echo "# question $1: it was done before"; return 1; }
+	wait "${pids[cut]}" || { echo "# question $1: it was done before: $(<"$dir/cut") $(<"$dir/cut.out")"; return 1; }
 	unset "pids[cut]"
 }
 is_as_before() {

@@ -433,7 +433,9 @@ static void who_is_apart_makes_nothing_wanted(void **state)
 static void links_are_of_devices_that_are_named(void **state)
 {
 	const uint8_t one[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
-	const struct demand_link link = { .known = true, .mac = { 2, 0, 0, 0, 0, 9 }, .vlan = 20 };
+	struct demand_link link = {
+		.known = true, .mac = { 2, 0, 0, 0, 0, 9 }, .vlan = 20, .name = "pc-7"
+	};
 	struct demand_device seen;
 	struct rig rig;
 
@@ -447,6 +449,17 @@ static void links_are_of_devices_that_are_named(void **state)
 	seen = devices().device;
 	assert_true(seen.link.known && seen.link.vlan == 20);
 	assert_memory_equal(seen.link.mac, link.mac, sizeof(link.mac));
+	assert_string_equal(seen.link.name, "pc-7");
+	link.name[0] = 0; /* it did not say it again */
+	demand_link_set(demand, one, &link);
+	assert_string_equal(devices().device.link.name, "pc-7");
+	link.mac[5] = 8; /* another one has the address now */
+	demand_link_set(demand, one, &link);
+	assert_string_equal(devices().device.link.name, "");
+	memcpy(link.name, "pc-8", 5);
+	demand_link_set(demand, one, &link);
+	demand_names_forget(demand);
+	assert_string_equal(devices().device.link.name, "");
 	demand_devices_set(demand, DEMAND_DEVICES_HASHED);
 	note(1, "v g /a", 1, T0, DEMAND_WHOLE);
 	demand_link_set(demand, one, &link);

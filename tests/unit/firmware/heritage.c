@@ -99,6 +99,13 @@ static void values_must_be_in_range(void **state)
 	assert_false(heritage_valid(&m, m.head.size, false));
 	memcpy(m.kernel.name, "map_123", 7);
 	assert_true(heritage_valid(&m, m.head.size, false));
+	m = message(HERITAGE_STATION, sizeof(struct heritage_station));
+	memset(m.station.name, 'a', sizeof(m.station.name)); /* does not end */
+	assert_false(heritage_valid(&m, m.head.size, false));
+	m.station.name[sizeof(m.station.name) - 1] = 0;
+	assert_true(heritage_valid(&m, m.head.size, false));
+	m.station.name[0] = '\n';
+	assert_false(heritage_valid(&m, m.head.size, false));
 	m = message(HERITAGE_SELFTEST, sizeof(struct heritage_selftest));
 	m.selftest.state = SELFTEST_STATES_N;
 	assert_false(heritage_valid(&m, m.head.size, false));
