@@ -18,7 +18,7 @@
  *    the message at the sender; none of them is needed for correctness, the next one says the same. MINT is
  *    answered by one MINTED or, if either is dropped, never: the proxy asks again. SETTING (one each) and CHANGE are
  *    answered by one CHANGED with CHANGE's id; what does not come through whole is refused, or not answered, and
- *    the asker is told.
+ *    the asker is told. SYSTEMS is answered by SYSTEMS_SAID, piece after piece, or never.
  * 5. End of file on HERITAGE_FD_KEEPER: the keeper is gone. The proxy zeroes its heartbeats (new connections
  *    pass), finishes what it has, and exits 0. STOP asks for the same.
  * 6. The proxy arms nothing. The keeper arms interception after READY, while beats are fresh and the last
@@ -55,6 +55,8 @@
 #define HERITAGE_MODULUS      256    /* bytes of an RSA modulus; its exponent is 65537 */
 #define HERITAGE_LEAF	      2048   /* bytes of a certificate at most */
 #define HERITAGE_SETTINGS_MAX 64     /* of one change */
+#define HERITAGE_PIECE	      1536   /* bytes */
+#define HERITAGE_SYSTEMS_MAX  65536  /* bytes of an answer */
 
 /* X(NAME, number, what it is) */
 #define HERITAGE_FDS(X)                                                                            \
@@ -92,7 +94,10 @@ enum heritage_fd {
 	X(SELFTEST, heritage_selftest, 24, false, "what came of the selftest")                     \
 	X(KERNEL, heritage_kernel, 25, false, "a figure of the kernel's side, for the metrics")    \
 	X(WHO, heritage_who, 30, true, "asks what the frames of a device look like")               \
-	X(STATION, heritage_station, 31, false, "that is what they look like, if it is known")
+	X(STATION, heritage_station, 31, false, "that is what they look like, if it is known")     \
+	X(SYSTEMS, heritage_systems, 40, true,                                                     \
+	  "asks about the appliance's systems, or for a deed")                                     \
+	X(SYSTEMS_SAID, heritage_systems_said, 41, false, "a piece of the answer")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -238,6 +243,35 @@ struct heritage_station {
 		[HERITAGE_STATION_NAME]; /* as it calls itself; "" if that is not known, or not to be */
 };
 
+/* What the appliance that tarnd runs on is to do; LOOK: nothing, only tell. */
+enum heritage_systems_what {
+	HERITAGE_SYSTEMS_LOOK,
+	HERITAGE_SYSTEMS_UPDATE, /* from `value`, a URL; answered when it has begun */
+	HERITAGE_SYSTEMS_ROLLBACK,
+	HERITAGE_SYSTEMS_RESTART,
+	HERITAGE_SYSTEMS_RESET, /* to the factory's state */
+};
+
+struct heritage_systems {
+	struct heritage_head head;
+	uint32_t id; /* never 0 */
+	uint32_t what;
+	char when[8];		    /* to restart, as firmware/boot/restart.h takes it */
+	char value[HERITAGE_VALUE]; /* no control characters, zero-ended */
+};
+
+/* Together the pieces with one id are a JSON object, or nothing: LOOK's document; {"error", "text"} if error is not 0. */
+struct heritage_systems_said {
+	struct heritage_head head;
+	uint32_t id;
+	uint32_t error;	       /* errno, the same in each; ENOENT: this is no appliance */
+	uint32_t at, n, total; /* bytes */
+	uint32_t zero;
+	char text[HERITAGE_PIECE];
+};
+
+_Static_assert(sizeof(struct heritage_systems) == 1048, "heritage_systems");
+_Static_assert(sizeof(struct heritage_systems_said) == 1568, "heritage_systems_said");
 _Static_assert(sizeof(struct heritage_who) == 24, "heritage_who");
 _Static_assert(sizeof(struct heritage_station) == 104, "heritage_station");
 #define HERITAGE_KERNEL_MAX 64 /* different names */
@@ -282,6 +316,8 @@ union heritage_message {
 	struct heritage_who who;
 	struct heritage_station station;
 	struct heritage_kernel kernel;
+	struct heritage_systems systems;
+	struct heritage_systems_said systems_said;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -330,6 +366,19 @@ static inline bool heritage_word_valid(const char word[HERITAGE_NAME])
 		if (word[i])
 			return false;
 	return n > 0;
+}
+
+static inline bool heritage_systems_valid(const struct heritage_systems *m)
+{
+	return m->id && m->what <= HERITAGE_SYSTEMS_RESET &&
+	       heritage_line_valid(m->when, sizeof(m->when), true) &&
+	       heritage_line_valid(m->value, sizeof(m->value), true);
+}
+
+static inline bool heritage_systems_said_valid(const struct heritage_systems_said *m)
+{
+	return m->id && m->error < 4096 && m->total <= HERITAGE_SYSTEMS_MAX && m->at <= m->total &&
+	       m->n <= HERITAGE_PIECE && m->n <= m->total - m->at;
 }
 
 static inline bool heritage_text_valid(const char text[HERITAGE_REASON])
@@ -390,6 +439,10 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		return m->selftest.state < SELFTEST_STATES_N &&
 		       m->selftest.fault < SELFTEST_FAULTS_N &&
 		       heritage_line_valid(m->selftest.text, HERITAGE_TEXT, true);
+	case HERITAGE_SYSTEMS:
+		return heritage_systems_valid(&m->systems);
+	case HERITAGE_SYSTEMS_SAID:
+		return heritage_systems_said_valid(&m->systems_said);
 	case HERITAGE_STATION:
 		return m->station.known <= 1 && m->station.vlan < 4096 &&
 		       heritage_line_valid(m->station.name, HERITAGE_STATION_NAME, true);

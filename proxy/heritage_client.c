@@ -185,6 +185,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 	case HERITAGE_STATION:
 		keeper->calls.station(keeper->arg, &message->station);
 		break;
+	case HERITAGE_SYSTEMS_SAID:
+		keeper->calls.systems(keeper->arg, &message->systems_said);
+		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
 		break;
@@ -331,6 +334,14 @@ bool keeper_who(struct keeper *keeper, const uint8_t addr[16])
 
 	memcpy(who.addr, addr, sizeof(who.addr));
 	return keeper_steers(keeper) && keeper_send(keeper, &who, sizeof(who));
+}
+
+bool keeper_systems(struct keeper *keeper, const struct heritage_systems *ask)
+{
+	struct heritage_systems message = *ask;
+
+	message.head = (struct heritage_head){ HERITAGE_SYSTEMS, sizeof(message) };
+	return keeper && keeper_send(keeper, &message, sizeof(message));
 }
 
 bool keeper_steers(const struct keeper *keeper)

@@ -44,6 +44,8 @@ struct keeper_calls {
 	void (*selftest)(void *arg, const struct heritage_selftest *result);
 	/* What it says to keeper_who(). */
 	void (*station)(void *arg, const struct heritage_station *station);
+	/* A piece of what it says to keeper_systems(). */
+	void (*systems)(void *arg, const struct heritage_systems_said *said);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
@@ -70,6 +72,9 @@ MUST_USE bool keeper_selftest(struct keeper *keeper, uint32_t id);
 
 /* WHO, of an address as in6_addr. False: the same, or nothing is steered. */
 MUST_USE bool keeper_who(struct keeper *keeper, const uint8_t addr[16]);
+
+/* SYSTEMS, with its head set here. False: the socket is full, or there is no keeper any more. */
+MUST_USE bool keeper_systems(struct keeper *keeper, const struct heritage_systems *ask);
 
 /* Does it steer connections to us? NULL: no. */
 bool keeper_steers(const struct keeper *keeper);

@@ -385,6 +385,12 @@ static void keeper_station(void *arg, const struct heritage_station *station)
 	intake_station(program.proxy.intake, station);
 }
 
+static void keeper_systems_said(void *arg, const struct heritage_systems_said *said)
+{
+	(void)arg;
+	admin_systems_said(program.admin, said);
+}
+
 static void signals_add(struct worker *control)
 {
 	CHECK_OK(evsignal_assign(&program.term, control->base, SIGTERM, on_end, control));
@@ -561,8 +567,9 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop,    keeper_seen,   keeper_minted,
-					    keeper_changed, keeper_tested, keeper_station };
+	const struct keeper_calls calls = { keeper_stop,	keeper_seen,   keeper_minted,
+					    keeper_changed,	keeper_tested, keeper_station,
+					    keeper_systems_said };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 

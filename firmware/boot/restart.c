@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "firmware/base/span.h"
+#include "firmware/boot/note.h"
 
-#define NOTE   "/run/tarn/restart"
+#define NOTE   NOTE_FOLDER "/restart"
 #define DAY_MS (86400 * 1000LL)
 
 int restart_time(const char *when, int64_t wall_ms, int64_t *ret_at)
@@ -38,23 +38,15 @@ int restart_time(const char *when, int64_t wall_ms, int64_t *ret_at)
 int restart_note(int64_t at_ms)
 {
 	char text[32];
-	int n, fd, rc = 0;
+	int n;
 
 	if (at_ms == RESTART_NEVER)
 		return unlink(NOTE) && errno != ENOENT ? -errno : 0;
 	n = snprintf(text, sizeof(text), "%" PRId64, at_ms);
-	fd = open(NOTE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, (size_t)n) != n)
-		rc = -EIO;
-	close(fd);
-	if (!rc && rename(NOTE ".new", NOTE))
-		rc = -errno;
-	return rc;
+	return note_put(NOTE, span_make(text, (size_t)n));
 }
 
-bool restart_due(int64_t wall_ms)
+bool restart_planned(int64_t *ret_at)
 {
 	int fd = open(NOTE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[32];
@@ -63,5 +55,15 @@ bool restart_due(int64_t wall_ms)
 
 	if (fd >= 0)
 		close(fd);
-	return n > 0 && !span_u64(span_make(text, (size_t)n), &at) && (uint64_t)wall_ms >= at;
+	if (n <= 0 || span_u64(span_make(text, (size_t)n), &at) || at > INT64_MAX)
+		return false;
+	*ret_at = (int64_t)at;
+	return true;
+}
+
+bool restart_due(int64_t wall_ms)
+{
+	int64_t at;
+
+	return restart_planned(&at) && wall_ms >= at;
 }

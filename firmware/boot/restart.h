@@ -20,6 +20,9 @@ MUST_USE int restart_time(const char *when, int64_t wall_ms, int64_t *ret_at);
 /* 0 or -errno. RESTART_NEVER takes the note away. */
 MUST_USE int restart_note(int64_t at_ms);
 
+/* False: none is. Milliseconds since 1970. */
+bool restart_planned(int64_t *ret_at);
+
 /* Is it time? */
 bool restart_due(int64_t wall_ms);
 

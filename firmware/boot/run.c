@@ -53,7 +53,7 @@ static void child_fds(int input_fd, int output_fd, const char *tty)
 	if (out < 0)
 		out = open("/dev/null", O_RDWR);
 	if (error < 0)
-		error = out;
+		error = output_fd < 0 ? out : STDERR_FILENO;
 	(void)dup2(input_fd, STDIN_FILENO);
 	(void)dup2(out, STDOUT_FILENO);
 	(void)dup2(error, STDERR_FILENO);
@@ -136,21 +136,36 @@ int run_tool(const char *const argv[], const char *input, unsigned limit_s)
 	return wait_until(pid, clock_read().mono_ms + limit_s * 1000ULL);
 }
 
-int run_capture(const char *const argv[], char *buf, size_t size, unsigned limit_s)
+pid_t run_piped(const char *const argv[], int *ret_fd)
 {
-	int ends[2], rc;
-	ssize_t n;
+	int ends[2];
 	pid_t pid;
 
-	*buf = '\0';
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
 	pid = start(argv, -1, ends[1], NULL);
 	close(ends[1]);
-	rc = pid < 0 ? pid : wait_until(pid, clock_read().mono_ms + limit_s * 1000ULL);
+	if (pid < 0)
+		close(ends[0]);
+	else
+		*ret_fd = ends[0];
+	return pid;
+}
+
+int run_capture(const char *const argv[], char *buf, size_t size, unsigned limit_s)
+{
+	int fd, rc;
+	ssize_t n;
+	pid_t pid;
+
+	*buf = '\0';
+	pid = run_piped(argv, &fd);
+	if (pid < 0)
+		return pid;
+	rc = wait_until(pid, clock_read().mono_ms + limit_s * 1000ULL);
 	/* A pipe's buffer holds what we ask for; what is more is not wanted. */
-	n = rc < 0 ? -1 : read(ends[0], buf, size - 1);
+	n = rc < 0 ? -1 : read(fd, buf, size - 1);
 	buf[n > 0 ? n : 0] = '\0';
-	close(ends[0]);
+	close(fd);
 	return rc;
 }

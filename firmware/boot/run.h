@@ -22,6 +22,12 @@ MUST_USE int run_tool(const char *const argv[], const char *input, unsigned limi
 /* As run_tool, but what it prints goes into `buf`, NUL-terminated, cut at `size`. For what no log may hold. */
 MUST_USE int run_capture(const char *const argv[], char *buf, size_t size, unsigned limit_s);
 
+/*
+ * Only starts it: its pid, or -errno. What it prints is to be read from *ret_fd, which never blocks; its errors go where the
+ * caller's do unless there is a log. The end of what it prints is its own end, or nearly.
+ */
+MUST_USE pid_t run_piped(const char *const argv[], int *ret_fd);
+
 /* Only starts it. Its pid, or -errno. Fds above 2 are closed in it. `tty` (may be NULL) becomes 0, 1, 2. */
 MUST_USE pid_t run_start(const char *const argv[], int input_fd, const char *tty);
 

@@ -17,6 +17,7 @@
 #include "firmware/boot/assess.h"
 #include "firmware/boot/bridge.h"
 #include "firmware/boot/health.h"
+#include "firmware/boot/note.h"
 
 #define SCREEN	   "/dev/tty1"
 #define ADDRESSES  8
@@ -94,13 +95,10 @@ static json_t *document(const struct picture *p)
 
 static void document_put(const char *text)
 {
-	int fd = open(APPLIANCE_PATH ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int rc = note_put(APPLIANCE_PATH, span_of(text));
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0 ||
-	    rename(APPLIANCE_PATH ".new", APPLIANCE_PATH))
-		LOG(LOG_L_WARN, "screen.document", "error=%d", errno);
-	if (fd >= 0)
-		close(fd);
+	if (rc)
+		LOG(LOG_L_WARN, "screen.document", "error=%d", rc);
 }
 
 static void line(char *text, const char *label, const char *value)

@@ -135,7 +135,7 @@ static int channel_follow(const struct ctl_options *options, const json_t *machi
 	verdict = channel_judge(&c, machine, attempt, id);
 	if (verdict != CHANNEL_TAKE || !ctl_option(options, "due"))
 		return verdict_say(options, &c, verdict);
-	return appliance_update_url(options, machine, c.url, settings->update.restart);
+	return appliance_update(options, machine, c.url, settings->update.restart);
 }
 
 static int channel_run(const struct ctl_options *options, const json_t *machine)
@@ -175,11 +175,9 @@ static int channel(const struct ctl_options *options, char **args)
 	int rc;
 
 	(void)args;
-	if (!appliance_root())
-		return CTL_NOT_ALLOWED;
-	machine = appliance();
+	machine = appliance_of_root(&rc);
 	if (!machine)
-		return CTL_REFUSED;
+		return rc;
 	rc = channel_run(options, machine);
 	json_decref(machine);
 	return rc;

@@ -47,6 +47,7 @@ _Static_assert(CTL_USAGE == EX_USAGE && CTL_SOFTWARE == EX_SOFTWARE &&
 	X(man) \
 	X(completion) \
 	X(appliance) \
+	X(update) \
 	X(channel) \
 	X(main)
 /* clang-format on */

@@ -19,6 +19,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/keeper/aim.h"
+#include "firmware/keeper/appliance.h"
 #include "firmware/keeper/arm.h"
 #include "firmware/keeper/authority.h"
 #include "firmware/keeper/change.h"
@@ -48,6 +49,7 @@ struct tarnd {
 	struct steer *steer;
 	struct plane *plane;
 	struct change *change;
+	struct appliance *appliance;
 	struct status *status;
 	struct authority *authority;
 	int admin_fd;
@@ -440,7 +442,7 @@ static bool change_taken(bool restart, void *arg)
 	return restart || anew;
 }
 
-static void change_tell(const union heritage_message *message, void *arg)
+static void message_tell(const union heritage_message *message, void *arg)
 {
 	struct tarnd *k = arg;
 
@@ -475,6 +477,8 @@ static void message_in(const union heritage_message *m, void *arg)
 		selftest_run(k->selftest, m->selftest_run.id);
 	else if (m->head.type == HERITAGE_WHO)
 		who_tell(k, &m->who);
+	else if (m->head.type == HERITAGE_SYSTEMS)
+		appliance_asked(k->appliance, &m->systems);
 	else if (m->head.type == HERITAGE_SETTING || m->head.type == HERITAGE_CHANGE)
 		change_message(k->change, m, (uint64_t)k->config.settings.admin.confirm);
 }
@@ -573,7 +577,7 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
 	static const struct plane_calls calls = { review,   vendor_in, message_in,
 						  on_ended, mint_in,   cache_folder_make };
-	static const struct change_calls changes = { change_taken, change_tell };
+	static const struct change_calls changes = { change_taken, message_tell };
 	const struct tarn_settings *s = &k->config.settings;
 	struct plane_options o = {
 		.program = s->keeper.proxy,
@@ -595,6 +599,9 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 		snprintf(why, TARND_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
 	if (!rc && (rc = change_new(k->base, k->config.path, &changes, k, &k->change)))
 		snprintf(why, TARND_WHY_MAX, "settings: %s", strerror(-rc));
+	if (!rc && (rc = appliance_new(k->base, k->config.path, s->proxy.admin_socket, message_tell,
+				       k, &k->appliance)))
+		snprintf(why, TARND_WHY_MAX, "tarnctl: %s", strerror(-rc));
 	return rc;
 }
 
@@ -663,6 +670,7 @@ static void parts_end(struct tarnd *k)
 	plane_free(&k->plane);
 	authority_free(&k->authority);
 	change_free(&k->change);
+	appliance_free(&k->appliance);
 	if (k->admin_fd >= 0) {
 		close(k->admin_fd);
 		(void)unlink(k->config.settings.proxy.admin_socket);

@@ -22,6 +22,7 @@
 #include "proxy/admin/changes.h"
 #include "proxy/admin/selftests.h"
 #include "proxy/admin/snapshots.h"
+#include "proxy/admin/systems.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -42,6 +43,7 @@ struct admin {
 	struct access *access;
 	struct changes *changes;
 	struct selftests *selftests;
+	struct systems *systems;
 	struct snapshots *snapshots;
 	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
@@ -77,6 +79,17 @@ void admin_changed(struct admin *admin, const struct heritage_changed *changed)
 struct selftests *admin_selftests(struct admin *admin)
 {
 	return admin->selftests;
+}
+
+struct systems *admin_systems(struct admin *admin)
+{
+	return admin->systems;
+}
+
+void admin_systems_said(struct admin *admin, const struct heritage_systems_said *said)
+{
+	if (admin)
+		systems_said(admin->systems, said);
 }
 
 struct snapshots *admin_snapshots(struct admin *admin)
@@ -202,6 +215,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
 	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : selftests_new(control, &admin->selftests);
+	rc = rc ? rc : systems_new(control, &admin->systems);
 	rc = rc ? rc : snapshots_new(control, &admin->snapshots);
 	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
@@ -226,6 +240,7 @@ void admin_free(struct admin **ptr)
 		evhttp_free(admin->http);
 	web_free(&admin->web);
 	snapshots_free(&admin->snapshots);
+	systems_free(&admin->systems);
 	selftests_free(&admin->selftests);
 	changes_free(&admin->changes);
 	access_free(&admin->access);

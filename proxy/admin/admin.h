@@ -28,6 +28,13 @@ void admin_changed(struct admin *admin, const struct heritage_changed *changed);
 struct heritage_selftest;
 void admin_selftest(struct admin *admin, const struct heritage_selftest *result);
 
+/* ... and of the appliance's systems. */
+struct heritage_systems_said;
+void admin_systems_said(struct admin *admin, const struct heritage_systems_said *said);
+
+struct systems;
+struct systems *admin_systems(struct admin *admin);
+
 struct changes;
 struct changes *admin_changes(struct admin *admin);
 

@@ -35,7 +35,8 @@
 	X(objects)                                                                                 \
 	X(cache)                                                                                   \
 	X(selftest)                                                                                \
-	X(download)
+	X(download)                                                                                \
+	X(appliance)
 
 #define X(name) extern const struct admin_table admin_table_##name;
 ADMIN_TABLES(X)

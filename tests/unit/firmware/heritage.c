@@ -30,6 +30,10 @@ static union heritage_message message(uint32_t type, size_t size)
 		m.change.id = 1;
 	if (type == HERITAGE_SELFTEST_RUN)
 		m.selftest_run.id = 1;
+	if (type == HERITAGE_SYSTEMS)
+		m.systems.id = 1;
+	if (type == HERITAGE_SYSTEMS_SAID)
+		m.systems_said.id = 1;
 	if (type == HERITAGE_KERNEL)
 		m.kernel.name[0] = 'a';
 	return m;
@@ -127,6 +131,36 @@ static void values_must_be_in_range(void **state)
 	assert_false(heritage_valid(&m, m.head.size, true));
 }
 
+static void pieces_lie_within_the_whole(void **state)
+{
+	union heritage_message m =
+		message(HERITAGE_SYSTEMS_SAID, sizeof(struct heritage_systems_said));
+	struct heritage_systems_said *said = &m.systems_said;
+
+	(void)state;
+	said->total = HERITAGE_SYSTEMS_MAX;
+	said->at = said->total - 4;
+	said->n = 4;
+	assert_true(heritage_valid(&m, m.head.size, false));
+	said->n = 5;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	said->at = said->total + 1;
+	said->n = 0;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	said->at = 0;
+	said->n = HERITAGE_PIECE + 1;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	said->n = 0;
+	said->total = HERITAGE_SYSTEMS_MAX + 1;
+	assert_false(heritage_valid(&m, m.head.size, false));
+	m = message(HERITAGE_SYSTEMS, sizeof(struct heritage_systems));
+	m.systems.what = HERITAGE_SYSTEMS_RESET + 1;
+	assert_false(heritage_valid(&m, m.head.size, true));
+	m.systems.what = 0;
+	memset(m.systems.when, '0', sizeof(m.systems.when));
+	assert_false(heritage_valid(&m, m.head.size, true));
+}
+
 static void texts_end_and_are_printable(void **state)
 {
 	union heritage_message m = message(HERITAGE_HEALTH, sizeof(struct heritage_health));
@@ -187,6 +221,7 @@ int main(void)
 		cmocka_unit_test(sizes_must_agree),
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(values_must_be_in_range),
+		cmocka_unit_test(pieces_lie_within_the_whole),
 		cmocka_unit_test(texts_end_and_are_printable),
 		cmocka_unit_test(hosts_are_zero_behind_their_end),
 		cmocka_unit_test(there_is_a_leaf_or_a_reason),

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an appliance tells of its systems, put together from what pid 1, tarnctl and the boot loader leave behind: the one
+ * table of tarnctl slots and of the API. Reads files only; any thread.
+ */
+#ifndef FIRMWARE_BOOT_APPLIANCE_H
+#define FIRMWARE_BOOT_APPLIANCE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/*
+ * {"version", "factory", "on_trial", "slots", "history", "update", "restart_at"} with at most `events` of the history, the
+ * newest, oldest first. NULL: this is no appliance, or no memory.
+ */
+json_t *appliance_document(size_t events);
+
+#endif

@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 120
+#
+# The appliance's systems over the API: tarnd asks pid 1's notes and runs tarnctl. pid 1 is this script, in a mount namespace with
+# a /run of its own; what needs the boot partition is refused here, and done in tests/image/qemu/update.sh.
+set -u
+# shellcheck source=tests/netns/lib.sh
+. "$(dirname "$0")/lib.sh"
+[[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
+command -v nginx >/dev/null || skip_all 'no nginx, for what an update is fetched from'
+
+PROXY=$BUILD/bin/tarn-proxy
+unset FAKEPROXY_VENDORS
+space box
+config 'mode = off'
+sed -i 's/^workers = 2/workers = 1/' "$work/tarn.conf"
+
+# Its pid is tarnd's: each of them executes the next.
+# shellcheck disable=SC2016 # the inner shell's
+ip netns exec "$(ns box)" unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/tarn && { [ ! -d /state ] || mount -t tmpfs none /state; } &&
+	exec "$@"' box "$BUILD/bin/tarnd" --config "$work/tarn.conf" 2>>"$work/tarnd.log" &
+tarnd=$!
+children+=("$tarnd")
+inside() { nsenter -m -n -t "$tarnd" "$@"; }
+ctl() { inside "$BUILD/bin/tarnctl" -c "$work/tarn.conf" -s "$work/proxy.sock" -k "$work/keeper.sock" "$@"; }
+
+api() { # METHOD PATH [BODY]: sets $status, and $said to a file
+	said=$work/said
+	: >"$said"
+	status=$(curl -s -o "$said" -w '%{http_code}' --max-time 30 --unix-socket "$work/proxy.sock" -X "$1" "http://x/api/v1/$2" \
+		${3:+-H 'Content-Type: application/json' -d "$3"})
+}
+is() { # METHOD PATH BODY STATUS [EXPRESSION]
+	api "$1" "$2" "$3"
+	echo "$status"
+	cat "$said"
+	[[ $status == "$4" ]] || return 1
+	[[ -z ${5:-} ]] || jq -e "$5" "$said" >/dev/null
+}
+look() { is GET appliance '' 200 "$1"; }
+up() { is GET status '' 200; }
+check 'the box has its API' wait_until 30 up || logs_show
+check 'on no appliance there are no systems' is GET appliance '' 404 '.error == "no_appliance"'
+check '... and nothing to be done with them' is POST appliance/restart '{}' 404 '.error == "no_appliance"'
+
+# ---- pid 1 begins -----------------------------------------------------------------------------------
+
+pid1() { # JSON
+	inside sh -c 'printf %s "$1" >/run/tarn/appliance.json.new && mv /run/tarn/appliance.json.new /run/tarn/appliance.json' sh "$1"
+}
+pid1 '{"version": "2.0", "factory": "1.0", "on_trial": false, "more": 1, "slots": [
+	{"version": "2.0", "state": "good", "tries_left": null, "running": true}, {"version": "2.1", "state": "trying", "tries_left": 2, "running": false}]}'
+check 'then there are' look '.version == "2.0" and .factory == "1.0" and .slots[1].tries_left == 2 and .history == [] and .restart_at == null'
+check 'no update was begun' look '.update == {"state": "idle", "done": 0, "total": 0, "version": "", "text": ""}'
+described() {
+	api GET appliance ''
+	jq -s 'reduce .[] as $part ({}; . * $part)' "$here"/../../proxy/admin/openapi/*.json >"$work/doc"
+	jq -nr -f "$here/../wire/openapi.jq" --slurpfile doc "$work/doc" --slurpfile value "$said" --arg path /api/v1/appliance | tee "$work/faults"
+	[[ ${PIPESTATUS[0]} == 0 && ! -s $work/faults ]]
+}
+check 'the answer is as described' described
+check 'tarnctl slots has the same table' eval "ctl slots --json | jq -S . | diff - <(jq -S . '$work/said')"
+
+# ---- restart ----------------------------------------------------------------------------------------
+
+check 'a restart is planned' is POST appliance/restart '{"restart": "03:00"}' 204
+check '... for the next such time' look '(.restart_at / 1000 - now) as $in | .restart_at % 86400000 == 10800000 and $in > -1 and $in < 86401'
+check '... and taken back' is POST appliance/restart '{"restart": "no"}' 204
+check '... so that none is' look '.restart_at == null'
+check 'a time that is none is refused' is POST appliance/restart '{"restart": "24:00"}' 422 '.error == "bad_restart"'
+check 'a number is none' is POST appliance/restart '{"restart": 3}' 422 '.error == "bad_value"'
+
+# ---- update -----------------------------------------------------------------------------------------
+
+mkdir "$work/nginx" "$work/files"
+head -c 100000 /dev/zero >"$work/files/no.update"
+echo "daemon off; master_process off; pid $work/nginx.pid; error_log $work/nginx.log; events {}
+	http { access_log off; server { listen 127.0.0.1:8080; root $work/files; } }" >"$work/nginx.conf"
+ip netns exec "$(ns box)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
+children+=($!)
+check 'there is something to fetch' wait_until 10 in_ns box curl -sf -o /dev/null http://127.0.0.1:8080/no.update
+update() { is POST appliance/update "$@"; }
+check 'a file of this machine is no update' update '{"url": "/etc/shadow"}' 422 '.error == "bad_url"'
+check 'no option of tarnctl is' update '{"url": "--force"}' 422 '.error == "bad_url"'
+check 'no line break is part of a URL' update '{"url": "http://127.0.0.1:8080/a\nb"}' 422 '.error == "bad_value"'
+check 'nothing is no URL' update '{}' 422 '.error == "bad_value"'
+check 'a wrong time is refused before it begins' update '{"url": "http://127.0.0.1:8080/no.update", "restart": "soon"}' 422 '.error == "bad_restart"'
+check 'nothing has begun' look '.update.state == "idle"'
+check 'an update begins' update '{"url": "http://127.0.0.1:8080/no.update"}' 204
+check '... and is refused for what it is' wait_until 30 look '.update.state == "refused" and .update.text == "the file is not an update of Tarn"'
+check 'one that is not there begins' update '{"url": "http://127.0.0.1:8080/none", "restart": "now"}' 204
+check '... and says why it ends' wait_until 30 look '.update.state == "refused" and (.update.text | endswith("the server says 404"))'
+check 'what is refused restarts nothing' look '.restart_at == null'
+check 'tarnctl slots says it to people' eval "ctl slots | grep -q '^update.*the server says 404'"
+
+# ---- one at a time ----------------------------------------------------------------------------------
+
+# Another tarnctl works on it, as far as anybody can see.
+mkfifo "$work/hold"
+# shellcheck disable=SC2016 # the inner shell's
+inside flock /run/tarn/update.lock sh -c 'echo "{\"state\": \"writing\", \"done\": 5, \"total\": 9, \"version\": \"2.2\", \"text\": \"\"}" \
+	>/run/tarn/update.json && read -r _ <"$1"' sh "$work/hold" &
+children+=($!)
+check 'an update by another is seen' wait_until 10 look '.update.state == "writing" and .update.done == 5'
+check '... and a second one is not begun' update '{"url": "http://127.0.0.1:8080/no.update"}' 409 '.error == "busy"'
+check '... nor is the system set aside meanwhile' is POST appliance/rollback '{}' 409 '.error == "busy"'
+echo >"$work/hold"
+check 'one that goes without a word is refused' wait_until 10 look '.update.state == "refused" and .update.text == "it was cut off before its end"'
+
+# ---- the way back -----------------------------------------------------------------------------------
+
+check 'without a boot partition there is no way back' is POST appliance/rollback '{}' 409 '.error == "refused" and (.text | startswith("the boot partition"))'
+check '... and no restart' look '.restart_at == null'
+pid1 '{"version": "1.0", "factory": "1.0", "on_trial": false, "slots": []}'
+check 'none leads further than the factory' is POST appliance/rollback '{}' 409 '.error == "refused" and (.text | contains("none before it"))'
+check 'a reset is meant, or it is none' is POST appliance/reset '{"confirm": "yes"}' 422 '.error == "not_confirmed"'
+check '... by tarnctl, too' eval "ctl factory-reset; ((\$? == 64))"
+if [[ -d /state ]]; then
+	skip 'a reset without a state partition' 'this machine has a /state'
+else
+	check 'a reset that cannot be noted is none' is POST appliance/reset '{"confirm": "factory-reset"}' 409 '(.text | startswith("the state partition"))'
+	check '... and restarts nothing' look '.restart_at == null'
+fi
+check 'tarnd runs, and has left nobody behind' eval "kill -0 '$tarnd' && [[ \$(ps -o stat= --ppid '$tarnd' | grep -c Z) == 0 ]]"
+done_testing
