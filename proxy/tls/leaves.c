@@ -7,8 +7,7 @@
  *	               refused --> the asks are told, and who asks soon   > not asking
  *	tick_run: no answer within LEAVES_WAIT_MS                        /
  *
- * Each ECDSA leaf has a key of its own. An RSA key takes too long to make on a loop, and few devices need one: the first ask
- * starts a thread that makes the one key that all RSA leaves share, and ends (rsa_run); asks wait for it.
+ * Each ECDSA leaf has a key of its own, all RSA leaves one together (proxy/tls/rsa_key.h), for which their asks wait.
  *
  * An ask belongs to its loop: it is taken off the list under the lock before its mail is posted, and posted under the
  * lock, so that leaf_ask_cancel() can take it back. Another CA's file (tarnctl ca rotate): all leaves go.
@@ -18,7 +17,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -28,10 +26,10 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/base/stat.h"
-#include "firmware/base/thread.h"
 #include "firmware/mint/public.h"
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
+#include "proxy/tls/rsa_key.h"
 
 #define TICK_MS	   1000
 #define REFUSED_MS 60000 /* a refusal is remembered; one that may pass, */
@@ -71,9 +69,7 @@ struct leaves {
 	bool served;	    /* somebody signs */
 	uint64_t authority; /* leaves_authority() */
 	struct mail tell;   /* there is something to ask the keeper */
-	EVP_PKEY *rsa;	    /* NULL: not made yet */
-	pthread_t rsa_thread;
-	bool rsa_runs, rsa_ended; /* is to be joined; has nothing more to do */
+	struct rsa_key *rsa;
 
 	/* the control loop's */
 	struct keeper *keeper;
@@ -157,38 +153,10 @@ static struct entry *entry_get(struct leaves *leaves, const char *host, enum lea
 	return entry;
 }
 
-static void *rsa_run(void *arg)
-{
-	EVP_PKEY *key = EVP_RSA_gen(8 * HERITAGE_MODULUS);
-	struct leaves *leaves = arg;
-
-	pthread_mutex_lock(&leaves->lock);
-	leaves->rsa = key;
-	leaves->rsa_ended = true;
-	mailbox_post(leaves->control, &leaves->tell);
-	pthread_mutex_unlock(&leaves->lock);
-	return NULL;
-}
-
-/* One that failed is tried again. 0 or -errno. */
-static int rsa_begin(struct leaves *leaves)
-{
-	int rc;
-
-	if (leaves->rsa || (leaves->rsa_runs && !leaves->rsa_ended))
-		return 0;
-	if (leaves->rsa_runs)
-		CHECK_OK(pthread_join(leaves->rsa_thread, NULL));
-	leaves->rsa_ended = false;
-	rc = thread_start(&leaves->rsa_thread, rsa_run, leaves);
-	leaves->rsa_runs = rc == 0;
-	return rc;
-}
-
 static int key_begin(struct leaves *leaves, struct entry *entry)
 {
 	if (entry->kind == LEAF_RSA)
-		return rsa_begin(leaves);
+		return rsa_key_begin(leaves->rsa);
 	entry->key = EVP_EC_gen("P-256");
 	return entry->key ? 0 : -ENOMEM;
 }
@@ -384,8 +352,8 @@ static void tell(struct leaves *leaves, struct entry *entry)
 	uint8_t buf[HERITAGE_MODULUS];
 	struct span key;
 
-	if (!entry->key && leaves->rsa && EVP_PKEY_up_ref(leaves->rsa) == 1)
-		entry->key = leaves->rsa;
+	if (!entry->key && entry->kind == LEAF_RSA)
+		entry->key = rsa_key_get(leaves->rsa);
 	if (!entry->key)
 		return;
 	key = key_public(entry->key, entry->kind, buf);
@@ -408,6 +376,14 @@ static void tell_all(struct leaves *leaves)
 			tell(leaves, entry);
 	}
 	pthread_mutex_unlock(&leaves->lock);
+}
+
+/* The thread that made the key. */
+static void rsa_made(void *arg)
+{
+	struct leaves *leaves = arg;
+
+	mailbox_post(leaves->control, &leaves->tell);
 }
 
 static void tell_run(struct worker *control, struct mail *mail)
@@ -516,7 +492,8 @@ int leaves_new(struct worker *control, const char *dir, struct leaves **ret_leav
 	if (!leaves)
 		return -ENOMEM;
 	leaves->dir = strdup(dir);
-	if (!leaves->dir) {
+	if (!leaves->dir || rsa_key_new(rsa_made, leaves, &leaves->rsa) < 0) {
+		free(leaves->dir);
 		free(leaves);
 		return -ENOMEM;
 	}
@@ -538,14 +515,12 @@ void leaves_free(struct leaves **ptr)
 	if (!leaves)
 		return;
 	event_del(&leaves->tick);
-	if (leaves->rsa_runs)
-		CHECK_OK(pthread_join(leaves->rsa_thread, NULL));
+	rsa_key_free(&leaves->rsa);
 	mail_cancel(leaves->control, &leaves->tell);
 	HASH_ITER(hh, leaves->entries, entry, next)
 	{
 		entry_free(leaves, entry);
 	}
-	EVP_PKEY_free(leaves->rsa);
 	X509_free(leaves->ca);
 	CHECK_OK(pthread_mutex_destroy(&leaves->lock));
 	free(leaves->dir);
