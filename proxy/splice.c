@@ -35,15 +35,17 @@
 #include "proxy/tls/tally.h"
 #include "proxy/upstream/connect.h"
 
-#define PORTION	     65536 /* a pipe's usual size */
+#define PORTION	     262144 /* of a pipe that is large; others take less */
 #define COPY_BYTES   16384
 #define TURN_MAX     8	     /* portions before others have a turn */
 #define PIPES_SPARE  16	     /* kept by a worker */
+#define PIPES_LARGE  32	     /* of a worker: what a user may have in pipes is limited (pipe(7)) */
 #define IDLE_MS	     7440000 /* 2 h 4 min, as a NAT has to keep an idle connection (RFC 5382, REQ-5) */
 #define HALF_IDLE_MS 240000 /* 4 min, once a side has ended (same) */
 
 struct pipe {
 	int out, in; /* read end, write end; -1: none */
+	bool large;
 };
 
 struct pump {
@@ -82,6 +84,7 @@ struct splices {
 	uint64_t begun; /* how many there ever were */
 	struct pipe spare[PIPES_SPARE];
 	unsigned spare_n;
+	unsigned large_n; /* pipes that are large, spare or not */
 };
 
 static const struct {
@@ -95,6 +98,25 @@ static const struct {
 
 /* ---- pipes ------------------------------------------------------------------------------------ */
 
+/*
+ * The usual 16 places of a pipe take 16 pieces of what a socket has, and these may be of one packet each: with more places
+ * there are fewer calls and wakeups for the same bytes. One that can't be enlarged serves, too.
+ */
+static void pipe_enlarge(struct splices *splices, struct pipe *pipe)
+{
+	if (splices->large_n >= PIPES_LARGE || fcntl(pipe->in, F_SETPIPE_SZ, PORTION) < 0)
+		return;
+	pipe->large = true;
+	splices->large_n++;
+}
+
+static void pipe_close(struct splices *splices, const struct pipe *pipe)
+{
+	close(pipe->in);
+	close(pipe->out);
+	splices->large_n -= pipe->large;
+}
+
 static bool pipe_take(struct splices *splices, struct pipe *pipe)
 {
 	int fds[2];
@@ -106,6 +128,7 @@ static bool pipe_take(struct splices *splices, struct pipe *pipe)
 	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
 		return false;
 	*pipe = (struct pipe){ .out = fds[0], .in = fds[1] };
+	pipe_enlarge(splices, pipe);
 	return true;
 }
 
@@ -117,10 +140,9 @@ static void pipe_give(struct splices *splices, struct pipe *pipe, bool empty)
 	if (empty && splices->spare_n < PIPES_SPARE) {
 		splices->spare[splices->spare_n++] = *pipe;
 	} else {
-		close(pipe->in);
-		close(pipe->out);
+		pipe_close(splices, pipe);
 	}
-	*pipe = (struct pipe){ -1, -1 };
+	*pipe = (struct pipe){ .out = -1, .in = -1 };
 }
 
 /* ---- the end ---------------------------------------------------------------------------------- */
@@ -422,7 +444,7 @@ static struct splice *splice_new(struct worker *worker, const struct splice_plan
 
 	if (!splice)
 		return NULL;
-	splice->up.pipe = splice->down.pipe = (struct pipe){ -1, -1 };
+	splice->up.pipe = splice->down.pipe = (struct pipe){ .out = -1, .in = -1 };
 	if (!pump_preload(&splice->up, plan->head)) {
 		free(splice);
 		return NULL;
@@ -515,12 +537,8 @@ void splice_cut_all(struct worker *worker)
 		return;
 	while ((splice = LIST_FIRST(&splices->open)))
 		over(splice, true);
-	while (splices->spare_n) {
-		struct pipe *pipe = &splices->spare[--splices->spare_n];
-
-		close(pipe->in);
-		close(pipe->out);
-	}
+	while (splices->spare_n)
+		pipe_close(splices, &splices->spare[--splices->spare_n]);
 	free(splices);
 	worker->splices = NULL;
 }
