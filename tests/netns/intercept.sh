@@ -38,6 +38,15 @@ check 'of which the vendor was asked once' test "$(at_vendor $HOST /files/big)" 
 check 'a range' eval "trusting $HOST big -r 1000-1999 | cmp - <(tail -c +1001 $work/files/big | head -c 1000)"
 check 'TLS 1.2' eval "trusting $HOST big --tls-max 1.2 | is_big"
 check 'TLS 1.3' eval "trusting $HOST big --tlsv1.3 | is_big"
+in_clear() { in_ns dev1 curl -sS --noproxy '*' --max-time 10 --resolve $HOST:80:198.51.100.10 "http://$HOST/files/$1"; }
+apart() {
+	head -c 3000 /dev/urandom >"$work/files/apart"
+	touch -d '10 days ago' "$work/files/apart"
+	in_clear apart | cmp - "$work/files/apart" && in_clear apart | cmp - "$work/files/apart" &&
+		[[ $(grep -c " http $HOST /files/apart " "$work/vendor.log") == 1 ]] &&
+		trusting $HOST apart | cmp - "$work/files/apart" && [[ $(at_vendor $HOST /files/apart) == 1 ]]
+}
+check 'what http has stored is nothing that https serves' apart
 twice() { # two requests on one connection
 	[[ $(in_ns dev1 curl -sS --noproxy '*' --cacert "$work/state/ca.crt" --resolve $HOST:443:198.51.100.10 \
 		-o /dev/null -o /dev/null -w '%{num_connects} ' https://$HOST/files/small https://$HOST/files/big) == '1 0 ' ]]

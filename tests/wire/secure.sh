@@ -108,6 +108,7 @@ leaf foreign DNS:foreign.test -1 20 ca ec "$must"
 leaf old DNS:old.test -1 20
 leaf twelve DNS:twelve.test -1 20
 leaf asks DNS:asks.test -1 20
+leaf ahead DNS:ahead.test -1 20
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=self.test \
 	-addext subjectAltName=DNS:self.test -keyout "$dir/pki/self.key" -out "$dir/pki/self.pem" 2>/dev/null
 for name in revoked gone; do
@@ -142,6 +143,7 @@ stapling() { echo "ssl_stapling on; ssl_stapling_file $dir/pki/$1.ocsp;"; }
 	echo 'ssl_protocols TLSv1.2 TLSv1.3;'
 	for name in proxy fastcgi client_body uwsgi scgi; do echo "${name}_temp_path $dir/tmp.$name;"; done
 	server good
+	server ahead
 	for name in expired early name self stranger own bare; do server "$name"; done
 	at=$twelve server twelve 'ssl_protocols TLSv1.2;'
 	server weak 'ssl_ciphers DEFAULT@SECLEVEL=0;'
@@ -173,6 +175,8 @@ profile plain "$clear"
 profile cut "$cut"
 profile drip "$drip"
 profile own "$tls" '[tls]' "ca_file = $dir/vendors/own.pem"
+profile ahead "$tls" '[class index]' 'path = /**/index.lst' '[class object]' 'path = /**' '[sync]' 'ahead = yes' \
+	'[index list]' 'path = /**/index.lst' 'format = lines' 'line = {digest} {size} {path} {name}' 'base = host'
 
 wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$clear/small.bin" || { cat "$dir/error.log"; exit 1; }
 "$wire" start "$dir" "$port" "$clear" -o "upstream.ca_file=$dir/vendors/system.pem" \
@@ -266,6 +270,28 @@ check 'who wants a certificate of ours gets none, and his answer is passed on' t
 check 'https in clear to the explicit proxy is refused' \
 	test "$(curl -s -o /dev/null -w '%{http_code}' -x "http://127.0.0.1:$port" --request-target "https://good.test/small.bin" "http://good.test/small.bin")" == 501
 check 'and counted' test "$(counter request.https_refused)" == 1
+
+# ---- ahead ----------------------------------------------------------------------------------------
+
+api() { curl -sS --max-time 10 --unix-socket "$dir/run/proxy.sock" "http://tarn/api/v1/$1" "${@:2}"; }
+# generation: an object that is new, and the index that names it.
+generation() {
+	head -c 50000 /dev/urandom >"$dir/www/ahead/object"
+	printf '%s 50000 /ahead/object object\n' "$(sha256sum "$dir/www/ahead/object" | cut -d ' ' -f 1)" >"$dir/www/ahead/index.lst"
+}
+devices_have() { get /ahead/ahead/index.lst && cmp "$dir/body" "$dir/www/ahead/index.lst" &&
+	get /ahead/ahead/object && cmp "$dir/body" "$dir/www/ahead/object"; }
+sent() { grep -c '^ahead.test /ahead/object 200 ' "$dir/access.log"; }
+is_ahead() { api sync | jq -e '.history[-1].result == "done"' && [[ $(sent) == 2 ]]; }
+mkdir "$dir/www/ahead"
+generation
+check 'a device has what its index names' devices_have
+generation
+check 'fetching ahead is begun' api sync -H 'Content-Type: application/json' -d '{"action": "now", "profile": "ahead"}'
+check 'over TLS what is new comes before a device asks' wait_until 20 is_ahead
+check 'which gets it' devices_have
+check 'from the store' header_has 'Cache-Status:.*; hit'
+check 'the vendor has sent each once' test "$(sent)" == 2
 
 # ---- what is cut ----------------------------------------------------------------------------------
 
