@@ -136,7 +136,8 @@ static struct entry *entry_get(struct leaves *leaves, const char *host, enum lea
 	char name[1 + PROFILE_HOST_MAX];
 	struct entry *entry;
 
-	(void)snprintf(name, sizeof(name), "%c%s", kind == LEAF_RSA ? 'r' : 'e', host);
+	name[0] = kind == LEAF_RSA ? 'r' : 'e';
+	CHECK_OK(span_copy(span_of(host), name + 1, sizeof(name) - 1));
 	HASH_FIND_STR(leaves->entries, name, entry);
 	if (entry) {
 		HASH_DEL(leaves->entries, entry);
