@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "firmware/base/log.h"
@@ -36,6 +37,8 @@
 #include "firmware/base/thread.h"
 #include "firmware/heritage.h"
 #include "proxy/config.h"
+
+#define CONTROL_NICE 10
 
 /* A little more often than promised, since a timer is late rather than early. */
 #define BEAT_MS (HERITAGE_BEAT_MS * 3 / 4)
@@ -332,6 +335,12 @@ int control_new(struct proxy *proxy, struct worker **ret_control)
 	}
 	*ret_control = control;
 	return 0;
+}
+
+void control_step_back(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, CONTROL_NICE) < 0) /* 0: this thread (setpriority(2)) */
+		LOG(LOG_L_WARN, "control.nice", "error=%s", strerrorname_np(errno));
 }
 
 void control_run(struct worker *control)

@@ -130,6 +130,12 @@ struct worker_hooks {
 
 /* A worker that was made for the calling (main) thread, not running. Free by control_free(). */
 MUST_USE int control_new(struct proxy *proxy, struct worker **ret_control);
+/*
+ * From here on the calling (main) thread steps back behind the workers, which are there by now: a thread inherits it. On a
+ * core that is busy with devices, whoever asks or attacks the admin side gets what they leave, and about a tenth where they
+ * leave nothing; what this thread does by itself is far less.
+ */
+void control_step_back(void);
 /* Runs until control_stop(). */
 void control_run(struct worker *control);
 void control_stop(struct worker *control);

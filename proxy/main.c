@@ -684,6 +684,7 @@ static int run(struct config *config)
 		complain("workers", rc);
 		goto no_threads;
 	}
+	control_step_back();
 	rc = serve(proxy->control, workers);
 	workers_stop(&proxy->workers);
 no_threads:
