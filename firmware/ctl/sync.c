@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarnctl sync and tarnctl devices: fetching ahead, and who has what. */
+#include <stdio.h>
 #include <string.h>
 
 #include "firmware/ctl/ctl.h"
@@ -67,6 +68,8 @@ static int print_sync(const struct ctl_options *options)
 		return ctl_print_json(answer);
 	json_array_foreach(json_object_get(answer, "profiles"), i, row) print_profile(row);
 	json_array_foreach(json_object_get(answer, "history"), i, row) print_run(row);
+	if (!json_array_size(json_object_get(answer, "profiles")))
+		puts("Nothing is fetched ahead: no vendor's profile says [sync] ahead = yes");
 	json_decref(answer);
 	return CTL_WORKING;
 }
@@ -113,32 +116,37 @@ static int sync_command(const struct ctl_options *options, char **args)
 	return print_sync(options);
 }
 
-static void print_device(const json_t *row)
+/* What of a row is said in words of more than one member: its network card, and why it is as it is. */
+static void device_say(json_t *row)
 {
-	char updated[40], bytes[32];
+	const char *reason = ctl_text(row, "reason"), *scope = "";
+	char card[64] = "", why[256];
 
-	printf("%-40s %-12s %-9s %s %10s %6.0f of %.0f requests hit, %.0f errors  ",
-	       ctl_text(row, "device"), ctl_text(row, "profile"), ctl_text(row, "state"),
-	       ctl_time(ctl_number(row, "updated_at"), updated),
-	       ctl_bytes(ctl_number(row, "bytes"), bytes), ctl_number(row, "hits"),
-	       ctl_number(row, "requests"), ctl_number(row, "errors"));
-	ctl_put_text(ctl_text(row, "reason"), stdout);
 	if (*ctl_text(row, "mac"))
-		printf("  %s", ctl_text(row, "mac"));
-	if (*ctl_text(row, "name"))
-		printf(" %s", ctl_text(row, "name"));
+		(void)snprintf(card, sizeof(card), "%s", ctl_text(row, "mac"));
 	if (ctl_number(row, "vlan") > 0)
-		printf(" vlan:%.0f", ctl_number(row, "vlan"));
+		(void)snprintf(card + strlen(card), sizeof(card) - strlen(card), " vlan:%.0f",
+			       ctl_number(row, "vlan"));
 	if (json_is_true(json_object_get(row, "straight")))
-		printf("  goes straight");
+		scope = "goes straight";
 	else if (json_is_false(json_object_get(row, "ahead")))
-		printf("  nothing is fetched ahead for it");
-	putchar('\n');
+		scope = "nothing is fetched ahead for it";
+	(void)snprintf(why, sizeof(why), "%s%s%s", reason, *reason && *scope ? "; " : "", scope);
+	(void)json_object_set_new(row, "card", json_string(card));
+	(void)json_object_set_new(row, "why", json_string(why));
 }
 
 static int devices_command(const struct ctl_options *options, char **args)
 {
-	json_t *answer, *row;
+	static const struct ctl_column columns[] = {
+		{ "DEVICE", "device", CTL_TEXT },	  { "NAME", "name", CTL_TEXT },
+		{ "VENDOR", "profile", CTL_TEXT },	  { "STATE", "state", CTL_TEXT },
+		{ "UPDATED", "updated_at", CTL_MS_TIME }, { "RECEIVED", "bytes", CTL_BYTES },
+		{ "ASKED", "requests", CTL_NUMBER },	  { "HIT", "hits", CTL_NUMBER },
+		{ "FAILED", "errors", CTL_NUMBER },	  { "CARD", "card", CTL_TEXT },
+		{ "BECAUSE", "why", CTL_TEXT },
+	};
+	json_t *answer, *rows, *row;
 	size_t i;
 	int rc = ctl_ask(options, "GET", "/api/v1/devices", NULL, &answer);
 
@@ -147,7 +155,9 @@ static int devices_command(const struct ctl_options *options, char **args)
 		return rc;
 	if (options->json)
 		return ctl_print_json(answer);
-	json_array_foreach(json_object_get(answer, "devices"), i, row) print_device(row);
+	rows = json_object_get(answer, "devices");
+	json_array_foreach(rows, i, row) device_say(row);
+	ctl_print_table(rows, columns, ARRAY_LEN(columns), "No device has asked for an update yet");
 	json_decref(answer);
 	return CTL_WORKING;
 }
