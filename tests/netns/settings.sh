@@ -184,7 +184,17 @@ for line in "${lines[@]}"; do
 	check "${line#*proxy.sock }" in_ns box bash -c "${line/curl /curl -sSf --max-time 10 -o /dev/null }"
 done
 
+# The page's address is a change of its own; after it is confirmed, all that the README says over HTTPS.
+ctl config set admin.listen=127.0.0.1:8443 && ctl config confirm
+check 'the API is served by HTTPS' wait_until 30 in_ns box curl -sk -o /dev/null https://127.0.0.1:8443/
+password=$(ctl admin password)
+sed -n '/^box=https/,/^```/p' "$here/../../README.md" | sed "s|^box=[^ ]* jar=[^ ]*|box=https://127.0.0.1:8443 jar=$work/jar|
+	s|PASSWORD|$password|" | grep -v '^```' >"$work/readme"
+check 'the README has each method over HTTPS' eval "for m in PUT POST PATCH DELETE; do grep -q \"X \$m\" '$work/readme' || exit 1; done"
+check 'each does what it says' in_ns box bash -euxo pipefail "$work/readme"
+check 'after which it is logged out' test "$(in_ns box curl -sk -b "$work/jar" -o /dev/null -w '%{http_code}' https://127.0.0.1:8443/api/v1/status)" = 401
+
 tarnd_stop
 check 'tarnd ends well' test "$tarnd_status" = 0
-check 'nothing is left beside the file' tap_not compgen -G "$conf.*"
+check 'nothing is left beside the file but the last change to undo' test "$(compgen -G "$conf.*")" = "$conf.undo"
 done_testing
