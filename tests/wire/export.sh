@@ -101,6 +101,7 @@ check '... nothing was written through it' test -z "$(ls -A "$dir/victim")"
 # whole is not fetched again. An export of this asks 24 times at least. TARN_KILLS=50 for more of it.
 cut_export() { # N client|server
 	rm -rf "$dir/killed"
+	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
 	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
 	pids[2]=$!
 	wait_until 10 grep -q ready "$dir/cut" || return 1
@@ -143,6 +144,27 @@ check 'after a restart nothing is written again' test "$(number written "$(tarnc
 
 small=$dir/small
 mkdir "$small"
+# held_export COMMAND: what becomes of an export to $small in whose middle this happens.
+held_export() {
+	local victim
+	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
+	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
+	pids[2]=$!
+	exec 6>"$dir/go"
+	wait_until 10 grep -q ready "$dir/cut"
+	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$small" >"$dir/full" 2>&1 6>&- &
+	victim=$!
+	wait_until 20 grep -q held "$dir/cut"
+	"$1"
+	exec 6>&-
+	wait "$victim"
+}
+fill() { head -c 30M /dev/zero >"$small/foreign" 2>/dev/null; }
+# As when a drive is pulled out: what has not reached it is lost, and every call to its file system fails (EXT4_IOC_SHUTDOWN).
+pull_out() {
+	python3 -c 'import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$small"
+}
 if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; then
 	out=$(tarnctl export "$small")
 	check 'a drive that is too small is refused' grep -q 'too small: .* are needed, .* are free' <<<"$out"
@@ -153,16 +175,7 @@ if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; 
 	head -c 2M /dev/zero >"$small/foreign"
 	mount -o remount,size=20M "$small"
 	mkfifo "$dir/go"
-	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
-	pids[2]=$!
-	exec 6>"$dir/go"
-	wait_until 10 grep -q ready "$dir/cut"
-	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$small" >"$dir/full" 2>&1 6>&- &
-	victim=$!
-	wait_until 20 grep -q held "$dir/cut"
-	head -c 30M /dev/zero >"$small/foreign" 2>/dev/null
-	exec 6>&-
-	wait "$victim"
+	held_export fill
 	full=$?
 	check 'one that fills up: export fails' test "$full" != 0
 	check '... saying why' grep -qi 'no space\|full' "$dir/full" || cat "$dir/full"
@@ -170,8 +183,22 @@ if [[ $(id -u) == 0 ]] && mount -t tmpfs -o size=4M tmpfs "$small" 2>/dev/null; 
 	check 'one that fills up: the next run completes it' tarnctl export "$small"
 	check '... right' is "$small"
 	umount "$small"
+	if truncate -s 64M "$dir/drive" && mkfs.ext4 -qF "$dir/drive" && mount -o loop "$dir/drive" "$small" 2>/dev/null; then
+		held_export pull_out
+		check 'one that is pulled out: export fails' test $? != 0
+		check '... saying why' grep -qi 'not exported: .*\(input/output error\|read-only\|read back\)' "$dir/full" || cat "$dir/full"
+		umount -l "$small"
+		check '... nothing was written where it had been' eval 'left=$(ls -A "$small") && [[ -z $left ]]'
+		cp --sparse=always "$dir/drive" "$dir/again" # what others' mount namespaces hold of the first is not in the way
+		mount -o loop "$dir/again" "$small"
+		check 'it is back: the next run completes it' tarnctl export "$small"
+		check '... right' is "$small"
+		umount "$small"
+	else
+		skip 'a drive that is pulled out' 'no ext4 in a file can be mounted here'
+	fi
 else
-	skip 'too small and full drives' 'only root can mount'
+	skip 'too small, full and vanishing drives' 'only root can mount'
 fi
 small=
 done_testing

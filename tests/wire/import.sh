@@ -310,6 +310,7 @@ wait_until 20 carried || echo '# the second generation is not exported whole'
 # asks 16 times at least, the last of them to publish. TARN_KILLS=50 for more of it.
 kills=${TARN_KILLS:-10}
 cut_import() { # N client|server
+	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
 	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/b/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
 	pids[cut]=$!
 	wait_until 10 grep -q ready "$dir/cut" || return 1
