@@ -112,6 +112,26 @@ void boot_history_add(const char *folder, int64_t wall_ms, const char *event, co
 	json_decref(all);
 }
 
+static bool member_is(const json_t *event, const char *name, const char *text)
+{
+	const char *value = json_string_value(json_object_get(event, name));
+
+	return value && !strcmp(value, text);
+}
+
+bool boot_history_ends(const char *folder, const char *event, const char *version,
+		       const char *reason)
+{
+	json_t *all = boot_history_load(folder);
+	const json_t *last =
+		json_array_size(all) ? json_array_get(all, json_array_size(all) - 1) : NULL;
+	bool same = member_is(last, "event", event) && member_is(last, "version", version) &&
+		    member_is(last, "reason", reason);
+
+	json_decref(all);
+	return same;
+}
+
 void attempt_note(const char *folder, const char *version, const char *stage)
 {
 	char text[32 + ATTEMPT_STAGE + 2];

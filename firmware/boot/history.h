@@ -8,6 +8,7 @@
 #define FIRMWARE_BOOT_HISTORY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "firmware/base/check.h"
 
@@ -21,6 +22,10 @@ void boot_history_add(const char *folder, int64_t wall_ms, const char *event, co
 
 /* An array, oldest first; empty if there is none. A new reference, or NULL without memory. */
 json_t *boot_history_load(const char *folder);
+
+/* Is the newest event this one, whenever it was? */
+bool boot_history_ends(const char *folder, const char *event, const char *version,
+		       const char *reason);
 
 /* This version is being tried and has come so far; a stage that is too long is cut. */
 void attempt_note(const char *folder, const char *version, const char *stage);

@@ -105,25 +105,13 @@ static enum update_fate install(int fd, const json_t *machine, struct watch *w,
 	return fate;
 }
 
-/* A channel's file that can't be had is asked for again and again: that is one thing that happened. */
-static bool history_has(const char *version, const char *reason)
-{
-	json_t *all = boot_history_load(HISTORY_PATH);
-	const json_t *last = json_array_get(all, json_array_size(all) - 1);
-	bool same = !strcmp(ctl_text(last, "event"), "refused") &&
-		    !strcmp(ctl_text(last, "version"), version) &&
-		    !strcmp(ctl_text(last, "reason"), reason);
-
-	json_decref(all);
-	return same;
-}
-
 static void history_put(enum update_fate fate, const struct update *update, const char *reason)
 {
 	struct now now = clock_read();
 	const char *version = *update->version ? update->version : "unknown";
 
-	if (!fate || !history_has(version, reason))
+	/* A channel's file that can't be had is asked for again and again: that is one thing that happened. */
+	if (!fate || !boot_history_ends(HISTORY_PATH, "refused", version, reason))
 		boot_history_add(HISTORY_PATH, now.wall_ms, fate ? "refused" : "installed", version,
 				 reason);
 	if (!fate)

@@ -76,6 +76,22 @@ static void test_damaged(void **state)
 	json_decref(all);
 }
 
+/* What a channel gives again and again is noted once: the newest event alone counts, and all of it. */
+static void test_ends(void **state)
+{
+	(void)state;
+	assert_false(boot_history_ends(dir, "refused", "2", "why"));
+	boot_history_add(dir, 1000, "refused", "2", "why");
+	assert_true(boot_history_ends(dir, "refused", "2", "why"));
+	assert_false(boot_history_ends(dir, "installed", "2", "why"));
+	assert_false(boot_history_ends(dir, "refused", "3", "why"));
+	assert_false(boot_history_ends(dir, "refused", "2", "why not"));
+	boot_history_add(dir, 2000, "good", "1", "");
+	assert_false(boot_history_ends(dir, "refused", "2", "why"));
+	boot_history_add(dir, 3000, "refused", "2", "why");
+	assert_true(boot_history_ends(dir, "refused", "2", "why"));
+}
+
 static void test_attempt(void **state)
 {
 	char version[32] = "", stage[ATTEMPT_STAGE] = "", long_one[400];
@@ -100,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_events, dir_make, dir_end),
 		cmocka_unit_test_setup_teardown(test_damaged, dir_make, dir_end),
+		cmocka_unit_test_setup_teardown(test_ends, dir_make, dir_end),
 		cmocka_unit_test_setup_teardown(test_attempt, dir_make, dir_end),
 	};
 
