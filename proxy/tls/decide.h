@@ -32,10 +32,12 @@ enum tls_action {
 	X(OLD_CLIENT, SPLICE, "old_client", "spliced: it can't take our kinds of certificate")     \
 	X(OTHER_ALPN, SPLICE, "other_alpn", "spliced: it does not speak http/1.1")                 \
 	X(NOT_LISTED, SPLICE, "not_listed", "spliced: probe = off, and the device is not listed")  \
-	X(DISTRUSTED, SPLICE, "distrusted", "spliced: the device does not trust us for this host") \
+	X(DISTRUSTED, SPLICE, "distrusted",                                                        \
+	  "spliced: the device does not trust us for this host: see tarnctl tls distrust")         \
 	X(DISTRUSTED_HOST, SPLICE, "distrusted_host",                                              \
-	  "spliced: no device trusts us for this host")                                            \
-	X(DISTRUSTED_ALL, SPLICE, "distrusted_all", "spliced: the device trusts us for no host")   \
+	  "spliced: no device trusts us for this host: see tarnctl tls distrust")                  \
+	X(DISTRUSTED_ALL, SPLICE, "distrusted_all",                                                \
+	  "spliced: the device trusts us for no host: see tarnctl tls distrust")                   \
 	X(BEING_TRIED, SPLICE, "being_tried",                                                      \
 	  "spliced: another connection is finding out whether the device trusts us")               \
 	X(UPSTREAM_BAD, SPLICE, "upstream_bad", "spliced: the vendor's own certificate is wrong")  \

@@ -92,7 +92,10 @@ static void explain_tls(struct why *w)
 		hello.name = HELLO_NAME_HOST;
 	tls_decide(w->world->profiles, &hello, &verdict);
 	why_put_rule(w, "request", verdict.ours ? profile_file(w->match.profile) : "",
-		     tls_reason_name(verdict.reason), tls_reason_help(verdict.reason));
+		     tls_reason_name(verdict.reason),
+		     verdict.action == TLS_INTERCEPT
+			     ? "may be ended here, as the profile says for its hosts"
+			     : tls_reason_help(verdict.reason));
 	if (verdict.action == TLS_INTERCEPT)
 		explain_objection(w, &verdict);
 	if (verdict.action == TLS_REFUSE)

@@ -149,6 +149,8 @@ whys() { # DEVICE HOST PATTERN
 	grep -q '^Decision  *splice: ' "$work/why" && grep -q "$3" "$work/why"
 }
 check 'tarnctl why says so' whys 10.7.0.12 $HOST '^TLS .*does not trust us for this host'
+check 'and where more is to be read' grep -q '^TLS .*see tarnctl tls distrust' "$work/why"
+check 'and that of the profile is no promise' grep -q '^request .*may be ended here' "$work/why"
 check 'of this device, not of others' eval "ctl why --from 10.7.0.11 https://$HOST/ | grep -q '^Decision  *intercept: '"
 check 'tarnctl says so' eval "ctl tls distrust | grep -q '^10.7.0.12  *$HOST  *alert'"
 parallel() { # eight connections at once, to a host that is new: one of them fails at most
