@@ -15,4 +15,10 @@
  */
 json_t *appliance_document(size_t events);
 
+/*
+ * The systems are others now: those in `folder`, a mounted boot partition's (slots.h). To be called by who has changed
+ * them: pid 1 looks only at its start, and when it finds its own system good.
+ */
+void appliance_slots_note(const char *folder, const char *running);
+
 #endif

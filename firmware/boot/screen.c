@@ -53,22 +53,6 @@ static json_t *addresses(void)
 	return list;
 }
 
-static json_t *slots_document(const struct assess *a)
-{
-	json_t *all = json_array();
-
-	for (int i = 0; i < a->slots_n; i++) {
-		const struct slot *s = &a->slots[i];
-		json_t *left =
-			s->left < 0 ? json_null() : json_integer(s->left); /* good: no count */
-
-		json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:b}", "version", s->version,
-						     "state", slot_state(s), "tries_left", left,
-						     "running", !strcmp(s->version, a->version)));
-	}
-	return all;
-}
-
 static json_t *document(const struct picture *p)
 {
 	const struct assess *a = p->assess;
@@ -80,7 +64,7 @@ static json_t *document(const struct picture *p)
 		"factory", a->factory,					       /**/
 		"on_trial", a->counted && !a->good,			       /**/
 		"runs_factory", !strcmp(a->version, a->factory),	       /**/
-		"slots", slots_document(a),				       /**/
+		"slots", slots_json(a->slots, a->slots_n, a->version),	       /**/
 		"addresses", addresses(),				       /**/
 		"ports", (int)p->ports,					       /**/
 		"disk", "name", p->disk, "state", p->state, "cache", p->cache, /**/

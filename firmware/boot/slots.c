@@ -134,6 +134,21 @@ int slots_list(const char *folder, struct slot ret_slots[SLOTS_MAX])
 	return n;
 }
 
+json_t *slots_json(const struct slot *slots, int n, const char *running)
+{
+	json_t *all = json_array();
+
+	for (int i = 0; i < n; i++) {
+		const struct slot *s = &slots[i];
+		json_t *left = s->left < 0 ? json_null() : json_integer(s->left);
+
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:b}", "version", s->version,
+						     "state", slot_state(s), "tries_left", left,
+						     "running", !strcmp(s->version, running)));
+	}
+	return all;
+}
+
 /* Renames within the folder, and has that on the disk. */
 static int slot_rename(const char *folder, const char *from, const char *to)
 {

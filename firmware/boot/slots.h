@@ -9,6 +9,7 @@
 #ifndef FIRMWARE_BOOT_SLOTS_H
 #define FIRMWARE_BOOT_SLOTS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,6 +35,9 @@ const char *slot_state(const struct slot *slot);
 
 /* All of a folder, best first. Their number, or -errno. */
 MUST_USE int slots_list(const char *folder, struct slot ret_slots[SLOTS_MAX]);
+
+/* [{"version", "state", "tries_left" (null: good), "running"}], for `n` slots. NULL: no memory. */
+json_t *slots_json(const struct slot *slots, int n, const char *running);
 
 /* As version_compare of the Version Format Specification that the boot loader sorts by: <0, 0, >0. */
 int version_compare(const char *a, const char *b);

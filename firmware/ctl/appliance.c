@@ -201,6 +201,7 @@ static int set_aside(const char *running, const char *next)
 	if (rc)
 		return rc;
 	rc = slot_mark_bad(BOOT_SLOTS, running);
+	appliance_slots_note(BOOT_SLOTS, running);
 	boot_unmount();
 	if (rc)
 		return rc;

@@ -13,6 +13,7 @@
 
 #include "firmware/base/clock.h"
 #include "firmware/base/tarn_conf.h"
+#include "firmware/boot/appliance.h"
 #include "firmware/boot/assess.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/download.h"
@@ -102,6 +103,7 @@ static enum update_fate install(int fd, const json_t *machine, struct watch *w,
 	if (!fate && version_compare(update->version, place.running) < 0 &&
 	    slot_mark_bad(BOOT_SLOTS, place.running))
 		fate = UPDATE_NOT_WRITTEN;
+	appliance_slots_note(BOOT_SLOTS, place.running);
 	return fate;
 }
 

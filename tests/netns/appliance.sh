@@ -62,6 +62,10 @@ described() {
 check 'the answer is as described' described
 check 'tarnctl slots has the same table' eval "ctl slots --json | jq -S . | diff - <(jq -S . '$work/said')"
 
+inside sh -c 'echo "[{\"version\": \"2.2\", \"state\": \"bad\", \"tries_left\": 0, \"running\": false}]" >/run/tarn/slots.json'
+check 'what has changed since pid 1 looked is told' look '.slots == [{"version": "2.2", "state": "bad", "tries_left": 0, "running": false}]'
+inside rm /run/tarn/slots.json
+
 # ---- restart ----------------------------------------------------------------------------------------
 
 check 'a restart is planned' is POST appliance/restart '{"restart": "03:00"}' 204

@@ -141,6 +141,26 @@ static void test_mark(void **state)
 	assert_int_equal(slot_mark_good("/nonexistent", "2"), -ENOENT);
 }
 
+static void test_json(void **state)
+{
+	static const char *const wanted =
+		"[{\"version\":\"3\",\"state\":\"trying\",\"tries_left\":3,\"running\":false},"
+		"{\"version\":\"2\",\"state\":\"good\",\"tries_left\":null,\"running\":true}]";
+	struct slot slots[SLOTS_MAX];
+	json_t *all;
+	char *text;
+
+	(void)state;
+	touch("tarn-2.efi");
+	touch("tarn-3+3.efi");
+	assert_int_equal(slots_list(folder, slots), 2);
+	all = slots_json(slots, 2, "2");
+	text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	assert_string_equal(text, wanted);
+	free(text);
+	json_decref(all);
+}
+
 static void test_clear(void **state)
 {
 	(void)state;
@@ -160,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test_setup_teardown(test_list, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_mark, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(test_json, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_clear, folder_make, folder_remove),
 	};
 
