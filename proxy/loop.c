@@ -17,7 +17,8 @@
  * 1. A mail is in at most one list of one mailbox, and exactly then its `pending` is true.
  * 2. `pending` becomes false before run() is called, so news published during run() post again.
  * 3. The eventfd is written by whoever finds the mailbox empty; the loop empties the eventfd first and
- *    the list after it, so no mail is left lying without a wake-up.
+ *    the list after it, so no mail is left lying without a wake-up. What the loop posts near goes into its own
+ *    list, and the mailbox's event is made active for it.
  * 4. The heartbeat is written from the loop alone, and is 0 when no new connection is wanted.
  */
 #include "cache/store.h"
@@ -81,10 +82,37 @@ void mailbox_post(struct worker *worker, struct mail *mail)
 		CHECK(errno == EAGAIN);
 }
 
+static void taken_append(struct mailbox *box, struct mail *mails)
+{
+	struct mail **tail;
+
+	for (tail = &box->taken; *tail; tail = &(*tail)->next)
+		;
+	*tail = mails;
+}
+
+/* The worker whose loop this thread runs. */
+static _Thread_local const struct worker *here;
+
+void mailbox_post_near(struct worker *worker, struct mail *mail)
+{
+	struct mailbox *box = &worker->mailbox;
+
+	if (here != worker || box->running) {
+		mailbox_post(worker, mail);
+		return;
+	}
+	if (atomic_exchange_explicit(&mail->pending, true, memory_order_acq_rel))
+		return;
+	mail->next = NULL;
+	taken_append(box, mail);
+	event_active(&box->event, EV_TIMEOUT, 0);
+}
+
 /* Appends what was posted to the loop's own list, oldest first. */
 static void mailbox_collect(struct mailbox *box)
 {
-	struct mail *mail, *next, *oldest = NULL, **tail;
+	struct mail *mail, *next, *oldest = NULL;
 
 	mail = atomic_exchange_explicit(&box->posted, NULL, memory_order_acquire);
 	for (; mail; mail = next) {
@@ -92,9 +120,7 @@ static void mailbox_collect(struct mailbox *box)
 		mail->next = oldest;
 		oldest = mail;
 	}
-	for (tail = &box->taken; *tail; tail = &(*tail)->next)
-		;
-	*tail = oldest;
+	taken_append(box, oldest);
 }
 
 static void mailbox_run(evutil_socket_t fd, short what, void *arg)
@@ -103,15 +129,17 @@ static void mailbox_run(evutil_socket_t fd, short what, void *arg)
 	struct mail *mail;
 	uint64_t count;
 
-	(void)what;
-	if (read(fd, &count, sizeof(count)) < 0)
+	if (what & EV_READ && read(fd, &count, sizeof(count)) < 0)
 		CHECK(errno == EAGAIN);
-	mailbox_collect(&worker->mailbox);
+	worker->mailbox.running = true;
+	if (what & EV_READ)
+		mailbox_collect(&worker->mailbox);
 	while ((mail = worker->mailbox.taken)) {
 		worker->mailbox.taken = mail->next;
 		atomic_exchange_explicit(&mail->pending, false, memory_order_acq_rel);
 		mail->run(worker, mail);
 	}
+	worker->mailbox.running = false;
 }
 
 void mail_cancel(struct worker *worker, struct mail *mail)
@@ -308,6 +336,7 @@ static void worker_fini(struct worker *worker)
 static void worker_loop(struct worker *worker)
 {
 	log_gather();
+	here = worker;
 	beat_run(-1, 0, worker);
 	while (!worker->stop) {
 		/* A new turn: the first callback that asks for the time reads the clock. */
@@ -315,6 +344,7 @@ static void worker_loop(struct worker *worker)
 		CHECK(event_base_loop(worker->base, EVLOOP_ONCE) >= 0);
 		log_flush();
 	}
+	here = NULL;
 	if (worker->beat)
 		atomic_store_explicit(worker->beat, 0, memory_order_relaxed);
 }

@@ -41,6 +41,7 @@ static inline void mail_init(struct mail *mail, mail_f *run)
 struct mailbox {
 	_Atomic(struct mail *) posted; /* newest first; pushed by anybody */
 	struct mail *taken;	       /* oldest first; the loop's own */
+	bool running;		       /* mails are being run; the loop's own */
 	int fd;			       /* eventfd that wakes the loop */
 	struct event event;
 };
@@ -85,6 +86,12 @@ struct worker {
 
 /* Any thread. See struct mail. */
 void mailbox_post(struct worker *worker, struct mail *mail);
+/*
+ * The same for news that a callback of this worker's own loop has, most of the time: then the mail runs when that callback is
+ * over, before any socket is looked at, and costs no system call. What is posted while mails run waits for the next turn, so
+ * two that answer each other hold up nobody. Any thread.
+ */
+void mailbox_post_near(struct worker *worker, struct mail *mail);
 
 /*
  * Takes back a mail that is on its way to `worker`, on the thread of `worker` only. The caller has made sure

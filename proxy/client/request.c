@@ -47,7 +47,7 @@ static void on_wake(struct flight_reader *seat)
 {
 	struct request *req = (struct request *)((char *)seat - offsetof(struct request, seat));
 
-	mailbox_post(req->conn->worker, &req->mail);
+	mailbox_post_near(req->conn->worker, &req->mail);
 }
 
 struct request *request_new(struct conn *conn)

@@ -422,6 +422,72 @@ static void test_steps_leave_turns(void **state)
 	rig_end(&rig);
 }
 
+/* Two that answer each other; the first is told by a callback of the loop. */
+struct near {
+	struct mail begin, a, b;
+	struct event timer;
+	struct worker *worker;
+	uint64_t turns[3]; /* of the callback, and of the mails that came of it */
+	_Atomic bool done;
+};
+
+static void near_b(struct worker *worker, struct mail *mail)
+{
+	struct near *near = (struct near *)((char *)mail - offsetof(struct near, b));
+
+	near->turns[2] = worker->turn;
+	near->done = true;
+}
+
+static void near_a(struct worker *worker, struct mail *mail)
+{
+	struct near *near = (struct near *)((char *)mail - offsetof(struct near, a));
+
+	near->turns[1] = worker->turn;
+	mailbox_post_near(worker, &near->b);
+}
+
+static void near_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct near *near = arg;
+
+	(void)fd;
+	(void)what;
+	near->turns[0] = near->worker->turn;
+	mailbox_post_near(near->worker, &near->a);
+	mailbox_post_near(near->worker, &near->a); /* is on its way */
+	CHECK(near->turns[1] == 0);		   /* not before this is over */
+}
+
+static void near_begin(struct worker *worker, struct mail *mail)
+{
+	struct near *near = (struct near *)mail;
+
+	near->worker = worker;
+	CHECK_OK(evtimer_assign(&near->timer, worker->base, near_timer, near));
+	worker_next_turn(&near->timer);
+}
+
+/* In the same turn, but what mails post comes in the next one. From another thread it is as any mail. */
+static void test_near(void **state)
+{
+	struct near near = { .done = false };
+	struct workers *workers;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, &workers);
+	mail_init(&near.begin, near_begin);
+	mail_init(&near.a, near_a);
+	mail_init(&near.b, near_b);
+	mailbox_post_near(workers_at(workers, 1), &near.begin);
+	RIG_UNTIL(&rig, near.done);
+	workers_stop(&workers);
+	assert_int_equal(near.turns[1], near.turns[0]);
+	assert_int_equal(near.turns[2], near.turns[0] + 1);
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_drain_limit),
 		cmocka_unit_test(test_failed_setup),
 		cmocka_unit_test(test_new_configuration),
+		cmocka_unit_test(test_near),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
