@@ -49,7 +49,8 @@ is_at_most() { jq -ne "$1 <= $2" >/dev/null; }
 check 'one device alone gets it whole' herd -n 1 -s -b "$dir/www/one.bin" 127.0.0.1 "$port" /acme/one.bin
 check 'with the right digest' test "$(herd_value '.sha256 | keys[0]')" == "$digest"
 
-check "$clients devices at once get it whole" herd -n "$clients" -s -b "$dir/www/two.bin" 127.0.0.1 "$port" /acme/two.bin
+# Hashing takes as long as the machine makes it.
+check "$clients devices at once get it whole" herd -t 240 -n "$clients" -s -b "$dir/www/two.bin" 127.0.0.1 "$port" /acme/two.bin
 check 'all with the right digest' test "$(herd_value '.sha256 | keys | join(",")')" == "$digest"
 check 'one request reached the origin' test "$(requests /two.bin)" == 1
 echo "# $clients, hashing: whole $(herd_value .whole_s.min) s (fastest) $(herd_value .whole_s.max) s (slowest)"
