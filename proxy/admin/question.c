@@ -18,6 +18,7 @@
 #include "proxy/proxy.h"
 #include "proxy/sync/intake.h"
 #include "proxy/tls/objection.h"
+#include "proxy/upstream/parent.h"
 #include "proxy/upstream/verdict.h"
 #include "proxy/why/why.h"
 
@@ -128,6 +129,21 @@ static void link_of(void *arg, struct scope_who *who)
 		intake_link(intake, who);
 }
 
+static bool parent_of(void *arg, const char *profile, bool secure, char ret_text[WHY_PARENT_MAX],
+		      bool *ret_bypassed)
+{
+	struct worker *control = ((struct sight *)arg)->control;
+	struct parent_way way;
+
+	ret_text[0] = 0;
+	if (!parents_peek(control->proxy->parents, profile, secure, worker_now(control)->mono_ms,
+			  &way, ret_bypassed))
+		return false;
+	if (way.id)
+		(void)origin_format(&way.at, ret_text);
+	return true;
+}
+
 /* The question; false: more words than one has. */
 static bool read_words(const struct evkeyvalq *words, struct why_ask *ask)
 {
@@ -168,6 +184,7 @@ int question_answer(struct worker *control, const struct evkeyvalq *words, json_
 		.look = look,
 		.generation = generation,
 		.objection = objection,
+		.parent = parent_of,
 		.reach = reach,
 		.arg = &sight,
 	};

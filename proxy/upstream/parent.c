@@ -218,32 +218,60 @@ static struct parent *choose(struct parents *p, bool secure, unsigned tried, boo
 	return NULL;
 }
 
+/* Whom to ask; NULL: nobody, and whether the vendor itself may be asked then. *ret_bypassed: only because none is well. */
+static struct parent *next_of(struct parents *p, const char *vendor, bool secure, unsigned tried,
+			      uint64_t mono_ms, bool *ret_straight, bool *ret_bypassed)
+{
+	struct parent *parent;
+	bool able;
+
+	*ret_straight = true;
+	*ret_bypassed = false;
+	if (!is_for(p, vendor))
+		return NULL;
+	able = choose(p, secure, 0, false, mono_ms) != NULL;
+	*ret_straight = p->direct || !able;
+	parent = choose(p, secure, tried, true, mono_ms);
+	if (!parent && !*ret_straight)
+		parent = choose(p, secure, tried, false, mono_ms);
+	*ret_bypassed = !parent && !tried && able;
+	return parent;
+}
+
 bool parents_next(struct parents *p, const char *vendor, bool secure, unsigned tried,
 		  uint64_t mono_ms, struct parent_way *ret_way)
 {
-	struct parent *parent = NULL;
-	bool straight = true;
+	struct parent *parent;
+	bool straight, bypassed;
 
 	*ret_way = (struct parent_way){ 0 };
 	if (!p || !atomic_load_explicit(&p->n, memory_order_relaxed))
 		return !(tried & bit_of(0));
 	CHECK_OK(pthread_mutex_lock(&p->lock));
-	if (is_for(p, vendor)) {
-		bool able = choose(p, secure, 0, false, mono_ms) != NULL;
-
-		straight = p->direct || !able;
-		parent = choose(p, secure, tried, true, mono_ms);
-		if (!parent && !straight)
-			parent = choose(p, secure, tried, false, mono_ms);
-		if (!parent && !tried && able)
-			STAT_INC(STAT_PARENT_BYPASSED);
-	}
+	parent = next_of(p, vendor, secure, tried, mono_ms, &straight, &bypassed);
+	if (bypassed)
+		STAT_INC(STAT_PARENT_BYPASSED);
 	if (parent) {
 		parent->requests++;
 		*ret_way = way_of(p, parent);
 	}
 	CHECK_OK(pthread_mutex_unlock(&p->lock));
 	return parent || (straight && !(tried & bit_of(0)));
+}
+
+bool parents_peek(struct parents *p, const char *vendor, bool secure, uint64_t mono_ms,
+		  struct parent_way *ret_way, bool *ret_bypassed)
+{
+	struct parent *parent;
+	bool straight;
+
+	if (!p || !atomic_load_explicit(&p->n, memory_order_relaxed))
+		return false;
+	CHECK_OK(pthread_mutex_lock(&p->lock));
+	parent = next_of(p, vendor, secure, 0, mono_ms, &straight, ret_bypassed);
+	*ret_way = parent ? way_of(p, parent) : (struct parent_way){ 0 };
+	CHECK_OK(pthread_mutex_unlock(&p->lock));
+	return true;
 }
 
 static void rest(struct parent *parent, bool loop, uint64_t mono_ms)

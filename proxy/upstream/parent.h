@@ -62,6 +62,13 @@ MUST_USE bool parents_next(struct parents *parents, const char *vendor, bool sec
 
 unsigned parent_tried(unsigned tried, unsigned id);
 
+/*
+ * The first way of a request now, for explaining it: nothing is counted. False: there are no parents at all. *ret_bypassed:
+ * straight because none of them is well.
+ */
+MUST_USE bool parents_peek(struct parents *parents, const char *vendor, bool secure,
+			   uint64_t mono_ms, struct parent_way *ret_way, bool *ret_bypassed);
+
 /* A request to it was not done; `why` for people, a constant. A loop rests for longer. */
 void parents_failed(struct parents *parents, unsigned id, const char *why, bool loop,
 		    uint64_t mono_ms);

@@ -152,12 +152,35 @@ bool why_explain_whose(struct why *w)
 
 /* ---- the vendor ----------------------------------------------------------------------------------- */
 
+static void explain_parent(struct why *w)
+{
+	const struct profile *profile = w->match.profile;
+	bool secure = w->tls || (profile_schemes_same(profile) && profile_upstream_secure(profile));
+	char text[WHY_PARENT_MAX];
+	bool bypassed;
+
+	if (!w->world->parent ||
+	    !w->world->parent(w->world->arg, profile_name(profile), secure, text, &bypassed))
+		return;
+	why_put(w, w->top, "parent", text[0] ? json_string(text) : json_null());
+	if (text[0])
+		why_rule(w, "parent", "setting parent.servers",
+			 "what is not answered from the store is asked of %s", text);
+	else
+		why_rule(w, "parent", bypassed ? "setting parent.direct" : "setting parent.vendors",
+			 bypassed ? "no parent is well: the vendor itself is asked"
+				  : "no parent is for this vendor: it is asked itself");
+}
+
 void why_explain_reach(struct why *w)
 {
 	struct why_reach reach;
 	json_t *json;
 
-	if (!w->match.profile || !w->world->reach ||
+	if (!w->match.profile)
+		return;
+	explain_parent(w);
+	if (!w->world->reach ||
 	    !w->world->reach(w->world->arg, profile_name(w->match.profile), &reach))
 		return;
 	json = why_part(w, "reach");

@@ -17,6 +17,7 @@
 #include "proxy/tls/decide.h"
 
 #define WHY_FIELDS_MAX 64
+#define WHY_PARENT_MAX 300
 
 struct why_ask {
 	const char *url;		    /* http://host[:port]/path[?query] */
@@ -51,6 +52,12 @@ struct why_world {
 	 */
 	enum tls_reason (*objection)(void *arg, const struct addr *device,
 				     const struct profile_match *match, const char **ret_text);
+	/*
+	 * Whom a request to this vendor would ask, by https if `secure`: a parent's text, or "" and whether that is only
+	 * because none is well. False: there are no parents. NULL likewise.
+	 */
+	bool (*parent)(void *arg, const char *profile, bool secure, char ret_text[WHY_PARENT_MAX],
+		       bool *ret_bypassed);
 	/* False: nothing is known. NULL likewise. */
 	bool (*reach)(void *arg, const char *profile, struct why_reach *ret_reach);
 	void *arg;

@@ -20,7 +20,7 @@ PATH=$PATH:/usr/sbin
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-parent.XXXXXX")
 base=$((20000 + (BASHPID + RANDOM) % 12000))
-port_a=$base port_b=$((base + 1)) origin=$((base + 2)) tls=$((base + 3)) squid=$((base + 4)) ats=$((base + 5)) nobody=$((base + 6))
+port_a=$base port_b=$((base + 1)) origin=$((base + 2)) tls=$((base + 3)) squid=$((base + 4)) ats=$((base + 5)) nobody=$((base + 6)) port_c=$((base + 7))
 declare -A pids=()
 
 stop() { # NAME [SIGNAL]
@@ -274,6 +274,27 @@ check 'both answer at once, byte for byte' test "$all_right" == 8
 once() { [[ $(grep -c '^http /both-[0-9]* 200$' "$dir/access.log") == 8 ]]; }
 check '... and the vendor has sent each once' wait_until 5 once
 
+# Three in a ring: A asks B, B asks C, C asks A. Whoever is asked first, it is fetched once, and all get it.
+box c "$port_c" -o "parent.servers=http://127.0.0.1:$port_a"
+box b "$port_b" -o "parent.servers=http://127.0.0.1:$port_c"
+as_parent "http://127.0.0.1:$port_b"
+all_good() { state_is good a && state_is good b && state_is good c; }
+check 'three in a ring find one another' wait_until 5 all_good
+around() { # NAME PORT...: they are asked for it, one after the other
+	local at
+	for at in "${@:2}"; do
+		curl -sf --max-time 20 -o "$dir/body" "http://127.0.0.1:$at/acme/$1" && is_right || return 1
+	done
+}
+all_right=0
+around ring-1 "$port_a" "$port_b" "$port_c" && all_right=$((all_right + 1))
+around ring-2 "$port_b" "$port_c" "$port_a" && all_right=$((all_right + 1))
+around ring-3 "$port_c" "$port_a" "$port_b" && all_right=$((all_right + 1))
+check 'each of them gets each object, byte for byte' test "$all_right" == 3
+ring_once() { [[ $(grep -c '^http /ring-[0-9]* 200$' "$dir/access.log") == 3 ]]; }
+check '... and the vendor has sent each once' wait_until 5 ring_once
+stop c
+
 as_parent "http://127.0.0.1:$port_a"
 check 'one that is its own parent finds out' wait_until 5 state_is loop
 check '... and works' test "$(get /acme/own)" == 200
@@ -284,6 +305,16 @@ check '... counted' test "$(counter parent.loops)" == 1
 
 upstreams() { "$build/bin/tarnctl" -s "$dir/a/run/proxy.sock" -k "$dir/none.sock" upstreams; }
 check 'tarnctl upstreams shows it' grep -q "^http://127.0.0.1:$port_a  *proxy  *loop .*it leads back here" <(upstreams)
+says_why() { # URL WORDS
+	"$build/bin/tarnctl" -s "$dir/a/run/proxy.sock" -k "$dir/none.sock" why "$1" >"$dir/why" 2>&1
+	cat "$dir/why"
+	grep -q -- "$2" "$dir/why"
+}
+check 'why says that no parent is well' says_why http://127.0.0.9:$origin/x 'no parent is well: the vendor itself is asked'
+box b "$port_b"
+as_parent "http://127.0.0.1:$port_b" -o parent.vendors=acme
+check '... or which one is asked' says_why http://127.0.0.9:$origin/x "is asked of http://127.0.0.1:$port_b"
+check '... or that there is none for this vendor' says_why https://127.0.0.10:$tls/x 'no parent is for this vendor'
 wrong() { "$build/bin/tarn-proxy" --check -o "parent.servers=$1" 2>&1; }
 for text in 192.0.2.1:3128 ftp://192.0.2.1 http://a_b http://192.0.2.1:0 'http://[192.0.2.1]' http://x/path; do
 	refuse "not a parent: $text" wrong "$text"
