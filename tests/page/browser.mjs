@@ -114,6 +114,88 @@ await check('a view whose resource is not there is not there either', async () =
 	assert(!list.includes('events') && list.includes('overview'), list.join());
 	await other.context().close();
 });
+await check('why: of a device, each rule in a row of its own', async () => {
+	await open(page, 'devices');
+	await page.click('#devices-list tbody tr:first-child button.plain');
+	assert(await page.inputValue('#why input.mono') === '127.0.0.1', 'the device is not filled in');
+	await page.fill('#why form label:nth-of-type(2) input', 'http://127.0.0.9/bases/base1.dat');
+	await page.click('#why button');
+	await until('the rules', async () => await page.locator('#why dd').count() > 4 && /127\.0\.0\.9 belongs to vendor acme/.test(await page.textContent('#why')));
+});
+await check('events are told in words', async () => {
+	await open(page, 'events');
+	await until('the log-in', async () => /Logged in from 127\.0\.0\.1/.test(await page.textContent('main')));
+});
+
+// ---- an appliance's software: its API as it answers in the image, from here ---------------------------------------
+
+const HOSTILE_VERSION = '<img src=x onerror=tarnXss=1>';
+const APPLIANCE = {
+	version: '2.1', factory: '2.0', on_trial: true, restart_at: null,
+	slots: [{ version: '2.1', state: 'trying', tries_left: 2, running: true }, { version: HOSTILE_VERSION, state: 'bad', tries_left: null, running: false }],
+	history: [{ at: 1795690000000, event: 'refused', version: '1.9', reason: 'older than what runs' }, { at: 1795695000000, event: 'installed', version: '2.1', reason: '' }],
+	update: { state: 'idle', done: 0, total: 0, version: '', text: '' },
+};
+
+// The page's box becomes an appliance that is `now`, an object to be changed; what is posted goes to `posts`.
+async function becomeAppliance(other, now, posts) {
+	await other.route('**/api/v1/appliance**', route => {
+		const what = new URL(route.request().url()).pathname.split('/').slice(4).join('/');
+		if (route.request().method() === 'GET')
+			return route.fulfill({ json: now });
+		posts.push([what, route.request().postDataJSON()]);
+		return what === 'rollback' ? route.fulfill({ status: 409, json: { error: 'refused', text: 'the other slot is bad' } }) : route.fulfill({ status: 204 });
+	});
+	await other.goto(`${url}#system`);
+	await other.reload();
+	await other.waitForSelector('#slots tbody tr:nth-child(2)');
+}
+async function ceaseAppliance(other) {
+	await other.unroute('**/api/v1/appliance**');
+	await other.reload();
+	await other.waitForSelector('nav');
+}
+
+await check('where there is no appliance, the page says so', async () => {
+	await open(page, 'system');
+	await until('the sentence', async () => await page.isVisible('#slots-none') && !await page.isVisible('#slots'));
+});
+await check('an appliance: slots, trial, history; hostile versions stay text', async () => {
+	await becomeAppliance(page, APPLIANCE, []);
+	const text = await page.textContent('#slots');
+	assert(/Tarn 2\.1/.test(text) && /on trial/.test(text) && /2\.0/.test(text) && text.includes(HOSTILE_VERSION), text);
+	assert(await page.evaluate(() => window.tarnXss) === 0, 'a script ran');
+	assert(/Installed.*2\.1.*Refused.*1\.9.*older/s.test(await page.textContent('#slots-history')), await page.textContent('#slots-history'));
+	await page.unroute('**/api/v1/appliance**');
+});
+await check('an update: what is sent, how far it is, a refusal, and a restart that is planned', async () => {
+	const now = structuredClone(APPLIANCE), posts = [];
+	await becomeAppliance(page, now, posts);
+	await page.fill('#slots input[type=url]', 'https://updates.example/tarn.update');
+	await page.fill('#slots input[type=time]', '04:30');
+	now.update = { state: 'fetching', done: 1048576, total: 4194304, version: '2.2', text: '' };
+	await page.click('#slots button.main');
+	await until('the request', async () => posts.length === 1);
+	const at = await page.evaluate(() => { const d = new Date(); d.setHours(4, 30, 0, 0); return d.toISOString().slice(11, 16); });
+	assert(posts[0][0] === 'update' && posts[0][1].url === 'https://updates.example/tarn.update' && posts[0][1].restart === at, JSON.stringify(posts));
+	await until('how far it is', async () => /2\.2.*25%/.test(await page.textContent('#slots .progress')));
+	now.update = { state: 'refused', done: 0, total: 0, version: '2.2', text: 'its signature is not ours' };
+	await until('the refusal', async () => /signature is not ours/.test(await page.textContent('#slots .progress')));
+	now.update = { state: 'installed', done: 0, total: 0, version: '2.2', text: '' };
+	now.restart_at = Date.now() + 3600000;
+	await page.click('#slots button:text-is("Return to the other version")');
+	await page.click('dialog button.danger');
+	await until('why not', async () => /other slot is bad/.test(await page.textContent('#slots')));
+	await until('the plan', async () => /The box restarts/.test(await page.textContent('#slots .progress')));
+	await page.click('#slots button:text-is("Take back the planned restart")');
+	await until('that it is taken back', async () => posts.some(([what, body]) => what === 'restart' && body.restart === 'no'));
+	await page.click('#slots button:text-is("Factory reset")');
+	await page.click('dialog button:not(.danger)');
+	await page.click('#slots button:text-is("Factory reset")');
+	await page.click('dialog button.danger');
+	await until('the reset', async () => posts.filter(([what, body]) => what === 'reset' && body.confirm === 'factory-reset').length === 1);
+	await ceaseAppliance(page);
+});
 await check('when the box is lost the page says so, and when it is back, that', async () => {
 	await open(page, 'overview');
 	await page.context().setOffline(true);
@@ -236,6 +318,8 @@ async function tour(locale, lang, colorScheme) {
 		await check(`${lang}: ${view}: accessible by axe, no wider than the screen, a picture taken`, async () => {
 			await open(other, view);
 			await other.waitForTimeout(250);
+			if (view === 'flows')
+				await other.waitForSelector('main tbody tr:not(.none)');
 			await other.evaluate(axe.source);
 			const { violations } = await other.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
 			for (const width of WIDTHS) {
@@ -248,8 +332,24 @@ async function tour(locale, lang, colorScheme) {
 			}
 			assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
 			const raw = (await other.textContent('main')).match(/\b(?:view|fault|health|tile|table|settings|sync|reach|devices|flows|flow|flowstate)\.[a-z]+(?:\.[a-z]+)*\b/g);
-			assert(view === 'settings' || view === 'system' || !raw, `words are missing: ${raw}`);
+			assert(['settings', 'system', 'events'].includes(view) || !raw, `words are missing: ${raw}`);
 		});
+	await check(`${lang}: an appliance's software: accessible by axe, no wider than the screen, a picture taken`, async () => {
+		const now = structuredClone(APPLIANCE);
+		Object.assign(now, { update: { state: 'writing', done: 3e7, total: 36e6, version: '2.2', text: '' }, restart_at: Date.now() + 3600000 });
+		now.slots[1].version = '2.0.7';
+		await becomeAppliance(other, now, []);
+		await other.evaluate(axe.source);
+		const { violations } = await other.evaluate(() => window.axe.run(document.getElementById('slots'), { resultTypes: ['violations'] }));
+		for (const width of WIDTHS) {
+			await other.setViewportSize({ width, height: 900 });
+			assert(await other.evaluate(() => document.documentElement.scrollWidth - innerWidth) <= 0, `too wide at ${width}`);
+			if (ALL_PICTURES || width === WIDTHS[0])
+				await other.locator('#slots').screenshot({ path: `${pictures}/software-${lang}-${colorScheme}-${width}.png` });
+		}
+		await ceaseAppliance(other);
+		assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
+	});
 	await check(`${lang}: the other contrast, too`, async () => {
 		await other.emulateMedia({ colorScheme: colorScheme === 'dark' ? 'light' : 'dark' });
 		for (const view of ['overview', 'settings', 'devices'].filter(v => views.includes(v))) {

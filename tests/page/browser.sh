@@ -149,8 +149,11 @@ while :; do
 done 2>/dev/null &
 pids+=($!)
 
+mkfifo "$dir/tick"
 # And one so slow, behind more than all sockets hold, that it is being served all the time.
-curl -sS -o /dev/null --limit-rate 50K "http://127.0.0.1:$port/acme/bases/big.dat" 2>/dev/null &
+while :; do # again when tarn-proxy was started again
+	curl -sS -o /dev/null --limit-rate 50K "http://127.0.0.1:$port/acme/bases/big.dat" || read -rt 0.5 <>"$dir/tick"
+done 2>/dev/null &
 pids+=($!)
 
 URL=https://127.0.0.1:$web/ PASSWORD=$password REQUESTS=37 CUTTING=admin.allow CUTTING_VALUE=127.0.0.0/8 CUTTING_OTHER=127.0.0.0/9 \

@@ -1,39 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is in the cache: by profile and size as a map, and each object in a table with a search.
 import { h, clear, text, panel, meter, say } from './dom.js';
-import { t, num, percent, bytes, ago, exactly, coded } from './i18n.js';
+import { t, num, percent, bytes, ago, exactly, generation, coded } from './i18n.js';
 import { call, get } from './api.js';
 import { ask } from './session.js';
 import { table } from './table.js';
 import { treemap } from './plot.js';
+import { whyPanel } from './why.js';
 
 const KEPT = {}, LIMIT = 2000;
 const nameOf = o => `${o.host ?? o.group ?? ''}${o.path ?? o.key}`;
-const folder = o => (o.path ?? o.key ?? '').split('?')[0].split('/').slice(0, 3).join('/') || '/';
-
-function whyForm() {
-	const url = h('input', { type: 'text', inputmode: 'url', required: true, placeholder: 'http://…', 'aria-label': t('why.url') });
-	const answer = h('div', { role: 'status' });
-	return panel(t('why.title'), { id: 'why', note: t('why.note') }, h('form', {
-		class: 'tools',
-		async onsubmit(e) {
-			e.preventDefault();
-			try {
-				const why = await get(`why?url=${encodeURIComponent(url.value)}`);
-				clear(answer, why.sentence && h('p', null, h('b', null, why.sentence)), h('dl', { class: 'facts' }, flat(why).map(([k, v]) => [h('dt', null, h('code', null, k)), h('dd', null, v)])));
-			} catch (error) {
-				clear(answer, h('p', { class: 'error' }, error.message));
-			}
-		},
-	}, url, h('button', { type: 'submit' }, t('why.ask'))), answer);
-}
-
-// Every leaf of a document as [path, text].
-function flat(value, path = '') {
-	if (value === null || typeof value !== 'object')
-		return value === null || value === '' ? [] : [[path, String(value)]];
-	return Object.entries(value).flatMap(([k, v]) => flat(v, path ? `${path}.${k}` : k));
-}
+// Its folder, two deep at most.
+const folder = o => (o.path ?? o.key ?? '').split('?')[0].split('/').slice(0, -1).slice(0, 3).join('/') || '/';
 
 export default {
 	id: 'cache',
@@ -46,7 +24,7 @@ export default {
 			{ key: 'path', title: t('cache.object'), wrap: true, sort: nameOf, cell: o => h('span', { class: 'mono' }, nameOf(o)) },
 			{ key: 'profile', title: t('cache.profile'), sort: o => o.profile, cell: o => o.profile, hide: true },
 			{ key: 'class', title: t('cache.class'), sort: o => o.class ?? '', cell: o => coded('class', o.class), hide: true },
-			{ key: 'generation', title: t('cache.generation'), num: true, sort: o => o.generation, cell: o => num(o.generation), hide: true },
+			{ key: 'generation', title: t('cache.generation'), num: true, sort: o => o.generation, cell: o => generation(o.generation), hide: true },
 			{ key: 'size', title: t('cache.size'), num: true, sort: o => o.size, cell: o => bytes(o.size) },
 			{ key: 'stored', title: t('cache.stored'), sort: o => -(o.stored_at ?? 0), cell: o => h('span', { title: exactly(o.stored_at) }, ago(o.stored_at)), hide: true },
 			{ key: 'state', title: t('cache.state'), sort: o => o.state ?? '', cell: o => h('span', { class: `chip ${o.state === 'fresh' ? 'ok' : ''}` }, coded('object', o.state)) },
@@ -92,6 +70,6 @@ export default {
 				row('cache.store', coded('store', cache.state)), cache.last_error && row('cache.error', cache.last_error));
 		});
 		context.every(30000, load);
-		return h('div', { class: 'stack' }, h('div', { class: 'grid' }, panel(t('cache.fill'), { id: 'cache-fill' }, bar, facts), whyForm()), mapPanel, listPanel);
+		return h('div', { class: 'stack' }, h('div', { class: 'grid' }, panel(t('cache.fill'), { id: 'cache-fill' }, bar, facts), whyPanel()), mapPanel, listPanel);
 	},
 };

@@ -76,6 +76,9 @@ export const clock = (ms, seconds) => format(Intl.DateTimeFormat, { hour: '2-dig
 export const day = ms => format(Intl.DateTimeFormat, { month: 'short', day: 'numeric' }).format(ms);
 export const weekday = ms => format(Intl.DateTimeFormat, { weekday: 'short', day: 'numeric' }).format(ms);
 
+// A generation is named by the moment its index was first seen, or by a number of its publisher's.
+export const generation = n => n > 1e11 ? when(n) : n ? num(n) : '–';
+
 const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
 
 // "3 minutes ago", "in 2 hours".

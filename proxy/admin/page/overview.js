@@ -7,7 +7,7 @@ import { judge } from './health.js';
 import { live } from './live.js';
 import { history, sum } from './history.js';
 import { timePlot, shares } from './plot.js';
-import { eventLine } from './events.js';
+import { eventLine, newest } from './events.js';
 
 const RANGES = [
 	{ id: 'today', ring: 'hour', steps: 24, name: at => clock(at) },
@@ -81,7 +81,7 @@ export default {
 	id: 'overview',
 	make(context) {
 		const lights = light();
-		const tiles = ['today', 'week', 'month'].map(id => tile(t(`saved.${id}`)));
+		const tiles = ['today', 'week', 'month'].map(id => tile(t(`tile.saved.${id}`)));
 		const requests = tile(t('tile.requests')), store = tile(t('tile.store')), up = tile(t('tile.uptime'));
 		const plot = timePlot([{ key: 'toDevices', title: t('live.devices'), class: 'c1' }, { key: 'fromVendor', title: t('live.vendor'), class: 'c2' }],
 			{ label: t('live.title'), format: rate, factor: 8 });
@@ -126,9 +126,9 @@ export default {
 			});
 		});
 		context.every(15000, async signal => {
-			const { events } = await get('events?limit=6', { signal });
+			const { events } = await get('events?limit=60', { signal });
 			logPanel.hidden = false;
-			clear(log, events.slice(-6).reverse().map(e => eventLine(e)));
+			clear(log, newest(events, 6).map(([e, n]) => eventLine(e, n)));
 		});
 		context.ending(live(points => {
 			const to = points.at(-1).at;

@@ -4,7 +4,8 @@
 import { h, svg, clear, text } from './dom.js';
 import { t, clock, day } from './i18n.js';
 
-const LEFT = 62, RIGHT = 8, TOP = 8, BOTTOM = 22;
+const RIGHT = 8, TOP = 8, BOTTOM = 22;
+const CHAR = 6.9; // a digit's width at the axis' size, with some to spare
 
 // 1, 2 or 5 times a power of the base, so that four lines cover `max`.
 function step(max, base) {
@@ -38,9 +39,9 @@ export function timePlot(series, { label, format, kind = 'area', height = 180, b
 	readout.append(moment);
 	const slider = h('div', { class: 'reader', role: 'slider', tabindex: 0, 'aria-label': label, 'aria-valuemin': 0, 'aria-valuenow': 0, 'aria-valuetext': t('plot.none') });
 	const box = h('div', { class: 'plotbox' }, root, slider);
-	let data = { at: [] }, view = {}, width = 0, cursor = null;
+	let data = { at: [] }, view = {}, width = 0, left = 62, cursor = null;
 
-	const x = at => LEFT + (width - LEFT - RIGHT) * (at - view.from) / (view.to - view.from || 1);
+	const x = at => left + (width - left - RIGHT) * (at - view.from) / (view.to - view.from || 1);
 	const total = i => kind === 'bars' ? series.reduce((sum, s) => sum + (data[s.key][i] ?? 0), 0) : Math.max(...series.map(s => data[s.key][i] ?? 0));
 
 	function area(s, y) {
@@ -71,11 +72,13 @@ export function timePlot(series, { label, format, kind = 'area', height = 180, b
 		root.setAttribute('width', width);
 		root.setAttribute('viewBox', `0 0 ${width} ${height}`);
 		const max = Math.max(0, ...data.at.map((_, i) => total(i))), grid = step(max * factor || (factor > 1 ? 1000 : 1), base) / factor, top = Math.max(grid, Math.ceil(max / grid) * grid);
+		const lines = Array.from({ length: Math.round(top / grid) + 1 }, (_, i) => i * grid);
+		left = Math.max(40, 14 + CHAR * Math.max(...lines.map(v => format(v).length)));
 		const y = v => TOP + (height - TOP - BOTTOM) * (1 - v / top), parts = [];
-		for (let v = 0; v <= top * 1.001; v += grid)
-			parts.push(svg('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }),
-				svg('text', { class: 'axis', x: LEFT - 8, y: y(v) + 4, 'text-anchor': 'end' }, format(v)));
-		const time = timeTicks(view.from, view.to, Math.max(2, (width - LEFT) / 84));
+		for (const v of lines)
+			parts.push(svg('line', { class: 'grid', x1: left, x2: width - RIGHT, y1: y(v), y2: y(v) }),
+				svg('text', { class: 'axis', x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, format(v)));
+		const time = timeTicks(view.from, view.to, Math.max(2, (width - left) / 84));
 		for (const at of time.ticks)
 			parts.push(svg('text', { class: 'axis', x: Math.min(x(at), width - 18), y: height - 5, 'text-anchor': 'middle' }, time.words(at)));
 		parts.push(kind === 'bars' ? bars(y) : series.map(s => area(s, y)));
@@ -100,7 +103,7 @@ export function timePlot(series, { label, format, kind = 'area', height = 180, b
 		draw();
 	}
 	slider.addEventListener('pointermove', e => {
-		const at = view.from + (e.offsetX - LEFT) / (width - LEFT - RIGHT) * (view.to - view.from) - (kind === 'bars' ? (view.width ?? 0) / 2 : 0);
+		const at = view.from + (e.offsetX - left) / (width - left - RIGHT) * (view.to - view.from) - (kind === 'bars' ? (view.width ?? 0) / 2 : 0);
 		let best = 0;
 		data.at.forEach((v, i) => { if (Math.abs(v - at) < Math.abs(data.at[best] - at)) best = i; });
 		move(best);

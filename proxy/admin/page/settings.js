@@ -79,7 +79,7 @@ export default {
 			const error = h('p', { class: 'error', id: `${id}-error` });
 			const reset = h('button', { type: 'button', class: 'plain', 'aria-label': `${t('settings.default')}: ${idOf(s)}`, onclick() { control.value = s.default; set(s, s.default); control.focus(); } }, t('settings.default'));
 			const el = h('div', { class: 'setting' },
-				h('div', null, h('label', { for: id }, s.key), ' ', s.value !== s.default && h('span', { class: 'chip' }, t('settings.own')), s.fixed ? h('span', { class: 'chip' }, t('settings.fixed')) : s.restart && h('span', { class: 'chip warn' }, t('settings.restart')),
+				h('div', null, h('label', { for: id }, s.key), ' ', s.value !== s.default && h('span', { class: 'chip' }, t('settings.own')), s.fixed ? h('span', { class: 'chip' }, t('settings.fixed')) : s.restart && h('span', { class: 'chip warn' }, t(`settings.restart.${s.restart}`)),
 					h('p', { class: 'help', id: `${id}-help` }, helpOf(s), ' ', limits(s), ' ', h('span', { class: 'mono' }, t('settings.is', { value: s.default || '""' })))),
 				h('div', { class: 'field' }, control, reset, error));
 			rows.set(idOf(s), { el, input: control, error, reset });

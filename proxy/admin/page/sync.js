@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The repository's own task: fetching a new generation before the devices ask for it.
 import { h, clear, lamp, panel, meter, say } from './dom.js';
-import { t, num, bytes, rate, span, ago, exactly, when, coded } from './i18n.js';
+import { t, num, bytes, rate, span, ago, exactly, when, generation, coded } from './i18n.js';
 import { call, get } from './api.js';
 import { ask } from './session.js';
 import { table } from './table.js';
@@ -17,7 +17,7 @@ export default {
 			{ key: 'at', title: t('sync.at'), sort: r => r.at, cell: r => h('span', { title: ago(r.at) }, exactly(r.at)) },
 			{ key: 'profile', title: t('sync.profile'), sort: r => r.profile, cell: r => r.profile },
 			{ key: 'result', title: t('sync.result'), sort: r => r.result, cell: r => h('span', { class: 'tag' }, lamp(r.result === 'done' ? 'ok' : r.result === 'failed' ? 'bad' : 'warn'), coded('syncresult', r.result)) },
-			{ key: 'generation', title: t('devices.generation'), num: true, sort: r => r.generation, cell: r => num(r.generation), hide: true },
+			{ key: 'generation', title: t('devices.generation'), num: true, sort: r => r.generation, cell: r => generation(r.generation), hide: true },
 			{ key: 'objects', title: t('sync.objects'), num: true, sort: r => r.objects, cell: r => num(r.objects), hide: true },
 			{ key: 'bytes', title: t('sync.bytes'), num: true, sort: r => r.bytes, cell: r => bytes(r.bytes) },
 			{ key: 'took', title: t('sync.took'), num: true, sort: r => r.took_s, cell: r => span(r.took_s), hide: true },

@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The box itself: software slots and their update, the self-test, every counter.
-import { h, clear, lamp, panel, say } from './dom.js';
-import { t, num, span, ago, exactly, coded } from './i18n.js';
+// The box itself: what it is, its software, the self-test, every counter.
+import { h, clear, lamp, panel } from './dom.js';
+import { t, num, span, ago, coded } from './i18n.js';
 import { call, get } from './api.js';
-import { ask } from './session.js';
+import { appliance } from './appliance.js';
 import { table } from './table.js';
-
-const SLOT_LAMPS = { good: 'ok', running: 'ok', trying: 'warn', bad: 'bad', empty: 'off' };
 
 export default {
 	id: 'system',
 	make(context) {
-		const operate = context.session.operate, words = h('p', { class: 'error', role: 'alert' });
+		const operate = context.session.operate;
 		const facts = h('dl', { class: 'facts' });
-		const slots = table([
-			{ key: 'name', title: t('slots.slot'), sort: s => s.name, cell: s => [h('b', null, s.name), s.booted && h('span', { class: 'chip ok' }, t('slots.booted'))] },
-			{ key: 'version', title: t('slots.version'), sort: s => s.version ?? '', cell: s => s.version ?? '–' },
-			{ key: 'state', title: t('slots.state'), cell: s => h('span', { class: 'tag' }, lamp(SLOT_LAMPS[s.state] ?? 'off'), coded('slot', s.state)) },
-			{ key: 'tries', title: t('slots.tries'), num: true, sort: s => s.tries, cell: s => num(s.tries), hide: true },
-			{ key: 'at', title: t('slots.at'), sort: s => s.installed_at, cell: s => h('span', { title: exactly(s.installed_at) }, ago(s.installed_at)), hide: true },
-		], { caption: t('slots.title') });
-		const slotButtons = h('div', { class: 'buttons' });
-		const slotPanel = panel(t('slots.title'), { id: 'slots', note: t('slots.note') }, slots, slotButtons);
 		const testBody = h('div', { role: 'status' });
 		const testPanel = panel(t('selftest.title'), { id: 'selftest', note: t('selftest.note'), extra: operate && h('button', { type: 'button', onclick: test }, t('selftest.run')) }, testBody);
 		const counters = table([
@@ -30,7 +19,7 @@ export default {
 			{ key: 'help', title: t('counters.help'), wrap: true, cell: c => c.help, hide: true },
 		], { caption: t('counters.title'), search: c => `${c.name} ${c.help}`, page: 40, filters: h('label', { class: 'tag' }, h('input', { type: 'checkbox', checked: true, onchange() { zero = !this.checked; draw(); } }), t('counters.moved')) });
 		let all = [], zero = false;
-		slotPanel.hidden = testPanel.hidden = true;
+		testPanel.hidden = true;
 
 		const draw = () => counters.set(zero ? all : all.filter(c => c.value !== 0));
 
@@ -52,17 +41,6 @@ export default {
 				clear(testBody, h('p', { class: 'error' }, e.message));
 			}
 		}
-		async function act(action) {
-			if (!await ask(t(`slots.${action}`), t(`slots.${action}.note`), t(`slots.${action}`), true))
-				return;
-			clear(words);
-			try {
-				await call('POST', 'slots', { action });
-				say(t('slots.did'));
-			} catch (e) {
-				clear(words, e.message);
-			}
-		}
 		const row = (k, v) => [h('dt', null, t(k)), h('dd', null, v)];
 		context.every(5000, async signal => {
 			const s = await get('status', { signal });
@@ -73,20 +51,12 @@ export default {
 			all = (await get('stat', { signal })).counters;
 			draw();
 		});
-		context.every(15000, async signal => {
-			if (!await context.has('slots'))
-				return;
-			const answer = await get('slots', { signal });
-			slots.set(answer.slots);
-			clear(slotButtons, operate && (answer.actions ?? []).map(a => h('button', { type: 'button', onclick: () => act(a) }, t(`slots.${a}`))));
-			slotPanel.hidden = false;
-		});
 		context.every(30000, async signal => {
 			if (!await context.has('selftest'))
 				return;
 			showTest(await get('selftest', { signal }));
 			testPanel.hidden = false;
 		});
-		return h('div', { class: 'stack' }, words, h('div', { class: 'grid' }, panel(t('system.title'), { id: 'box' }, facts), testPanel, slotPanel), panel(t('counters.title'), { id: 'counters' }, counters));
+		return h('div', { class: 'stack' }, h('div', { class: 'grid' }, panel(t('system.title'), { id: 'box' }, facts), testPanel, appliance(context)), panel(t('counters.title'), { id: 'counters' }, counters));
 	},
 };

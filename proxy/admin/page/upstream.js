@@ -20,7 +20,7 @@ export default {
 			{ key: 'vendor', title: t('reach.vendor'), sort: r => r.vendor, cell: r => h('b', null, r.vendor) },
 			{ key: 'state', title: t('reach.state'), sort: r => stateOf(r), cell: r => h('span', { class: 'tag' }, lamp(stateOf(r)), wordsOf(r)) },
 			{ key: 'via', title: t('reach.via'), cell: r => [t(`via.${r.via}`), r.resolver && h('span', { class: 'mono' }, ` ${r.resolver}`)], hide: true },
-			{ key: 'step', title: t('reach.step'), cell: r => coded('reachstate', r.state), hide: true },
+			{ key: 'step', title: t('reach.step'), cell: r => r.state === 'unchecked' ? '–' : coded('reachstate', r.state), hide: true },
 			{ key: 'since', title: t('reach.for'), sort: r => r.since_s, cell: r => span(r.since_s) },
 		], { caption: t('reach.title'), empty: t('reach.none') });
 		const probes = timePlot([{ key: 'good', title: t('reach.good'), class: 'c3' }, { key: 'bad', title: t('reach.bad'), class: 'c5' }], { label: t('reach.history'), format: num, kind: 'bars', height: 130, stamp: at => clock(at) });
@@ -36,7 +36,7 @@ export default {
 		const upPanel = panel(t('up.title'), { id: 'upstreams' }, addresses);
 		const names = table([
 			{ key: 'name', title: t('dns.name'), sort: n => n.name, cell: n => h('span', { class: 'mono' }, n.name) },
-			{ key: 'addresses', title: t('dns.addresses'), wrap: true, cell: n => h('span', { class: 'mono' }, n.addresses.join(' ') || n.error || '–'), hide: true },
+			{ key: 'addresses', title: t('dns.addresses'), wrap: true, cell: n => h('span', { class: 'mono' }, n.addresses.join(' ') || coded('dnswhy', n.error, n.error) || '–'), hide: true },
 			{ key: 'state', title: t('reach.state'), sort: n => n.state, cell: n => h('span', { class: 'tag' }, lamp({ fresh: 'ok', stale: 'warn' }[n.state] ?? 'bad'), coded('dns', n.state)) },
 			{ key: 'server', title: t('dns.server'), cell: n => n.server ? h('span', { class: 'mono' }, n.server) : t('via.system'), hide: true },
 			{ key: 'ttl', title: t('dns.ttl'), num: true, sort: n => n.ttl_s, cell: n => n.ttl_s > 0 ? span(n.ttl_s) : '–' },
