@@ -351,6 +351,7 @@ async function tour(locale, lang, colorScheme) {
 		assert(!violations.length, violations.map(v => `${v.id}: ${v.help}: ${v.nodes.map(x => x.target).join(' ')}`).join('\n'));
 	});
 	await check(`${lang}: the other contrast, too`, async () => {
+		await other.evaluate(axe.source); // the page was loaded anew
 		await other.emulateMedia({ colorScheme: colorScheme === 'dark' ? 'light' : 'dark' });
 		for (const view of ['overview', 'settings', 'devices'].filter(v => views.includes(v))) {
 			await open(other, view);
