@@ -6,41 +6,15 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-admin.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 4000))
-origin=$((24000 + (BASHPID + RANDOM) % 4000))
-web=$((28000 + (BASHPID + RANDOM) % 4000))
-jar=$dir/jar
-drippers=()
-
-finish() {
-	((${#drippers[@]} == 0)) || kill "${drippers[@]}" 2>/dev/null
-	[[ -z ${holder:-} ]] || kill "$holder" 2>/dev/null
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${pace:-} ]] || kill "$pace" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+web=$((port + 2)) jar=$dir/jar
 mkdir "$dir/www"
 head -c 4096 /dev/urandom >"$dir/www/one.bin"
-"$build/tests/tools/pace" 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-pace=$!
-wait_until 10 grep -q ready "$dir/requests" || exit 1
+pace_start
 
-start() {
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" \
-		-o "admin.names=tarn.example" &
-	proxy=$!
-	BUILD=$build "$here/../tools/wire" ready "$dir"
-}
-start || exit 1
+start() { box_start -o "admin.listen=127.0.0.1:$web" -o "admin.names=tarn.example"; }
+start
 
 ctl() { "$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k none "$@"; }
 counter() { ctl stat 2>/dev/null | awk -v n="$1" '$1 == n { print $2 }'; }
@@ -94,8 +68,7 @@ check 'a log-out ends it' web_is 204 /api/v1/session -X DELETE -H "X-Tarn-CSRF: 
 check 'and it is over' web_is 401 /api/v1/status
 check 'the old password is none' login 401 "$password"
 
-kill "$proxy"
-wait "$proxy"
+stop box
 rm -f "$jar"
 start || exit 1
 check 'the new one outlives a restart' login 200 "$new"
@@ -106,7 +79,7 @@ head -c 60000 /dev/zero >"$dir/body"
 for ((i = 0; i < 80; i++)); do
 	curl -sk --max-time 100 --limit-rate 200 -H "$(json)" --data-binary "@$dir/body" -o /dev/null -w '%{exitcode}\n' \
 		"https://127.0.0.1:$web/api/v1/session" >>"$dir/dripped" &
-	drippers+=($!)
+	pids[drip$i]=$!
 done
 
 # ---- roles --------------------------------------------------------------------------------------
@@ -178,7 +151,7 @@ check 'an answer says how long to wait' waits
 
 # Who holds a thousand connections and says nothing can't keep anybody out.
 "$build/tests/tools/knock" -H 1000 -e 1000 -d 6000 127.0.0.1 "$web" x / >/dev/null 2>&1 &
-holder=$!
+pids[knock]=$!
 check 'silent connections are bounded' wait_until 10 eval '(($(counter admin.over_limit) > 500))'
 cp "$dir/jar.operate" "$jar"
 check 'and others get in' wait_until 5 web_is 200 /api/v1/status
@@ -190,12 +163,12 @@ pace_of() { # the slowest of 50 hits in ms
 }
 worst=$(pace_of)
 check "hits go on meanwhile (the slowest took $worst ms)" test "$worst" -lt 500
-kill "$holder" 2>/dev/null # it may have ended by itself
-wait "$holder"
-holder=
+stop knock # it may have ended by itself
 # 28: curl's own patience ended first.
-wait "${drippers[@]}"
-drippers=()
+for ((i = 0; i < 80; i++)); do
+	wait "${pids[drip$i]}"
+	unset "pids[drip$i]"
+done
 check 'each slow body was given up' eval "grep -c . '$dir/dripped' | grep -qx 80 && ! grep -qx -e 0 -e 28 '$dir/dripped'"
 cp "$dir/jar.operate" "$jar"
 check 'and others get in' web_is 200 /api/v1/status

@@ -8,38 +8,15 @@
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN		tarnctl cache
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-cache.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-pids=()
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 mkdir -p "$dir/www/bases" "$dir/www/up"
 head -c 3M /dev/urandom >"$dir/www/bases/large.dat"
 for i in {1..40}; do head -c $((3000 + i * 97)) /dev/urandom >"$dir/www/bases/$i.dat"; done
 printf '<u/>' >"$dir/www/up/index.xml"
 
-"$build/tests/tools/pace" 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-pids+=($!)
-wait_until 10 grep -q ready "$dir/requests" || exit 1
-wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
-proxy() {
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
-	pids[1]=$!
-	wire ready || exit 1
-}
-proxy
+pace_start
+box_start
 ctl() { "$build/bin/tarnctl" -s "$dir/run/proxy.sock" cache "$@"; }
 api() { curl -sS --max-time 10 --unix-socket "$dir/run/proxy.sock" "$@"; }
 get() { curl -sSf --max-time 20 "http://127.0.0.1:$port/acme/$1"; }
@@ -113,9 +90,9 @@ check '... and are well then' eval "ctl verify | grep -q 'all is as it was store
 check 'only what matches is read' eval "ctl verify '30.dat' | grep -q '^1 objects'"
 
 # A device finds it, in a process that has not checked it before.
-kill "${pids[1]}" && wait "${pids[1]}" 2>/dev/null
+stop box
 flip bases/31.dat && zero bases/large.dat || exit 1
-proxy
+box_start
 counted() { (($(wire stat store.bad_chunks) >= 2)); }
 check 'a device gets no wrong byte of a flipped chunk' no_wrong bases/31.dat
 check '... nor of a zeroed one' no_wrong bases/large.dat
@@ -123,9 +100,9 @@ check '... each is counted' counted
 check '... and dropped, fetched again, right' wait_until 10 eval "same bases/31.dat && same bases/large.dat"
 
 # The tree itself: set aside, and served all along.
-kill "${pids[1]}" && wait "${pids[1]}" 2>/dev/null
+stop box
 head -c 8192 /dev/zero | dd of="$store" conv=notrunc status=none
-proxy
+box_start
 check 'a broken file is set aside' eval "ls '$dir/store' | grep -q '^store.mdb.broken-'"
 check '... while devices are served' fetch
 wire count store.stored 42

@@ -8,29 +8,16 @@
 #
 # timeout: 360
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-disputed.XXXXXX")
-chmod 755 "$dir"
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-proxy=''
-
-finish() {
-	[[ -z $proxy ]] || kill "$proxy" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 
 # start NAME [-o ...]: anew, with an empty store.
 start() {
-	[[ -z $proxy ]] || { kill "$proxy" && wait "$proxy"; }
+	stop box
 	mkdir -p "$dir/$1"
-	WIRE_PROFILE=plain BUILD=$build "$here/../tools/wire" start "$dir/$1" "$port" "$origin" -o log.level=error &
-	proxy=$!
-	BUILD=$build "$here/../tools/wire" ready "$dir/$1" || exit 1
+	WIRE_PROFILE=plain "$here/../tools/wire" start "$dir/$1" "$port" "$origin" -o log.level=error &
+	pids[box]=$!
+	"$here/../tools/wire" ready "$dir/$1" || exit 1
 }
 
 # play NAME OPTION...: the lines of TAP of all plays count on.

@@ -6,8 +6,8 @@
 #
 # timeout: 240
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-name=drive
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 # shellcheck source=tests/wire/fleet_vendor.sh
 . "$here/fleet_vendor.sh"
 drive=$here/../../firmware/systemd/drive
@@ -18,11 +18,6 @@ vendor_start <<END
 	server { listen 127.0.0.9:$origin; root $dir/www; }
 END
 
-start() {
-	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h &
-	proxy=$!
-	"$wire" ready "$dir" || exit 1
-}
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 printf '[keeper]\nstate = %s\n[vendors]\ndir = %s\n' "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
 export TARNCTL="$build/bin/tarnctl -c $dir/tarn.conf -s $dir/run/proxy.sock -k $dir/none.sock" TARN_CONSOLE=$dir/console
@@ -30,7 +25,7 @@ stick=$dir/stick
 says() { tr -d '\r' <"$stick/TARN-STATUS.txt" | grep -- "$1" || { cat "$stick/TARN-STATUS.txt" "$dir/console"; false; }; }
 console() { tail -n 1 "$dir/console" | grep -- "$1" || { cat "$dir/console"; false; }; }
 
-start
+fleet_box_start
 is_noted() { api devices | jq -e '.devices[0].requests > 1' >/dev/null; }
 is_published() { api sync | jq -e '.profiles[0].generation > 0 and .profiles[0].state == "idle"' >/dev/null; }
 check 'a device gets what there is' test "$(get index.lst)-$(get one)" == 200-200
@@ -48,13 +43,11 @@ check 'TARN-IMPORT is imported' "$drive" TARN-IMPORT "$stick"
 check 'the drive says so' says '^import: done'
 
 # Another box: nothing stored, another key.
-kill "$proxy"
-wait "$proxy" 2>/dev/null
-proxy=
+stop box
 rm -rf "$dir/store"
 mv "$dir/state" "$dir/state.first"
 mkdir "$dir/state"
-start
+fleet_box_start
 refuse 'a box that does not trust the first one imports nothing' "$drive" TARN-IMPORT "$stick"
 check 'the drive says why' says 'not signed by a box that is trusted here'
 check 'the console says so' console 'label=TARN-IMPORT state=failed'
@@ -65,9 +58,7 @@ refuse 'of a drive that was tampered with nothing is imported' "$drive" TARN-IMP
 check '... and it says what' says '^acme: not imported, nothing has changed: .*one'
 cp "$dir/www/p/one" "$stick/acme/p/one"
 check 'a good one is' "$drive" TARN-IMPORT "$stick"
-kill "$nginx"
-wait "$nginx" 2>/dev/null
-nginx=
+stop nginx
 check 'a device gets it from there' test "$(get one)" == 200
 check '... byte for byte' cmp "$dir/body" "$dir/www/p/one"
 ln -sf "$dir/victim" "$stick/TARN-STATUS.txt.new"

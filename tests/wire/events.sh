@@ -5,30 +5,11 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-events.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 12000))
-children=()
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	((${#children[@]} == 0)) || kill "${children[@]}" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
-
-start() { # [OPTION...]
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" 9 "$@" &
-	proxy=$!
-	BUILD=$build "$here/../tools/wire" ready "$dir"
-}
-start || exit 1
+origin=9 # nobody
+box_start
 ctl() { "$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k none "$@"; }
 api() { curl -s --max-time 10 --unix-socket "$dir/run/proxy.sock" "http://x$1"; }
 says() {
@@ -48,9 +29,9 @@ check 'with its text' says 'workers=1' log
 check 'nothing less than a notice is' tap_not says ' info ' log
 check 'as JSON' eval "ctl log --json | jq -e '.events | length > 0 and (.[-1] | .id > 0 and .at > 1e12 and (.level | IN(\"notice\", \"warn\", \"error\")))'"
 ctl log -f >"$dir/followed" &
-children+=("$!")
+pids[log]=$!
 curl -sN --unix-socket "$dir/run/proxy.sock" http://x/api/v1/stream >"$dir/stream" &
-children+=("$!")
+pids[stream]=$!
 check 'a stream tells figures' wait_until 10 grep -q '^data: {"at":[0-9]*,"to_devices":0,' "$dir/stream"
 check 'who follows sees what was' wait_until 10 grep -q proxy.ready "$dir/followed"
 
@@ -65,9 +46,8 @@ last=$(api '/api/v1/events?limit=1' | jq '.events[0].id')
 check 'nothing after the last' eval "api '/api/v1/events?after=$last' | jq -e '.events == []'"
 check 'all after none' eval "api '/api/v1/events?after=0&limit=1' | jq -e '.events[0].id == 1'"
 
-kill "$proxy"
-wait "$proxy"
-start -o log.access=yes || exit 1
+stop box
+box_start -o log.access=yes
 check 'events outlive a restart' wait_until 10 says 'proxy.end' log
 check 'and go on counting' eval "api '/api/v1/events?after=$last' | jq -e '.events[0].id == $last + 1'"
 curl -s -o /dev/null --max-time 10 "http://127.0.0.1:$port/acme/a"

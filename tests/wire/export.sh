@@ -8,41 +8,18 @@
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN		tarnctl export --> DIR
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-export.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-pids=()
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 small=
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	[[ -z $small ]] || umount -l "$small" 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+at_end() { [[ -z $small ]] || umount -l "$small" 2>/dev/null; }
 mkdir -p "$dir/www/bases/av" "$dir/www/up"
 printf '<u/>' >"$dir/www/up/index.xml"
 head -c 5M /dev/urandom >"$dir/www/bases/av/large.dat"
 head -c 300K /dev/urandom >"$dir/www/bases/av/middle.dat"
 for i in {1..20}; do head -c $((i * 97)) /dev/urandom >"$dir/www/bases/$i.dat"; done
 
-"$build/tests/tools/pace" 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-pids+=($!)
-wait_until 10 grep -q ready "$dir/requests" || exit 1
-wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
-proxy() {
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
-	pids[1]=$!
-	wire ready || exit 1
-}
-proxy
+pace_start
+box_start
 printf '[proxy]\nadmin_socket = %s\n[keeper]\nstate = %s\n[vendors]\ndir = %s\n' \
 	"$dir/run/proxy.sock" "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
 tarnctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" "$@"; }
@@ -103,12 +80,12 @@ cut_export() { # N client|server
 	rm -rf "$dir/killed"
 	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
 	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
-	pids[2]=$!
+	pids[sever]=$!
 	wait_until 10 grep -q ready "$dir/cut" || return 1
 	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$dir/killed" >"$dir/cut.out" 2>&1 &
 	wait $! 2>/dev/null
 	killed=$?
-	wait "${pids[2]}" || { echo "# question $1: it was done before: $(<"$dir/cut") $(<"$dir/cut.out")"; return 1; }
+	wait "${pids[sever]}" || { echo "# question $1: it was done before: $(<"$dir/cut") $(<"$dir/cut.out")"; return 1; }
 }
 is_completed() {
 	local there out
@@ -128,18 +105,17 @@ kills=$(((kills + 4) / 5))
 for ((i = 0; i < kills; i++)); do
 	cut_export $((4 + i * 9 % 20)) server || break
 	((killed != 0 && killed != 137)) || break
-	wait "${pids[1]}" 2>/dev/null
-	proxy
+	stop box
+	box_start
 	is_completed || break
 done
 check "the proxy killed in the middle of it, $kills times: the same" test "$i" == "$kills" || cat "$dir/cut.out"
 
 # The proxy goes in the middle.
-kill "${pids[1]}"
-wait "${pids[1]}" 2>/dev/null
+stop box
 tarnctl export "$dir/gone" >/dev/null 2>&1
 check 'no proxy: exit status 2' test $? == 2
-proxy
+box_start
 check 'after a restart nothing is written again' test "$(number written "$(tarnctl --json export "$dir/out")")" == 0
 
 small=$dir/small
@@ -149,7 +125,7 @@ held_export() {
 	local victim
 	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
 	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/run/proxy.sock" 10 hold <"$dir/go" >"$dir/cut" 2>&1 &
-	pids[2]=$!
+	pids[sever]=$!
 	exec 6>"$dir/go"
 	wait_until 10 grep -q ready "$dir/cut"
 	"$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/cut.sock" export "$small" >"$dir/full" 2>&1 6>&- &

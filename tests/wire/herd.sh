@@ -11,35 +11,16 @@
 # Twice: once every body is hashed, once (another object) the time is taken while bodies are counted and
 # dropped, or 12.5 GiB of SHA-256 on the same cores would be what is measured. The single client drops as well.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 clients=${HERD_CLIENTS:-200}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-herd.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${pace:-} ]] || kill "$pace" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
 
 mkdir "$dir/www"
 head -c 64M /dev/urandom >"$dir/www/one.bin"
 for name in two {alone,herd}{1..6}; do ln "$dir/www/one.bin" "$dir/www/$name.bin"; done
 digest=$(sha256sum <"$dir/www/one.bin" | cut -d ' ' -f 1)
-"$build/tests/tools/pace" -r $((16 << 20)) 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-pace=$!
-wait_until 10 grep -q ready "$dir/requests" || exit 1
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o proxy.workers=2 -o log.level=info &
-proxy=$!
-BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+pace_start -r $((16 << 20))
+box_start -o proxy.workers=2 -o log.level=info
 
 herd() { "$build/tests/tools/herd" -t 60 "$@" >"$dir/herd.json"; }
 herd_value() { jq -r "$1" "$dir/herd.json"; }

@@ -10,28 +10,11 @@
 #	curl --> A :PORT --> nginx 127.0.0.9:ORIGIN	A's socket --> export --> DIR --> import --> B's socket
 #	curl, apt-get --> B :PORT, in a namespace of its own with nothing but lo
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-import.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-declare -A pids=()
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 alone=() # how to run a command where B is
 mounted=
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	[[ -z $mounted ]] || umount -l "$mounted" 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+at_end() { [[ -z $mounted ]] || umount -l "$mounted" 2>/dev/null; }
 
 # ---- the vendors -------------------------------------------------------------------------------------------------
 
@@ -75,12 +58,11 @@ publish 1
 apt=yes
 apt_publish >"$dir/apt.log" 2>&1 || apt=
 
-nginx_start "$dir" <<END
+nginx_start <<END
 	access_log $dir/requests;
 	server { listen 127.0.0.9:$origin; root $www/acme; }
 	server { listen 127.0.0.10:$origin; root $www/deb; }
 END
-pids[nginx]=$nginx
 
 # ---- the boxes ----------------------------------------------------------------------------------------------------
 
@@ -147,11 +129,6 @@ box() { # NAME [-o ...]: starts it
 		-o steer.allow_private_vendor=yes -o upstream.connect_timeout=1s -o dns.probe_interval=500ms "$@" 2>>"$dir/$name/log" &
 	pids[$name]=$!
 	wait_until 10 eval "api $name status | jq -e .cache"
-}
-stop() { # NAME [SIGNAL]
-	kill "-${2:-TERM}" "${pids[$1]}"
-	wait "${pids[$1]}" 2>/dev/null
-	unset "pids[$1]"
 }
 api() { curl -sS --max-time 30 --unix-socket "$dir/$1/run/proxy.sock" "http://x/api/v1/$2"; }
 counter() { api "$1" stat | jq --arg name "$2" '.counters[] | select(.name == $name) | .value'; }

@@ -8,8 +8,8 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-name='join'
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 # shellcheck source=tests/wire/fleet_vendor.sh
 . "$here/fleet_vendor.sh"
 parent=$((port + 2))
@@ -36,16 +36,6 @@ vendor_start <<END
 	}
 END
 
-start() {
-	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h "$@" &
-	proxy=$!
-	"$wire" ready "$dir" || exit 1
-}
-stop() {
-	kill "$proxy"
-	wait "$proxy" 2>/dev/null
-	proxy=
-}
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 is_right() { cmp "$dir/body" "$dir/www/p/$1"; }
 published() { api sync | jq -r .profiles[0].generation; }
@@ -68,7 +58,7 @@ sync_now() {
 
 # ---- joining -----------------------------------------------------------------------------------------
 
-start
+fleet_box_start
 check 'a device asks for the index' test "$(get index.lst)" == 200
 is_noted() { api devices | jq -e '.devices | length > 0' >/dev/null; }
 check '... which is noted' wait_until 10 is_noted
@@ -81,15 +71,15 @@ check 'the first joins what is published, by itself' wait_until 10 members_are '
 check '... without another number' test "$(published)" == "$number"
 check '... and without being fetched again' test "$(asked one)" == 1
 check 'the second does not' members_are 'index.lst one'
-stop
-start
+stop box
+fleet_box_start
 check 'it is so after a restart' members_are 'index.lst one'
 
 # ---- a parent that has old objects -------------------------------------------------------------------
 
-stop
+stop box
 rm -rf "$dir/store"
-start -o "parent.servers=http://127.0.0.9:$parent" -o parent.mode=reverse
+fleet_box_start -o "parent.servers=http://127.0.0.9:$parent" -o parent.mode=reverse
 check 'through a parent' test "$(get index.lst)-$(get one)" == 200-200
 check '... which is noted' wait_until 10 is_noted
 sync_now

@@ -7,22 +7,8 @@
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN, 20 MiB a second
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-leave.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-
-finish() {
-	for pid in ${pace:-} ${proxy:-} ${leader:-} ${slow:-}; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 mkdir "$dir/www"
 file=$dir/www/a
 head -c 40M /dev/urandom >"$file"
@@ -30,13 +16,8 @@ for name in c {d,alone}{1..5}; do ln "$file" "$dir/www/$name"; done
 big=$dir/www/b # so long that on a busy machine, too, the device has left before finishing is the cheaper end
 cat "$file" "$file" >"$big"
 
-"$build/tests/tools/pace" -r $((20 << 20)) 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-pace=$!
-wait_until 10 grep -q ready "$dir/requests" || exit 1
-wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o proxy.workers=2 &
-proxy=$!
-wire ready || exit 1
+pace_start -r $((20 << 20))
+box_start -o proxy.workers=2
 
 url=http://127.0.0.1:$port/acme
 requests() { grep -c "GET /$1 " "$dir/requests"; }
@@ -46,14 +27,12 @@ get() { curl -sS --max-time 60 "$url/$1" | cmp - "$dir/www/$1"; }
 
 # ---- the leader leaves, another goes on ----------------------------------------------------------------
 curl -sN --limit-rate 4M --max-time 60 "$url/a" >"$dir/leader" &
-leader=$!
+pids[leader]=$!
 wait_until 10 grep -q 'GET /a ' "$dir/requests"
 curl -sS --max-time 60 "$url/a" >"$dir/follower" &
 follower=$!
 wait_until 10 test -s "$dir/follower"
-kill "$leader"
-wait "$leader" 2>/dev/null
-leader=''
+stop leader
 wait "$follower"
 check 'one that follows gets the whole, though the leader left' test $? == 0
 check '... with right bytes' cmp "$dir/follower" "$file"
@@ -89,13 +68,12 @@ for i in {1..5}; do
 	timed "alone$i"
 	alone=$took
 	curl -sN --limit-rate 500k --max-time 100 "$url/d$i" >"$dir/slow" &
-	slow=$!
+	pids[slow]=$!
 	wait_until 10 grep -q "GET /d$i " "$dir/requests"
 	timed "d$i"
 	echo "# took $took ms; $alone ms without a slow one beside it; 2000 is what the origin needs"
 	((right == 0 && took * 2 > alone * 3)) || break
-	kill "$slow"
-	wait "$slow" 2>/dev/null
+	stop slow
 done
 check 'a fast device beside a slow one' test "$right" == 0
 check '... is not held up by it' test $((took * 2)) -le $((alone * 3))

@@ -8,13 +8,13 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-name=lies
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 # shellcheck source=tests/wire/fleet_vendor.sh
 . "$here/fleet_vendor.sh"
 
 www=$dir/www/p
-mkdir -p "$dir/profiles" "$www"
+mkdir "$dir/profiles"
 cat >"$dir/profiles/acme.conf" <<END
 [vendor]
 name = acme
@@ -56,10 +56,7 @@ vendor_start <<END
 	access_log $dir/access.log brief;
 	server { listen 127.0.0.9:$origin; root $dir/www; }
 END
-"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h \
-	-o sync.publish_limit=1d -o "vendors.dir=$dir/profiles" &
-proxy=$!
-"$wire" ready "$dir" || exit 1
+fleet_box_start -o sync.publish_limit=1d -o "vendors.dir=$dir/profiles"
 
 get() { curl -s --max-time 20 -o "$dir/body.$1" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 published() { api sync | jq -r .profiles[0].generation; }
@@ -133,7 +130,7 @@ sync_now
 check 'an object that is not what the index names' test "$(last result)" == failed
 check '... is told' grep -q 'not what the index names' <<<"$(last trouble)"
 check '... and what was before stays' stays_as_it_was
-check 'each is counted' test "$("$wire" stat "$dir" sync.index_refused)" == 11
+check 'each is counted' test "$(wire stat sync.index_refused)" == 11
 good
 sync_now
 check 'with right ones it goes on' grep -Eq '^(done|unchanged)$' <<<"$(last result)"

@@ -9,41 +9,16 @@
 #
 #	curl --> tarn-proxy :PORT --> pace 127.0.0.9:ORIGIN
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-mend.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 chunk=262128 # CONFIG_CHUNK_BYTES
 store=$dir/store/store.mdb
-proxy=
-pace=
-
-stop() { [[ -z $1 ]] || { kill "$1" && wait "$1"; } 2>/dev/null; }
-finish() {
-	stop "$proxy"
-	stop "$pace"
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
 mkdir -p "$dir/www" "$dir/old"
 
 # origin ARGUMENTS: pace with these, in the place of the one before.
 origin() {
-	stop "$pace"
-	"$build/tests/tools/pace" "$@" 127.0.0.9 "$origin" "$dir/www" >"$dir/requests" &
-	pace=$!
-	wait_until 10 grep -q ready "$dir/requests" || exit 1
-}
-wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
-start() {
-	BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" &
-	proxy=$!
-	wire ready || exit 1
+	stop pace
+	pace_start "$@"
 }
 url() { echo "http://127.0.0.1:$port/acme/$1"; }
 # fetch FILE [ARGUMENTS]: one request, its bytes in got; curl's exit status.
@@ -64,12 +39,12 @@ index() { echo "$(($1 * chunk))"; }
 restart() {
 	local hit file bytes at
 	wire idle || exit 1
-	stop "$proxy"
+	stop box
 	for hit; do
 		IFS=: read -r file bytes at <<<"$hit"
 		"$build/tests/tools/damage" "$store" "$dir/old/$file" "$bytes" "$at" || exit 1
 	done
-	start
+	box_start
 }
 forget() { # all that is stored
 	wire idle && "$build/bin/tarnctl" -s "$dir/run/proxy.sock" cache rm '@*' >/dev/null && wire count store.objects 0 || exit 1
@@ -84,7 +59,7 @@ store_all() {
 for file in first middle last two range tail parts mute; do head -c 3000000 /dev/urandom >"$dir/www/$file"; done
 head -c 6000 /dev/urandom >"$dir/www/small"
 origin
-start
+box_start
 store_all
 
 # ---- the origin has the same --------------------------------------------------------------------
@@ -145,8 +120,7 @@ origin -e '"third"'
 forget
 store_all
 restart "first:1:100" "middle:1:$(index 6)"
-stop "$pace"
-pace=
+stop pace
 failed() { ! fetch first -f && [[ ! -s $dir/got ]]; }
 rm -f "$dir/got"
 check 'no origin, and the first chunk is damaged: an error' failed

@@ -9,35 +9,16 @@
 #	curl --> tarn-proxy :PORT --> nginx 127.0.0.9:ORIGIN
 #	cp, rsync, vsftpd, smbd --> MNT --> tarn-mount --> the proxy's socket
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1m
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+export WIRE_PROFILE=fleet FLEET_TTL=1m
 
 [[ -x $build/bin/tarn-mount ]] || skip_all 'tarn-mount is not in this build (CONFIG_MOUNT)'
 [[ $(id -u) == 0 ]] || skip_all 'only root shares a mount with servers'
 [[ -c /dev/fuse ]] || skip_all 'there is no /dev/fuse'
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-mount.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 4000))
-origin=$((24000 + (BASHPID + RANDOM) % 4000))
-ftp=$((28000 + (BASHPID + RANDOM) % 2000))
-smb=$((30000 + (BASHPID + RANDOM) % 2000))
-mnt=$dir/mnt
-declare -A pids=()
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	umount -l "$mnt" 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+ftp=$((port + 2)) smb=$((port + 3)) mnt=$dir/mnt
+at_end() { umount -l "$mnt" 2>/dev/null; }
 
 # ---- the vendor -------------------------------------------------------------------------------------------------
 
@@ -68,29 +49,21 @@ publish() { # a generation: four objects are new; sets `before`, the box's of no
 	touch -d '2026-01-02 03:04:05' "$www/bases/2.dat"
 }
 publish
-nginx_start "$dir" <<END
+nginx_start <<END
 	access_log off;
 	server { listen 127.0.0.9:$origin; root $www; }
 END
-pids[nginx]=$nginx
 
 # ---- the box ----------------------------------------------------------------------------------------------------
 
 proxy() {
-	"$wire" start "$dir" "$port" "$origin" -o log.level=info -o sync.interval=1d -o sync.jitter=0s "$@" &
-	pids[proxy]=$!
-	"$wire" ready "$dir" || exit 1
+	box_start -o log.level=info -o sync.interval=1d -o sync.jitter=0s "$@"
 }
 mounted() { stat -f "$mnt" && mountpoint -q "$mnt"; }
 mount_start() {
 	"$build/bin/tarn-mount" -c /dev/null -s "$dir/run/proxy.sock" --all "$mnt" >>"$dir/mount.log" 2>&1 &
 	pids[mount]=$!
 	wait_until 10 mounted && wait_until 10 ls "$mnt"
-}
-stop() { # NAME [SIGNAL]
-	kill "-${2:-TERM}" "${pids[$1]}"
-	wait "${pids[$1]}" 2>/dev/null
-	unset "pids[$1]"
 }
 # A newer one than `before`, with all that there is.
 is_newer() {
@@ -106,7 +79,7 @@ devices() { # all is asked for; indexes first
 }
 # A generation that is published whole and seen in the mount.
 sync_now() {
-	"$wire" idle "$dir"
+	wire idle
 	wait_until 60 published
 	wait_until 20 is_shown
 }
@@ -234,7 +207,7 @@ cd "$dir" || exit 1
 
 # ---- the proxy goes, the mount goes --------------------------------------------------------------------------------
 
-stop proxy KILL
+stop box KILL
 check 'kill -9 of the proxy: names are still there' test -e "$mnt/current/acme/bases/2.dat"
 # direct: not from what the kernel has of it.
 refuse '... reading says that it fails' dd "if=$mnt/current/acme/bases/3.dat" iflag=direct of=/dev/null bs=4096
@@ -276,13 +249,13 @@ stop mount
 
 # ---- while the store serves and evicts ------------------------------------------------------------------------------
 
-stop proxy
+stop box
 proxy -o cache.size=24M
 mount_start
 head -c 3M /dev/urandom >"$www/filler"
 filling() { # other content comes, until there was no room
 	local i
-	for ((i = 0; i < 40 && $("$wire" stat "$dir" store.evicted) < 4; i++)); do
+	for ((i = 0; i < 40 && $(wire stat store.evicted) < 4; i++)); do
 		curl -sSf --max-time 10 -o /dev/null "http://127.0.0.1:$port/acme/filler?$i" || return 1
 	done
 }
@@ -298,6 +271,6 @@ while kill -0 "$filler" 2>/dev/null; do
 	rounds=$((rounds + 1))
 done
 wait "$filler"
-check 'the store has had to make room' test "$("$wire" stat "$dir" store.evicted)" -ge 4
+check 'the store has had to make room' test "$(wire stat store.evicted)" -ge 4
 check "$rounds copies meanwhile: right or refused" test "$wrong" == 0
 done_testing

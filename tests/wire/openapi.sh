@@ -7,23 +7,9 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 admin=$here/../../proxy/admin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-openapi.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
 
 # ---- the document -------------------------------------------------------------------------------
 
@@ -62,9 +48,7 @@ check 'what is there is described' undescribed
 mkdir "$dir/state"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Authority -days 2 -keyout /dev/null \
 	-addext 'nameConstraints=critical,permitted;DNS:a.example' -out "$dir/state/ca.crt" 2>/dev/null
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o keeper.state="$dir/state" &
-proxy=$!
-BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+box_start -o keeper.state="$dir/state"
 curl -sS -o /dev/null --max-time 10 "http://127.0.0.1:$port/acme/nothing"
 declare -A queries=([/api/v1/why]='?url=http://127.0.0.9/a')
 ask() { curl -sS --max-time 5 --unix-socket "$dir/run/proxy.sock" "http://x$1"; }

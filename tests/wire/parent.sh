@@ -8,35 +8,9 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-# shellcheck source=tests/wire/nginx.sh
-. "$here/nginx.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build
-PATH=$PATH:/usr/sbin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-parent.XXXXXX")
-base=$((20000 + (BASHPID + RANDOM) % 12000))
-port_a=$base port_b=$((base + 1)) origin=$((base + 2)) tls=$((base + 3)) squid=$((base + 4)) ats=$((base + 5)) nobody=$((base + 6)) port_c=$((base + 7))
-declare -A pids=()
-
-stop() { # NAME [SIGNAL]
-	[[ -n ${pids[$1]:-} ]] || return 0
-	kill "-${2:-TERM}" "${pids[$1]}" 2>/dev/null
-	wait "${pids[$1]}" 2>/dev/null
-	unset "pids[$1]"
-}
-finish() {
-	local name
-	for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+port_a=$port port_b=$((port + 2)) tls=$((port + 3)) squid=$((port + 4)) ats=$((port + 5)) nobody=$((port + 6)) port_c=$((port + 7))
 mkdir -p "$dir"/{www,a,b,squid,ats}
 
 # ---- the vendor --------------------------------------------------------------------------------------
@@ -44,7 +18,7 @@ mkdir -p "$dir"/{www,a,b,squid,ats}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=vendor \
 	-addext subjectAltName=IP:127.0.0.10 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
 head -c 300000 /dev/urandom >"$dir/www/content"
-nginx_start "$dir" <<END
+nginx_start <<END
 	log_format brief '\$scheme \$request_uri \$status';
 	access_log $dir/access.log brief;
 	server {
@@ -59,7 +33,6 @@ nginx_start "$dir" <<END
 		location / { try_files /content =404; }
 	}
 END
-pids[nginx]=$nginx
 
 # ---- the parents -------------------------------------------------------------------------------------
 
@@ -137,13 +110,13 @@ box() {
 		ca_file = DIR/ca.pem
 	END
 	cp "$dir/cert.pem" "$at/profiles/ca.pem"
-	"$wire" start "$at" "$2" "$origin" -o "vendors.dir=$at/profiles" -o parent.check=200ms "${@:3}" &
+	"$here/../tools/wire" start "$at" "$2" "$origin" -o "vendors.dir=$at/profiles" -o parent.check=200ms "${@:3}" &
 	pids[$1]=$!
-	"$wire" ready "$at" || exit 1
+	"$here/../tools/wire" ready "$at" || exit 1
 }
 parent() { curl -sS --unix-socket "$dir/${2:-a}/run/proxy.sock" http://x/api/v1/upstreams | jq -r ".parents[${3:-0}].$1"; }
 state_is() { [[ $(parent state "${2:-a}" "${3:-0}") == "$1" ]]; }
-counter() { "$wire" stat "$dir/a" "$1"; }
+counter() { "$here/../tools/wire" stat "$dir/a" "$1"; }
 # get PATH [CURL OPTION]...: prints the status; the body is in $dir/body.
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "${@:2}" "http://127.0.0.1:$port_a$1"; }
 is_right() { cmp "$dir/body" "$dir/www/content"; }
@@ -241,7 +214,7 @@ fi
 # ---- Tarn --------------------------------------------------------------------------------------------
 
 # What the API says the vendor's bytes were.
-from_vendor() { "$wire" stat "$dir/$1" bytes.from_vendor; }
+from_vendor() { "$here/../tools/wire" stat "$dir/$1" bytes.from_vendor; }
 name_is() { [[ $(curl -sS --unix-socket "$dir/$2/run/proxy.sock" http://x/api/v1/status | jq -r .pseudonym) == "$1" ]]; }
 
 for mode in proxy reverse; do

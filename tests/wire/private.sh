@@ -6,27 +6,13 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-private.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 12000))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 
 # The origin is nobody: failures are told with more words than successes.
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" 9 -o log.access=yes -o log.format=json \
-	-o sync.installation_id=zyx-installation -o sync.licence_id=zyx-licence -o admin.listen=127.0.0.1:$((port + 1)) &
-proxy=$!
-BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+origin=9
+box_start -o log.access=yes -o log.format=json \
+	-o sync.installation_id=zyx-installation -o sync.licence_id=zyx-licence -o admin.listen=127.0.0.1:$((port + 2))
 cat >"$dir/tarn.conf" <<END
 [proxy]
 admin_socket = $dir/run/proxy.sock
@@ -60,12 +46,12 @@ ask -x "http://127.0.0.1:$port" "http://127.0.0.9:9/d?install=zyx-query"
 ask -x "http://127.0.0.1:$port" "http://elsewhere.invalid/e?token=zyx-foreign"
 ask "http://127.0.0.1:$port/acme/f?install=zyx-query HTTP/9.9"
 ctl why "http://127.0.0.9/a?install=zyx-query" -H 'Cookie: id=zyx-cookie' >/dev/null
-ask -k "https://127.0.0.1:$((port + 1))/api/v1/status" -H "Authorization: Bearer zyx-token"
-ask -k "https://127.0.0.1:$((port + 1))/api/v1/session" --json '{"password":"zyx-wrong"}'
-ask -k "https://127.0.0.1:$((port + 1))/api/v1/session" -c "$dir/jar" --json "{\"password\":\"$password\",\"role\":\"operate\"}"
+ask -k "https://127.0.0.1:$((port + 2))/api/v1/status" -H "Authorization: Bearer zyx-token"
+ask -k "https://127.0.0.1:$((port + 2))/api/v1/session" --json '{"password":"zyx-wrong"}'
+ask -k "https://127.0.0.1:$((port + 2))/api/v1/session" -c "$dir/jar" --json "{\"password\":\"$password\",\"role\":\"operate\"}"
 cookie=$(awk 'NF == 7 { print $7 }' "$dir/jar" 2>/dev/null)
 check 'somebody logged in' test -n "$cookie"
-check 'all was asked' wait_until 10 eval '[[ $("$here/../tools/wire" stat "$dir" requests) -ge 5 ]]'
+check 'all was asked' wait_until 10 eval '[[ $(wire stat requests) -ge 5 ]]'
 
 api /metrics >"$dir/metrics"
 api '/api/v1/events?limit=1000' >"$dir/events"

@@ -6,31 +6,13 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 monitor=$here/../../proxy/admin/monitor
+web=$((port + 2)) server=$((port + 3))
 
 command -v promtool >/dev/null || skip_all 'prometheus is not here: make deps-page'
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-prometheus.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 2000))
-web=$((28000 + (BASHPID + RANDOM) % 2000))
-server=$((30000 + (BASHPID + RANDOM) % 2000))
-pids=()
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o "admin.listen=127.0.0.1:$web" &
-pids+=($!)
-BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+box_start -o "admin.listen=127.0.0.1:$web"
 curl -sS -o /dev/null "http://127.0.0.1:$port/acme/nothing" # the vendor isn't there: a failure to count
 curl -sS --unix-socket "$dir/run/proxy.sock" http://x/metrics >"$dir/metrics" || exit 1
 
@@ -67,7 +49,7 @@ cat >"$dir/prometheus.yml" <<-END
 END
 prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" --log.level=warn \
 	--web.listen-address="127.0.0.1:$server" >"$dir/prometheus.log" 2>&1 &
-pids+=($!)
+pids[prometheus]=$!
 query() { curl -sS --max-time 2 -G "http://127.0.0.1:$server/api/v1/query" --data-urlencode "query=$1" | jq -er '.data.result[0].value[1]'; }
 is() { [[ $(query "$1") == "$2" ]]; }
 check 'Prometheus scrapes with the token' wait_until 20 is 'up{job="tarn"}' 1

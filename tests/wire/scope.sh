@@ -8,8 +8,8 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-name=scope
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 # shellcheck source=tests/wire/fleet_vendor.sh
 . "$here/fleet_vendor.sh"
 generation() {
@@ -31,13 +31,13 @@ scope() {
 	chmod 644 "$dir/tarn.conf"
 }
 ctl() { "$build/bin/tarnctl" -c "$dir/tarn.conf" -s "$dir/run/proxy.sock" -k "$dir/none.sock" "$@"; }
-counter() { "$wire" stat "$dir" "$1"; }
+counter() { wire stat "$1"; }
 reloads() { [[ $(grep -c 'event=config.re' "$dir/proxy.log") -ge $1 ]]; }
 reload() {
 	local n
 	n=$(grep -c 'event=config.re' "$dir/proxy.log")
 	scope "$@"
-	kill -HUP "$proxy"
+	kill -HUP "${pids[box]}"
 	wait_until 10 reloads $((n + 1))
 }
 # get DEVICE OBJECT: as an update source; proxied DEVICE OBJECT: as a proxy. The head of the answer goes to stdout.
@@ -58,9 +58,7 @@ says() { # DEVICE PATTERN
 }
 
 scope 'straight = 127.0.1.0/24' 'intercept = 127.0.1.3'
-"$wire" start "$dir" "$port" "$origin" -c "$dir/tarn.conf" -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h &
-proxy=$!
-"$wire" ready "$dir" || exit 1
+fleet_box_start -c "$dir/tarn.conf"
 
 # ---- served or straight --------------------------------------------------------------------------------
 

@@ -10,32 +10,9 @@
 #
 # timeout: 300
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-secure.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 3000))
-tls=$((23000 + (BASHPID + RANDOM) % 2000))
-old=$((25000 + (BASHPID + RANDOM) % 2000))
-twelve=$((27000 + (BASHPID + RANDOM) % 1000))
-clear=$((28000 + (BASHPID + RANDOM) % 1000))
-dns=$((29000 + (BASHPID + RANDOM) % 2000))
-cut=$((31000 + (BASHPID + RANDOM) % 1700))
-drip=$((18000 + (BASHPID + RANDOM) % 2000))
-pids=()
-
-finish() {
-	local pid
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+clear=$origin tls=$((port + 2)) old=$((port + 3)) twelve=$((port + 4)) dns=$((port + 5)) cut=$((port + 6)) drip=$((port + 7))
 mkdir -p "$dir/pki" "$dir/www" "$dir/vendors"
 
 # ---- certificates ---------------------------------------------------------------------------------
@@ -154,10 +131,10 @@ stapling() { echo "ssl_stapling on; ssl_stapling_file $dir/pki/$1.ocsp;"; }
 	echo '}'
 } >"$dir/nginx.conf"
 nginx -c "$dir/nginx.conf" -e "$dir/error.log" 2>"$dir/nginx.err" &
-pids+=($!)
+pids[nginx]=$!
 dnsmasq -k -p "$dns" -i lo --listen-address=127.0.0.1 --bind-interfaces -R -h -C /dev/null \
 	--address=/test/127.0.0.9 --pid-file="$dir/dns.pid" 2>"$dir/dns.log" &
-pids+=($!)
+pids[dns]=$!
 
 # profile NAME PORT [LINE]...
 profile() {
@@ -179,15 +156,12 @@ profile ahead "$tls" '[class index]' 'path = /**/index.lst' '[class object]' 'pa
 	'[index list]' 'path = /**/index.lst' 'format = lines' 'line = {digest} {size} {path} {name}' 'base = host'
 
 wait_until 10 curl -s -o /dev/null "http://127.0.0.9:$clear/small.bin" || { cat "$dir/error.log"; exit 1; }
-"$wire" start "$dir" "$port" "$clear" -o "upstream.ca_file=$dir/vendors/system.pem" \
-	-o "dns.servers=127.0.0.1:$dns" -o dns.public=no -o steer.allow_private_vendor=yes -o upstream.connect_timeout=4s -o upstream.idle_timeout=20s &
-proxy=$!
-pids+=("$proxy")
-"$wire" ready "$dir" || exit 1
+box_start -o "upstream.ca_file=$dir/vendors/system.pem" \
+	-o "dns.servers=127.0.0.1:$dns" -o dns.public=no -o steer.allow_private_vendor=yes -o upstream.connect_timeout=4s -o upstream.idle_timeout=20s
 
 # get PATH [CURL OPTION]...: headers in $dir/head, body in $dir/body; prints the status.
 get() { curl -s --max-time 10 -D "$dir/head" -o "$dir/body" -w '%{http_code}' "${@:2}" "http://127.0.0.1:$port$1"; }
-counter() { "$wire" stat "$dir" "$1"; }
+counter() { wire stat "$1"; }
 # asked NAME: requests that the vendor has seen for that host.
 asked() { grep -c "^$1.test " "$dir/access.log"; }
 header_has() { grep -qi "$1" "$dir/head" || { cat "$dir/head"; false; }; }
@@ -320,7 +294,7 @@ cut_once() {
 leaf cut DNS:cut.test -1 20
 check 'a vendor that is cut off in the middle' cut_once
 check 'is noticed' test "$(counter upstream.tls_cut)" -ge 1
-"$wire" idle "$dir"
+wire idle
 check 'and not stored' test "$(get /cut/small.bin)" == 502
 
 # ---- a file of the world, for root here (tarnctl update URL) ------------------------------------------
@@ -401,7 +375,7 @@ if command -v python3 >/dev/null; then
 		while True:
 		    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 	END
-	pids+=($!)
+	pids[drip]=$!
 	check 'a vendor that drips its handshake is given up in time' dripping
 else
 	skip 'a vendor that drips its handshake' 'no python3'

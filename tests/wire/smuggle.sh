@@ -5,22 +5,8 @@
 #
 # timeout: 360
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-smuggle.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-proxy=''
-
-finish() {
-	[[ -z $proxy ]] || kill "$proxy" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o log.level=error &
-proxy=$!
-BUILD=$build "$here/../tools/wire" ready "$dir" || exit 1
+box_start -o log.level=error
 "$build/tests/tools/smuggle" "$port" "$origin" "$dir/run/proxy.sock"

@@ -5,28 +5,10 @@
 #
 # timeout: 1800
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-stress.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-proxy=''
-
-finish() {
-	[[ -z $proxy ]] || kill "$proxy" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-
-wire() { BUILD=$build "$here/../tools/wire" "$1" "$dir" "${@:2}"; }
-BUILD=$build "$here/../tools/wire" start "$dir" "$port" "$origin" -o proxy.workers=2 -o cache.size=64M \
-	-o log.level=error &
-proxy=$!
-wire ready || exit 1
+box_start -o proxy.workers=2 -o cache.size=64M -o log.level=error
 
 # A sanitizer keeps what is freed, and is slow: its memory says nothing.
 growth=16384
@@ -42,14 +24,12 @@ while IFS= read -r line; do
 	1..*) continue ;;
 	esac
 	echo "$line"
-done < <("$build/tests/tools/stress" "${options[@]}" "$port" "$origin" "$dir/run/proxy.sock" "$proxy" 2>&1)
+done < <("$build/tests/tools/stress" "${options[@]}" "$port" "$origin" "$dir/run/proxy.sock" "${pids[box]}" 2>&1)
 check 'all of it ran' test "$tap_count" -ge 5
 
 begin=${EPOCHREALTIME/./}
-kill -TERM "$proxy"
-wait "$proxy"
+stop box
 ended=$?
-proxy=''
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 echo "# ended after $took ms"
 check 'SIGTERM: status 0' test "$ended" = 0 || tail -n 60 "$dir/proxy.log" | sed 's/^/# /'

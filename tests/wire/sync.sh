@@ -12,37 +12,16 @@
 #
 # timeout: 360
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-wire=$here/../tools/wire
-export BUILD=$build WIRE_PROFILE=fleet FLEET_TTL=1m
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-sync.XXXXXX")
-port=$((20000 + (BASHPID + RANDOM) % 6000))
-origin=$((26000 + (BASHPID + RANDOM) % 6000))
-
-finish() {
-	[[ -z ${proxy:-} ]] || kill "$proxy" 2>/dev/null
-	[[ -z ${fleet:-} ]] || kill "$fleet" 2>/dev/null
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+export WIRE_PROFILE=fleet FLEET_TTL=1m
 
 # Devices and vendor: one command, one answer in $answer.
 fleet_start() {
 	coproc FLEET { exec "$build/tests/tools/fleet" "$origin" "$port" "$@" 2>>"$dir/fleet.err"; }
-	fleet=$FLEET_PID
+	pids[fleet]=$FLEET_PID
 	exec 7<&"${FLEET[0]}" 8>&"${FLEET[1]}"
 	read -ru 7 answer
-}
-fleet_stop() {
-	kill "$fleet"
-	wait "$fleet" 2>/dev/null
-	fleet=
 }
 fleet() {
 	echo "$*" >&8
@@ -51,15 +30,8 @@ fleet() {
 of() { jq -r "$1" <<<"$answer"; }
 
 start() {
-	"$wire" start "$dir" "$port" "$origin" -o proxy.workers=2 -o log.level=info \
-		-o sync.interval=1d -o sync.jitter=0s -o sync.product_id=tarn -o sync.product_version=1 "$@" &
-	proxy=$!
-	"$wire" ready "$dir"
-}
-stop() {
-	kill "${1:--TERM}" "$proxy"
-	wait "$proxy" 2>/dev/null
-	proxy=
+	box_start -o proxy.workers=2 -o log.level=info \
+		-o sync.interval=1d -o sync.jitter=0s -o sync.product_id=tarn -o sync.product_version=1 "$@"
 }
 api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api/v1/$1" "${@:2}"; }
 now() { api sync -H "Content-Type: application/json" -d "{\"action\": \"${1:-now}\"}"; }
@@ -74,12 +46,12 @@ sync_now() {
 }
 last() { api sync | jq -r ".history[-1].$1"; }
 is_at_most() { jq -ne "$1 <= $2" >/dev/null; }
-counter() { "$wire" stat "$dir" "$1"; }
+counter() { wire stat "$1"; }
 
 # ---- hours ---------------------------------------------------------------------------------------------------
 
 fleet_start 20 3
-start || exit 1
+start
 fleet update 0 20
 check 'the first update, nothing stored' test "$(of .failed)-$(of .mixed)" == 0-0
 sync_now
@@ -155,21 +127,21 @@ check 'the answers are as described' described /api/v1/{sync,sync/sent,devices,r
 
 fleet stat
 before=$(of .repeats)
-stop
+stop box
 kills=${TARN_KILLS:-6} wrong=0
 for ((i = 0; i < kills; i++)); do
-	start -o sync.rate=1M || exit 1
+	start -o sync.rate=1M
 	fleet next
 	now
 	read -rt "0.$((RANDOM % 9))" <> <(:)
-	stop -KILL
-	start || exit 1
+	stop box KILL
+	start
 	fleet update 0 20 # in the middle of it, from what there is
 	wrong=$((wrong + $(of .mixed)))
 	sync_now
 	fleet update 0 20
 	wrong=$((wrong + $(of .mixed) + $(of .failed)))
-	stop
+	stop box
 done
 fleet stat
 check "$kills times killed in a run: nothing mixed, nothing lost" test "$wrong" == 0
@@ -178,7 +150,7 @@ echo "# fetched again: $(($(of .repeats) - before)) objects"
 
 # ---- pause, cancel, an unreachable vendor -------------------------------------------------------------------
 
-start -o sync.retry=300ms || exit 1
+start -o sync.retry=300ms
 fleet next
 now pause
 now now # goes on
@@ -198,8 +170,8 @@ check 'devices keep the generation before' test "$(of .failed)-$(of .mixed)" == 
 fleet bounce
 is_done() { [[ $(last result)-$(last why) == done-retry ]]; }
 check 'it is tried again by itself' wait_until 10 is_done || api sync | jq -c '.profiles[], .history[-5:][]' | sed 's/^/# /'
-stop
-fleet_stop
+stop box
+stop fleet
 
 # ---- storms --------------------------------------------------------------------------------------------------
 
@@ -208,7 +180,7 @@ for WIRE_PROFILE in fleet fleet-blind; do
 	export WIRE_PROFILE
 	rm -rf "$dir/store"
 	fleet_start 12 3
-	start || exit 1
+	start
 	fleet update 0 12
 	sync_now
 	mixed=0 failed=0
@@ -222,8 +194,8 @@ for WIRE_PROFILE in fleet fleet-blind; do
 	[[ $WIRE_PROFILE == fleet-blind ]] || check "$WIRE_PROFILE: and none misses anything" test "$failed" == 0
 	check "$WIRE_PROFILE: and they do get on" is_at_most 3 "$(counter generation.new)"
 	echo "# $WIRE_PROFILE: $(of .switches) switches, $(of .hits) hits, $(of .misses) misses; held $(counter generation.held), on the one before $(counter generation.pinned)"
-	stop
-	fleet_stop
+	stop box
+	stop fleet
 done
 grep -v '^$' "$dir/fleet.err" | head -20 | sed 's/^/# /'
 done_testing

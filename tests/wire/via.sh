@@ -10,24 +10,9 @@
 #
 # The vendor is vendor.example; a DNS server for each proxy says where that is.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-build=${BUILD:-$here/../../build}
-PATH=$PATH:/usr/sbin
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tarn-via.XXXXXX")
-base=$((20000 + (BASHPID + RANDOM) % 12000))
-port_a=$base port_b=$((base + 1)) port_c=$((base + 2)) dns=$((base + 3))
-pids=()
-
-finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-chmod 755 "$dir"
+# shellcheck source=tests/wire/box.sh
+. "$(dirname "$0")/box.sh"
+port_a=$port port_b=$((port + 1)) port_c=$((port + 2)) dns=$((port + 3))
 mkdir "$dir"/{www,a,b,c}
 echo 'right bytes' >"$dir/www/x"
 echo 'more' >"$dir/www/y"
@@ -37,18 +22,18 @@ dns() {
 	dnsmasq --conf-file=/dev/null --no-resolv --no-hosts --no-daemon --user="$(id -un)" --pid-file= \
 		--port="$2" --listen-address=127.0.0.1 --bind-interfaces --address="/vendor.example/$3" \
 		2>"$dir/dns-$1" &
-	pids+=($!)
+	pids[dns-$1]=$!
 }
 # proxy NAME LISTEN VENDOR_PORT DNS_PORT
 proxy() {
 	mkdir -p "$dir/$1/profile"
 	printf '[vendor]\nname = acme\nsource = vendor.example:%s\n[hosts]\nexact = vendor.example\n' "$3" \
 		>"$dir/$1/profile/acme.conf"
-	BUILD=$build "$here/../tools/wire" start "$dir/$1" "$port_a" 1 -o "proxy.listen=$2" \
+	"$here/../tools/wire" start "$dir/$1" "$port_a" 1 -o "proxy.listen=$2" \
 		-o "vendors.dir=$dir/$1/profile" -o "dns.servers=127.0.0.1:$4" \
 		-o steer.allow_private_vendor=yes &
-	pids+=($!)
-	BUILD=$build "$here/../tools/wire" ready "$dir/$1" || exit 1
+	pids[$1]=$!
+	"$here/../tools/wire" ready "$dir/$1" || exit 1
 }
 name() { curl -sS --unix-socket "$dir/$1/run/proxy.sock" http://x/api/v1/status | jq -r .pseudonym; }
 is_name() { [[ $1 =~ ^tarn-[0-9a-f]{8}$ ]]; }
@@ -70,10 +55,9 @@ dns a "$dns" 127.0.0.21
 dns b $((dns + 1)) 127.0.0.22
 dns c $((dns + 2)) 127.0.0.1
 "$build/tests/tools/pace" 127.0.0.22 "$port_b" "$dir/www" >"$dir/requests" &
-pids+=($!)
+pids[pace]=$!
 wait_until 10 grep -q ready "$dir/requests" || exit 1
 proxy a "127.0.0.1:$port_a" "$port_b" "$dns"
-a_pid=${pids[-1]}
 proxy b "127.0.0.21:$port_b" "$port_b" $((dns + 1))
 proxy c "127.0.0.1:$port_c" "$port_c" $((dns + 2))
 a=$(name a) b=$(name b)
@@ -85,11 +69,10 @@ check 'Cache-Status has a name to be read' says "$port_a" /x 'Cache-Status: tarn
 check "another's Via is no loop" status_is 200 "$port_a" /y -H "Via: 1.1 tarn, 1.1 ${a}0"
 check 'its own is one' status_is 508 "$port_a" /y -H "Via: 1.0 first, 1.1 $a"
 check 'what is its own vendor finds itself' status_is 508 "$port_c" /x
-check '... after one turn' test "$(BUILD=$build "$here/../tools/wire" stat "$dir/c" requests)" -le 4
+check '... after one turn' test "$("$here/../tools/wire" stat "$dir/c" requests)" -le 4
 
-BUILD=$build "$here/../tools/wire" idle "$dir/a"
-kill "$a_pid"
-wait "$a_pid"
+"$here/../tools/wire" idle "$dir/a"
+stop a
 proxy a "127.0.0.1:$port_a" "$port_b" "$dns"
 check 'the name stays over a restart' test "$(name a)" == "$a"
 done_testing
