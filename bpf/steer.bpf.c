@@ -424,8 +424,8 @@ static __always_inline int tcp_in(struct __sk_buff *skb, struct packet *p)
 	return syn ? syn_in(skb, p, &key, seq) : later_in(skb, p, &key);
 }
 
-/* Remembers DNS questions for bpf/names.bpf.c, shows DHCP requests to bpf/dhcp.h, and drops QUIC where that is wanted, so that devices
- * use TCP; never while a TCP connection would not be intercepted. */
+/* Remembers DNS questions for bpf/names.bpf.c, shows DHCP requests to bpf/dhcp.h, and drops QUIC where that is wanted, so that
+ * devices use TCP; never while a TCP connection would not be intercepted. */
 static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 {
 	const struct tarn_config *cfg;

@@ -82,13 +82,14 @@ void mailbox_post(struct worker *worker, struct mail *mail)
 		CHECK(errno == EAGAIN);
 }
 
-static void taken_append(struct mailbox *box, struct mail *mails)
+/* A list of mails, its first and its last. */
+static void taken_append(struct mailbox *box, struct mail *first, struct mail *last)
 {
-	struct mail **tail;
-
-	for (tail = &box->taken; *tail; tail = &(*tail)->next)
-		;
-	*tail = mails;
+	if (box->taken)
+		box->taken_last->next = first;
+	else
+		box->taken = first;
+	box->taken_last = last;
 }
 
 /* The worker whose loop this thread runs. */
@@ -105,22 +106,23 @@ void mailbox_post_near(struct worker *worker, struct mail *mail)
 	if (atomic_exchange_explicit(&mail->pending, true, memory_order_acq_rel))
 		return;
 	mail->next = NULL;
-	taken_append(box, mail);
+	taken_append(box, mail, mail);
 	event_active(&box->event, EV_TIMEOUT, 0);
 }
 
 /* Appends what was posted to the loop's own list, oldest first. */
 static void mailbox_collect(struct mailbox *box)
 {
-	struct mail *mail, *next, *oldest = NULL;
+	struct mail *mail, *next, *newest, *oldest = NULL;
 
-	mail = atomic_exchange_explicit(&box->posted, NULL, memory_order_acquire);
-	for (; mail; mail = next) {
+	newest = atomic_exchange_explicit(&box->posted, NULL, memory_order_acquire);
+	for (mail = newest; mail; mail = next) {
 		next = mail->next;
 		mail->next = oldest;
 		oldest = mail;
 	}
-	taken_append(box, oldest);
+	if (newest)
+		taken_append(box, oldest, newest);
 }
 
 static void mailbox_run(evutil_socket_t fd, short what, void *arg)
@@ -144,15 +146,18 @@ static void mailbox_run(evutil_socket_t fd, short what, void *arg)
 
 void mail_cancel(struct worker *worker, struct mail *mail)
 {
-	struct mail **at;
+	struct mailbox *box = &worker->mailbox;
+	struct mail **at, *before = NULL;
 
 	if (!atomic_load_explicit(&mail->pending, memory_order_acquire))
 		return;
-	mailbox_collect(&worker->mailbox);
-	for (at = &worker->mailbox.taken; *at && *at != mail; at = &(*at)->next)
-		;
+	mailbox_collect(box);
+	for (at = &box->taken; *at && *at != mail; at = &(*at)->next)
+		before = *at;
 	CHECK(*at == mail);
 	*at = mail->next;
+	if (box->taken_last == mail)
+		box->taken_last = before;
 	atomic_store_explicit(&mail->pending, false, memory_order_release);
 }
 

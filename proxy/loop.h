@@ -41,6 +41,7 @@ static inline void mail_init(struct mail *mail, mail_f *run)
 struct mailbox {
 	_Atomic(struct mail *) posted; /* newest first; pushed by anybody */
 	struct mail *taken;	       /* oldest first; the loop's own */
+	struct mail *taken_last;       /* while there is one */
 	bool running;		       /* mails are being run; the loop's own */
 	int fd;			       /* eventfd that wakes the loop */
 	struct event event;

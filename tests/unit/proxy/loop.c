@@ -141,6 +141,37 @@ static void test_taken_back(void **state)
 	rig_end(&rig);
 }
 
+static void test_last_taken_back(void **state)
+{
+	struct counted counted[3];
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL, NULL);
+	order_n = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		mail_init(&counted[i].mail, note);
+		counted[i].posted = i;
+	}
+	mailbox_post(rig.worker, &counted[0].mail);
+	mailbox_post(rig.worker, &counted[1].mail);
+	mail_cancel(rig.worker, &counted[1].mail);
+	/* What comes then is behind the first. */
+	mailbox_post(rig.worker, &counted[2].mail);
+	mailbox_post(rig.worker, &counted[1].mail);
+	mail_cancel(rig.worker, &counted[1].mail);
+	mail_cancel(rig.worker, &counted[2].mail);
+	mail_cancel(rig.worker, &counted[0].mail);
+	for (unsigned i = 0; i < 3; i++)
+		mailbox_post(rig.worker, &counted[i].mail);
+	RIG_UNTIL(&rig, order_n == 3);
+	rig_settle(&rig, 20);
+	assert_int_equal(order_n, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(order[i], i);
+	rig_end(&rig);
+}
+
 /* A mail that takes back the one behind it, which is on the loop's own list by then. */
 static struct counted second;
 
@@ -494,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_lost),
 		cmocka_unit_test(test_order_and_coalescing),
 		cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_last_taken_back),
 		cmocka_unit_test(test_taken_back_while_running),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_steps_leave_turns),
