@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -39,7 +40,7 @@
 #define COPY_BYTES   16384
 #define TURN_MAX     8	     /* portions before others have a turn */
 #define PIPES_SPARE  16	     /* kept by a worker */
-#define PIPES_LARGE  32	     /* of a worker: what a user may have in pipes is limited (pipe(7)) */
+#define PIPES_LARGE  64	     /* of all workers: a user may have 64 MiB in pipes (pipe(7)) */
 #define IDLE_MS	     7440000 /* 2 h 4 min, as a NAT has to keep an idle connection (RFC 5382, REQ-5) */
 #define HALF_IDLE_MS 240000 /* 4 min, once a side has ended (same) */
 
@@ -84,8 +85,10 @@ struct splices {
 	uint64_t begun; /* how many there ever were */
 	struct pipe spare[PIPES_SPARE];
 	unsigned spare_n;
-	unsigned large_n; /* pipes that are large, spare or not */
 };
+
+static atomic_uint
+	large_n; /* pipes that are large, spare or not; of all workers, as the limit is */
 
 static const struct {
 	enum stat_id stat;
@@ -102,19 +105,20 @@ static const struct {
  * The usual 16 places of a pipe take 16 pieces of what a socket has, and these may be of one packet each: with more places
  * there are fewer calls and wakeups for the same bytes. One that can't be enlarged serves, too.
  */
-static void pipe_enlarge(struct splices *splices, struct pipe *pipe)
+static void pipe_enlarge(struct pipe *pipe)
 {
-	if (splices->large_n >= PIPES_LARGE || fcntl(pipe->in, F_SETPIPE_SZ, PORTION) < 0)
-		return;
-	pipe->large = true;
-	splices->large_n++;
+	pipe->large = atomic_fetch_add_explicit(&large_n, 1, memory_order_relaxed) < PIPES_LARGE &&
+		      fcntl(pipe->in, F_SETPIPE_SZ, PORTION) >= 0;
+	if (!pipe->large)
+		atomic_fetch_sub_explicit(&large_n, 1, memory_order_relaxed);
 }
 
-static void pipe_close(struct splices *splices, const struct pipe *pipe)
+static void pipe_close(const struct pipe *pipe)
 {
 	close(pipe->in);
 	close(pipe->out);
-	splices->large_n -= pipe->large;
+	if (pipe->large)
+		atomic_fetch_sub_explicit(&large_n, 1, memory_order_relaxed);
 }
 
 static bool pipe_take(struct splices *splices, struct pipe *pipe)
@@ -128,7 +132,7 @@ static bool pipe_take(struct splices *splices, struct pipe *pipe)
 	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
 		return false;
 	*pipe = (struct pipe){ .out = fds[0], .in = fds[1] };
-	pipe_enlarge(splices, pipe);
+	pipe_enlarge(pipe);
 	return true;
 }
 
@@ -140,7 +144,7 @@ static void pipe_give(struct splices *splices, struct pipe *pipe, bool empty)
 	if (empty && splices->spare_n < PIPES_SPARE) {
 		splices->spare[splices->spare_n++] = *pipe;
 	} else {
-		pipe_close(splices, pipe);
+		pipe_close(pipe);
 	}
 	*pipe = (struct pipe){ .out = -1, .in = -1 };
 }
@@ -538,7 +542,7 @@ void splice_cut_all(struct worker *worker)
 	while ((splice = LIST_FIRST(&splices->open)))
 		over(splice, true);
 	while (splices->spare_n)
-		pipe_close(splices, &splices->spare[--splices->spare_n]);
+		pipe_close(&splices->spare[--splices->spare_n]);
 	free(splices);
 	worker->splices = NULL;
 }
