@@ -50,9 +50,8 @@ void demand_note(struct demand *demand, const struct demand_event *event);
 struct demand_link {
 	bool known;
 	uint8_t mac[6];
-	uint16_t vlan; /* 0: no tag */
-	char name
-		[DEMAND_NAME_MAX]; /* as it calls itself; "": not known, which leaves the last one */
+	uint16_t vlan;		    /* 0: no tag */
+	char name[DEMAND_NAME_MAX]; /* "": not known, which leaves the last one */
 };
 void demand_link_set(struct demand *demand, const uint8_t device[16],
 		     const struct demand_link *link);

@@ -87,8 +87,8 @@ struct splices {
 	unsigned spare_n;
 };
 
-static atomic_uint
-	large_n; /* pipes that are large, spare or not; of all workers, as the limit is */
+/* Pipes that are large, spare or not; of all workers, as the limit is. */
+static atomic_uint large_n;
 
 static const struct {
 	enum stat_id stat;

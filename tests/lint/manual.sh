@@ -25,7 +25,7 @@ done
 # Each row of the tables is there.
 commands_are_there() {
 	"$ctl" help | awk '/^Commands/ { on = 1; next } /^$/ { on = 0 } on && /^  [^ ]/ { print $1 }' | sort -u |
-		while read -r word; do grep -q "^\.It Cm .*$word" "$work/tarnctl" || { echo "no $word"; exit 1; }; done
+		while read -r word; do grep -q "^\.It Cm .*${word//-/\\\\-}" "$work/tarnctl" || { echo "no $word"; exit 1; }; done
 }
 settings_are_there() {
 	"$ctl" --json -c /dev/null config show | jq -r '.settings[].key' |
