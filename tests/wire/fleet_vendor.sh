@@ -8,13 +8,19 @@
 export WIRE_PROFILE=fleet FLEET_TTL=1h
 mkdir -p "$dir/www/p"
 
+# age FILE...: a date that none had before, for a new version: nginx makes an ETag of date and size alone.
+aged=0
+age() { touch -d "2026-01-01 UTC + $((aged += 1)) seconds" "$@"; }
+
 # index_of OBJECT...: writes the index that names these as they are now; at once.
 index_of() {
 	local object
+	age "${@/#/$dir/www/p/}"
 	for object; do
 		printf '%s %s /p/%s %s\n' "$(sha256sum "$dir/www/p/$object" | cut -d ' ' -f 1)" \
 			"$(stat -c %s "$dir/www/p/$object")" "$object" "$object"
 	done >"$dir/index.new"
+	age "$dir/index.new"
 	mv "$dir/index.new" "$dir/www/p/index.lst"
 }
 

@@ -248,19 +248,20 @@ check 'and counted' test "$(counter request.https_refused)" == 1
 # ---- ahead ----------------------------------------------------------------------------------------
 
 api() { curl -sS --max-time 10 --unix-socket "$dir/run/proxy.sock" "http://tarn/api/v1/$1" "${@:2}"; }
-# generation: an object that is new, and the index that names it.
+# generation DATE: an object that is new, and the index that names it; nginx makes an ETag of date and size alone.
 generation() {
 	head -c 50000 /dev/urandom >"$dir/www/ahead/object"
 	printf '%s 50000 /ahead/object object\n' "$(sha256sum "$dir/www/ahead/object" | cut -d ' ' -f 1)" >"$dir/www/ahead/index.lst"
+	touch -d "$1" "$dir/www/ahead/object" "$dir/www/ahead/index.lst"
 }
 devices_have() { get /ahead/ahead/index.lst && cmp "$dir/body" "$dir/www/ahead/index.lst" &&
 	get /ahead/ahead/object && cmp "$dir/body" "$dir/www/ahead/object"; }
 sent() { grep -c '^ahead.test /ahead/object 200 ' "$dir/access.log"; }
 is_ahead() { api sync | jq -e '.history[-1].result == "done"' && [[ $(sent) == 2 ]]; }
 mkdir "$dir/www/ahead"
-generation
+generation 2026-01-01
 check 'a device has what its index names' devices_have
-generation
+generation 2026-01-02
 check 'fetching ahead is begun' api sync -H 'Content-Type: application/json' -d '{"action": "now", "profile": "ahead"}'
 check 'over TLS what is new comes before a device asks' wait_until 20 is_ahead
 check 'which gets it' devices_have
