@@ -34,6 +34,8 @@
 const volatile __u32 icpt_ifindex;
 const volatile __u8 icpt_mac[ETH_ALEN];
 const volatile __u32 steer_mark;
+/* Without, what only newer kernels take is left out (firmware/steer/steer.c). */
+const volatile bool hostnames_able = true;
 
 /* How long after a SYN an ACK without socket may be the answer to a SYN cookie, and a SYN with the same
  * sequence number its retransmission. */
@@ -442,7 +444,7 @@ static __always_inline int udp_in(struct __sk_buff *skb, const struct packet *p)
 		bpf_map_update_elem(&queries, &query, &one, BPF_ANY);
 		return TC_ACT_OK;
 	}
-	if (p->dport == bpf_htons(DHCP_SERVER_PORT))
+	if (hostnames_able && p->dport == bpf_htons(DHCP_SERVER_PORT))
 		dhcp_in(skb, p);
 	if (p->dport != bpf_htons(443))
 		return TC_ACT_OK;

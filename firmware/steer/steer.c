@@ -25,6 +25,7 @@
 #include "build/bpf/names.skel.h"
 #include "build/bpf/scout.skel.h"
 #include "build/bpf/steer.skel.h"
+#include "firmware/base/log.h"
 #include "firmware/base/span.h"
 #include "firmware/steer/heirloom.h"
 #include "firmware/steer/hook.h"
@@ -82,7 +83,7 @@ static int config_write(struct steer *s)
 	return bpf_map_update_elem(bpf_map__fd(s->main->maps.config), &zero, &s->config, BPF_ANY);
 }
 
-static int main_load(struct steer *s, const int *ports, unsigned n_ports)
+static int main_try(struct steer *s, const int *ports, unsigned n_ports, bool hostnames)
 {
 	struct bpf_map *heirlooms[5];
 	unsigned id;
@@ -93,6 +94,7 @@ static int main_load(struct steer *s, const int *ports, unsigned n_ports)
 	s->main->rodata->icpt_ifindex = s->options.icpt_ifindex;
 	memcpy((void *)s->main->rodata->icpt_mac, s->options.icpt_mac, 6);
 	s->main->rodata->steer_mark = s->options.mark;
+	s->main->rodata->hostnames_able = hostnames;
 	heirlooms[0] = s->main->maps.flows;
 	heirlooms[1] = s->main->maps.bypass;
 	heirlooms[2] = s->main->maps.vendors;
@@ -105,6 +107,20 @@ static int main_load(struct steer *s, const int *ports, unsigned n_ports)
 		if (!hook_program(ports[i], false, &id))
 			(void)heirloom_take(id, heirlooms, 5);
 	return steer_bpf__load(s->main);
+}
+
+/* A kernel whose verifier does not take the part that reads host names is served without it. */
+static int main_load(struct steer *s, const int *ports, unsigned n_ports)
+{
+	int rc = main_try(s, ports, n_ports, true);
+
+	if (!rc || !s->main)
+		return rc;
+	steer_bpf__destroy(s->main);
+	s->main = NULL;
+	LOG(s->options.hostnames ? LOG_L_WARN : LOG_L_INFO, "steer.no_hostnames", "error=%s",
+	    strerrorname_np(-rc));
+	return main_try(s, ports, n_ports, false);
 }
 
 static int borrow(struct bpf_map *to, const struct bpf_map *from)
