@@ -228,9 +228,10 @@ for mode in proxy reverse; do
 	check '... and the vendor has sent it once' wait_until 5 came_is "/tarn-$mode" 1
 done
 
-# Each has the other for its parent: two at one vendor, and whoever is asked, it is fetched once.
-box b "$port_b" -o "parent.servers=http://127.0.0.1:$port_a"
-as_parent "http://127.0.0.1:$port_b"
+# Each has the other for its parent: two at one vendor, and whoever is asked, it is fetched once. That one goes straight holds
+# for six times parent.check after it was seen last: a machine may stand still for a second.
+box b "$port_b" -o "parent.servers=http://127.0.0.1:$port_a" -o parent.check=1s
+as_parent "http://127.0.0.1:$port_b" -o parent.check=1s
 one_is_straight() { [[ $(printf '%s\n' "$(parent state a)" "$(parent state b)" | sort | tr '\n' ' ') == 'good mutual ' ]]; }
 check "two that are each other's parent: one goes straight" wait_until 5 one_is_straight
 both() { # N: both are asked for it at once
