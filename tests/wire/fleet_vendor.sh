@@ -34,3 +34,16 @@ api() { curl -sS --max-time 30 --unix-socket "$dir/run/proxy.sock" "http://x/api
 
 # fleet_box_start [-o SECTION.KEY=VALUE]...: it serves then.
 fleet_box_start() { box_start -o log.level=info -o sync.interval=1d -o sync.jitter=0s -o sync.retry=1h "$@"; }
+
+runs() { api sync | jq '.history | length'; }
+is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state != \"running\"" >/dev/null; }
+# sync_now: a run, to its end; last FIELD: what is told of it.
+sync_now() {
+	local before
+	before=$(runs)
+	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
+	wait_until 10 is_over "$before"
+}
+last() { api sync | jq -r ".history[-1].$1"; }
+# published: the number of the generation that is served.
+published() { api sync | jq -r .profiles[0].generation; }

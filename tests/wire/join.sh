@@ -38,7 +38,6 @@ END
 
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 is_right() { cmp "$dir/body" "$dir/www/p/$1"; }
-published() { api sync | jq -r .profiles[0].generation; }
 # The members of what is published, as an export has them.
 members() {
 	rm -rf "$dir/out"
@@ -47,14 +46,6 @@ members() {
 }
 members_are() { [[ $(members) == "$1 " ]] || { members; cat "$dir/export.err"; false; }; }
 asked() { grep -c "^/p/$1" "$dir/access.log"; }
-runs() { api sync | jq '.history | length'; }
-is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
-sync_now() {
-	local before
-	before=$(runs)
-	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
-	wait_until 10 is_over "$before"
-}
 
 # ---- joining -----------------------------------------------------------------------------------------
 

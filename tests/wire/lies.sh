@@ -60,16 +60,6 @@ END
 fleet_box_start -o sync.publish_limit=1d -o "vendors.dir=$dir/profiles"
 
 get() { curl -s --max-time 20 -o "$dir/body.$1" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
-published() { api sync | jq -r .profiles[0].generation; }
-runs() { api sync | jq '.history | length'; }
-is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state != \"running\"" >/dev/null; }
-sync_now() {
-	local before
-	before=$(runs)
-	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
-	wait_until 60 is_over "$before"
-}
-last() { api sync | jq -r ".history[-1].$1"; }
 all=(one two index.lst index.xml)
 stays_as_it_was() {
 	local file words=()

@@ -82,14 +82,6 @@ check '... and who was served goes straight' wait_until 10 is_straight get 127.0
 
 # ---- fetched ahead or not ------------------------------------------------------------------------------
 
-runs() { api sync | jq '.history | length'; }
-is_over() { api sync | jq -e "(.history | length) > $1 and .profiles[0].state == \"idle\"" >/dev/null; }
-sync_now() {
-	local before
-	before=$(runs)
-	api sync -H 'Content-Type: application/json' -d '{"action": "now"}' >/dev/null
-	wait_until 10 is_over "$before"
-}
 # device ADDRESS EXPRESSION: of what is known of it.
 device() { api devices | jq -e ".devices[] | select(.device == \"$1\") | $2"; }
 is_ok() { grep -q '^HTTP/1.1 200' <("$@"); }

@@ -91,6 +91,25 @@ static void note(struct worker *worker, struct mail *mail)
 	order[order_n++] = (unsigned)((struct counted *)mail)->posted;
 }
 
+static void counted_begin(struct counted counted[3])
+{
+	order_n = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		mail_init(&counted[i].mail, note);
+		counted[i].posted = i;
+	}
+}
+
+/* All three run, in their order, once. */
+static void assert_order(struct rig *rig)
+{
+	RIG_UNTIL(rig, order_n == 3);
+	rig_settle(rig, 20);
+	assert_int_equal(order_n, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(order[i], i);
+}
+
 static void test_order_and_coalescing(void **state)
 {
 	struct counted counted[3];
@@ -98,19 +117,13 @@ static void test_order_and_coalescing(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL, NULL);
-	order_n = 0;
+	counted_begin(counted);
 	for (unsigned i = 0; i < 3; i++) {
-		mail_init(&counted[i].mail, note);
-		counted[i].posted = i;
 		mailbox_post(rig.worker, &counted[i].mail);
 		mailbox_post(rig.worker, &counted[i].mail);
 	}
 	mailbox_post(rig.worker, &counted[0].mail);
-	RIG_UNTIL(&rig, order_n == 3);
-	rig_settle(&rig, 20);
-	assert_int_equal(order_n, 3);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(order[i], i);
+	assert_order(&rig);
 	rig_end(&rig);
 }
 
@@ -121,12 +134,9 @@ static void test_taken_back(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL, NULL);
-	order_n = 0;
-	for (unsigned i = 0; i < 3; i++) {
-		mail_init(&counted[i].mail, note);
-		counted[i].posted = i;
+	counted_begin(counted);
+	for (unsigned i = 0; i < 3; i++)
 		mailbox_post(rig.worker, &counted[i].mail);
-	}
 	mail_cancel(rig.worker, &counted[1].mail);
 	mail_cancel(rig.worker, &counted[1].mail);
 	assert_false(counted[1].mail.pending);
@@ -148,11 +158,7 @@ static void test_last_taken_back(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL, NULL);
-	order_n = 0;
-	for (unsigned i = 0; i < 3; i++) {
-		mail_init(&counted[i].mail, note);
-		counted[i].posted = i;
-	}
+	counted_begin(counted);
 	mailbox_post(rig.worker, &counted[0].mail);
 	mailbox_post(rig.worker, &counted[1].mail);
 	mail_cancel(rig.worker, &counted[1].mail);
@@ -164,11 +170,7 @@ static void test_last_taken_back(void **state)
 	mail_cancel(rig.worker, &counted[0].mail);
 	for (unsigned i = 0; i < 3; i++)
 		mailbox_post(rig.worker, &counted[i].mail);
-	RIG_UNTIL(&rig, order_n == 3);
-	rig_settle(&rig, 20);
-	assert_int_equal(order_n, 3);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(order[i], i);
+	assert_order(&rig);
 	rig_end(&rig);
 }
 
