@@ -109,6 +109,15 @@ static int main_try(struct steer *s, const int *ports, unsigned n_ports, bool ho
 	return steer_bpf__load(s->main);
 }
 
+/* Wanted, and the kernel does not let us. */
+static void hostnames_say(const struct steer *s, bool wanted)
+{
+	if (wanted && !s->main->rodata->hostnames_able)
+		LOG(LOG_L_WARN, "steer.no_hostnames", "note=%s",
+		    "\"this kernel's verifier refuses the part that reads them: [demand] names has "
+		    "no effect\"");
+}
+
 /* A kernel whose verifier does not take the part that reads host names is served without it. */
 static int main_load(struct steer *s, const int *ports, unsigned n_ports)
 {
@@ -118,9 +127,10 @@ static int main_load(struct steer *s, const int *ports, unsigned n_ports)
 		return rc;
 	steer_bpf__destroy(s->main);
 	s->main = NULL;
-	LOG(s->options.hostnames ? LOG_L_WARN : LOG_L_INFO, "steer.no_hostnames", "error=%s",
-	    strerrorname_np(-rc));
-	return main_try(s, ports, n_ports, false);
+	rc = main_try(s, ports, n_ports, false);
+	if (!rc)
+		hostnames_say(s, s->options.hostnames);
+	return rc;
 }
 
 static int borrow(struct bpf_map *to, const struct bpf_map *from)
@@ -569,6 +579,7 @@ void steer_hostnames(struct steer *s, bool note)
 
 	s->config.flags &= ~TARN_CFG_HOSTNAMES;
 	s->config.flags |= note ? TARN_CFG_HOSTNAMES : 0;
+	hostnames_say(s, note);
 	(void)config_write(s);
 	for (unsigned i = 0; !note && i < TARN_HOSTNAMES_MAX; i++)
 		if (bpf_map_get_next_key(map, NULL, &mac) || bpf_map_delete_elem(map, &mac))
