@@ -149,8 +149,11 @@ static void on_output(evutil_socket_t fd, short what, void *arg)
 
 static int job_begin(struct appliance *a, struct job *job, const char *const argv[], uint32_t id)
 {
-	pid_t pid = run_piped(argv, &job->fd);
+	pid_t pid;
 
+	if (access(argv[0], X_OK) < 0)
+		return -errno;
+	pid = run_piped(argv, &job->fd);
 	if (pid < 0)
 		return pid;
 	job->appliance = a;

@@ -126,5 +126,7 @@ else
 	check 'a reset that cannot be noted is none' is POST appliance/reset '{"confirm": "factory-reset"}' 409 '(.text | startswith("the state partition"))'
 	check '... and restarts nothing' look '.restart_at == null'
 fi
+check 'tarnctl goes' inside mount --bind /dev/null "$(realpath "$BUILD/bin/tarnctl")"
+check '... and an update says so, and does not begin' update '{"url": "http://127.0.0.1:8080/no.update"}' 503 '.error == "failed"'
 check 'tarnd runs, and has left nobody behind' eval "kill -0 '$tarnd' && [[ \$(ps -o stat= --ppid '$tarnd' | grep -c Z) == 0 ]]"
 done_testing
