@@ -79,13 +79,15 @@ static __always_inline void dhcp_in(struct __sk_buff *skb, const struct packet *
 	if (!cfg || !(cfg->flags & TARN_CFG_HOSTNAMES) || p->v6 || !dhcp_is_own(skb, p, at, &mac))
 		return;
 	bpf_loop(DHCP_OPTIONS_MAX, dhcp_option, &walk, 0);
-	n = walk.option[1];
-	if (n >= sizeof(name.text))
-		n = sizeof(name.text) - 1;
-	/* The bounds once more, where the verifier can see them. */
+	if (!walk.found || !walk.option[1])
+		return;
+	/* One less than its bytes, so that a verifier that follows no "not 0" (6.1) sees that some are read. */
+	n = walk.option[1] - 1;
+	if (n > sizeof(name.text) - 2)
+		n = sizeof(name.text) - 2;
 	asm volatile("" : "+r"(n));
-	if (!walk.found || n < 1 || n >= sizeof(name.text) ||
-	    bpf_skb_load_bytes(skb, walk.at + 2, name.text, n))
+	n &= sizeof(name.text) - 1;
+	if (bpf_skb_load_bytes(skb, walk.at + 2, name.text, n + 1))
 		return;
 	if (!bpf_map_update_elem(&hostnames, &mac, &name, BPF_ANY))
 		count(TARN_STAT_HOSTNAME);

@@ -22,7 +22,7 @@ boot-programs: $(BOOT_PROGRAMS)
 image: all boot-programs deps-image ## the appliance's image for amd64 (build/tarn-*.img.zst and .update)
 	@BUILD=$(BUILD) image/build
 image-test: tests ## [tests/image/qemu] boot it in QEMU between a branch office and its vendor, update it (as root; minutes)
-	@BUILD=$(BUILD) tests/reach tests/run image/qemu/boot.sh image/qemu/update.sh
+	@BUILD=$(BUILD) tests/reach tests/run image/qemu/bpf.sh image/qemu/boot.sh image/qemu/update.sh
 image-test-all: tests ## [tests/image/qemu] every scenario in QEMU
 	@BUILD=$(BUILD) IMAGE_ALL=1 tests/reach tests/run $(patsubst tests/%,%,$(filter-out %/lib.sh,$(wildcard tests/image/qemu/*.sh)))
 flash: ## [image/flash] write the newest image to a disk: DISK=/dev/sdX; it shows which that is, and asks
