@@ -15,77 +15,22 @@
  *	                                                                            v
  *	                                                  finish -- mail --> done, on the control loop
  *
- * It belongs to the worker from the first mail until finish(), then to the control loop; `bytes` is all that both see
+ * It belongs to the worker from the first mail until pull_finish(), then to the control loop; `bytes` is all that both see
  * in between. A cancellation is a mail of its own that goes there and back: the pull is freed when both are back, so
  * that nothing of it lies in a mailbox any more.
  */
-#include <openssl/evp.h>
 #include <stdlib.h>
 
-#include "cache/flight.h"
 #include "cache/manifest.h"
 #include "firmware/base/log.h"
-#include "firmware/base/stat.h"
 #include "proxy/config.h"
-#include "proxy/loop.h"
-#include "proxy/policy/policy.h"
 #include "proxy/proxy.h"
-#include "proxy/sync/pull.h"
+#include "proxy/sync/pull_priv.h"
 #include "proxy/upstream/fetch.h"
 #include "proxy/upstream/parent.h"
 
 #define TRIES	   3
 #define TURN_SPANS 64 /* pieces of a flight in a turn of the loop */
-#define SENT_MAX   4096
-
-enum step {
-	STEP_BEGIN,
-	STEP_FLIGHT,
-	STEP_SETTLE,
-	STEP_CHECK,
-	STEP_END
-};
-
-struct pull {
-	struct worker *control, *worker;
-	struct mail mail, back; /* to the worker, to the control loop */
-	struct mail cancel, cancel_back;
-	bool is_back, cancel_sent, cancel_is_back; /* the control loop's */
-	struct event turn;			   /* the next chunk of a check */
-	pull_done_f *done;
-	void *arg;
-	struct config *config;
-	_Atomic uint64_t bytes;
-
-	/* what was asked */
-	const struct profile *profile;
-	struct profile_match match;
-	bool secure;
-	uint16_t port;
-	char *key, *target, *head_text;
-	struct http_head *head;
-	struct policy_req policy;
-	uint64_t generation, rate;
-	bool index;
-	struct pull_expect expect;
-
-	/* how far it is */
-	enum step step;
-	unsigned tries;
-	struct flight_reader seat;
-	struct fetch *fetch;
-	struct stored *base; /* what is asked about, or NULL */
-	bool base_staged;
-	uint64_t pos;
-	struct stored *found; /* what there is in the end */
-	uint32_t chunk;	      /* of it: the next to check */
-	EVP_MD_CTX *digest;
-	bool direct;	/* past the parents: one had what the index does not name */
-	bool for_plain; /* the check may end without asking the vendor */
-	struct pull_result result;
-	char *result_key;
-	char sent[SENT_MAX];
-};
 
 static const char *const outcomes[] = {
 #define X(name, text, help) [PULL_##name] = text,
@@ -153,7 +98,7 @@ static void on_cancel_back(struct worker *control, struct mail *mail)
 	reap(p);
 }
 
-static void finish(struct pull *p, enum pull_outcome outcome, int error)
+void pull_finish(struct pull *p, enum pull_outcome outcome, int error)
 {
 	p->result.outcome = outcome;
 	p->result.error = error;
@@ -162,203 +107,6 @@ static void finish(struct pull *p, enum pull_outcome outcome, int error)
 	mail_cancel(p->worker, &p->mail);
 	worker_release(p->worker);
 	mailbox_post(p->control, &p->back);
-}
-
-/* ---- keys ---------------------------------------------------------------------------------------- */
-
-/* The part of a variant's key that all its variants share. */
-static struct span primary(struct span key)
-{
-	return span_head(key, span_find(key, '\n'));
-}
-
-static struct cache_key staged_key(struct span plain, char *buf)
-{
-	struct cache_key key;
-
-	CHECK_OK(manifest_key(plain, MANIFEST_STAGED, buf, CACHE_KEY_TEXT_MAX, &key));
-	return key;
-}
-
-/* The plain key of a record's, which may be staged. */
-static char *plain_of(struct span key)
-{
-	size_t at = span_find(key, '\n');
-	struct span rest = span_drop(key, at);
-	char *text = malloc(key.n + 1);
-
-	if (!text)
-		return NULL;
-	if (span_starts(rest, MANIFEST_STAGED))
-		rest = span_drop(rest, MANIFEST_STAGED.n);
-	memcpy(text, key.p, at);
-	memcpy(text + at, rest.p, rest.n);
-	text[at + rest.n] = 0;
-	return text;
-}
-
-static int peek(const struct pull *p, struct span text, struct stored **ret_stored)
-{
-	struct cache_key key = key_of(text);
-	int rc = store_peek(p->worker->reader, &key, ret_stored);
-
-	if (rc == 0 && stored_object(*ret_stored)->kind == OBJECT_RESPONSE)
-		return 0;
-	if (rc == 0)
-		stored_free(ret_stored);
-	return rc < 0 ? rc : -ENOENT;
-}
-
-/* Of the marker under a primary key: its id, 0 if there is none; and its names. */
-static uint64_t marker(const struct pull *p, struct span key, char names[POLICY_VARY_MAX])
-{
-	struct cache_key at = key_of(key);
-	struct stored *stored;
-	uint64_t id = 0;
-
-	names[0] = 0;
-	if (store_peek(p->worker->reader, &at, &stored) < 0)
-		return 0;
-	if (stored_object(stored)->kind == OBJECT_VARY &&
-	    span_copy(stored_object(stored)->fields, names, POLICY_VARY_MAX) == 0)
-		id = stored_object(stored)->id;
-	stored_free(&stored);
-	return id;
-}
-
-/* ---- checking what is stored ---------------------------------------------------------------------- */
-
-static void look(struct pull *p);
-static void ask(struct pull *p);
-
-static const char *digest_of(const struct pull *p)
-{
-	return p->expect.known && p->expect.digest_n ? index_digest_name(p->expect.kind) : NULL;
-}
-
-static bool size_is_right(const struct pull *p, const struct object *object)
-{
-	return !p->expect.known || p->expect.size == INDEX_SIZE_UNKNOWN ||
-	       (uint64_t)object->length == p->expect.size;
-}
-
-static void confirmed(struct pull *p)
-{
-	struct object object = *stored_object(p->found);
-
-	object.generation = p->generation;
-	object.body = span_make(NULL, 0);
-	if (stored_object(p->found)->body.n)
-		object.body = stored_object(p->found)->body;
-	if (writer_update_object(p->worker->proxy->writer, &object, NULL, NULL) < 0)
-		STAT_INC(STAT_STORE_DROPPED);
-}
-
-static void settle_result(struct pull *p)
-{
-	const struct object *object = stored_object(p->found);
-	char names[POLICY_VARY_MAX], buf[CACHE_KEY_TEXT_MAX];
-	bool staged = manifest_key_is_beside(object->key);
-
-	p->result.id = object->id;
-	p->result.size = object->length;
-	p->result_key = plain_of(object->key);
-	if (!p->result_key) {
-		finish(p, PULL_FAILED, -ENOMEM);
-		return;
-	}
-	if (staged)
-		p->result.marker_id =
-			marker(p, staged_key(primary(span_of(p->result_key)), buf).text, names);
-	if (p->for_plain)
-		confirmed(p);
-	finish(p, staged ? PULL_STAGED : p->base || p->for_plain ? PULL_UNCHANGED : PULL_FRESH, 0);
-}
-
-/* It is not what the index names. What was there before stays. */
-static void mismatch(struct pull *p)
-{
-	const struct object *object = stored_object(p->found);
-	struct cache_key key = key_of(object->key);
-	bool came = !p->base || stored_object(p->base)->id != object->id ||
-		    manifest_key_is_beside(object->key);
-
-	if (p->for_plain) {
-		stored_free(&p->found);
-		p->for_plain = false;
-		ask(p);
-		return;
-	}
-	if (came && writer_remove(p->worker->proxy->writer, &key, object->id, NULL, NULL) < 0)
-		STAT_INC(STAT_STORE_DROPPED);
-	if (!p->direct && parents_count(p->worker->proxy->parents)) {
-		p->direct = true; /* a parent may have had an old one */
-		look(p);
-		return;
-	}
-	STAT_INC(STAT_SYNC_MISMATCH);
-	finish(p, PULL_MISMATCH, 0);
-}
-
-static void check_end(struct pull *p)
-{
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-	bool right = EVP_DigestFinal_ex(p->digest, digest, &n) == 1 && n == p->expect.digest_n &&
-		     !memcmp(digest, p->expect.digest, n);
-
-	EVP_MD_CTX_free(p->digest);
-	p->digest = NULL;
-	if (right)
-		settle_result(p);
-	else
-		mismatch(p);
-}
-
-/* The next chunk, then the loop's other events. */
-static void check_turn(evutil_socket_t fd, short what, void *arg)
-{
-	struct pull *p = arg;
-	const struct object *object = stored_object(p->found);
-	struct store_place place;
-
-	(void)fd;
-	(void)what;
-	if (object->body.n)
-		(void)EVP_DigestUpdate(p->digest, object->body.p, object->body.n);
-	if (p->chunk >= object_chunks(object)) {
-		check_end(p);
-		return;
-	}
-	if (stored_chunk(p->worker->reader, p->found, p->chunk++, &place) < 0) {
-		finish(p, PULL_FAILED, -EIO); /* damaged: the next run finds a hole */
-		return;
-	}
-	(void)EVP_DigestUpdate(p->digest, place.bytes.p, place.bytes.n);
-	worker_next_turn(&p->turn);
-}
-
-/* What there is, `found`, against what the index names. */
-static void check(struct pull *p)
-{
-	const EVP_MD *md = digest_of(p) ? EVP_get_digestbyname(digest_of(p)) : NULL;
-
-	p->step = STEP_CHECK;
-	if (!size_is_right(p, stored_object(p->found))) {
-		mismatch(p);
-		return;
-	}
-	if (!md) {
-		settle_result(p);
-		return;
-	}
-	p->chunk = 0;
-	p->digest = EVP_MD_CTX_new();
-	if (!p->digest || EVP_DigestInit_ex(p->digest, md, NULL) != 1) {
-		finish(p, PULL_FAILED, -ENOMEM);
-		return;
-	}
-	worker_next_turn(&p->turn);
 }
 
 /* ---- asking -------------------------------------------------------------------------------------- */
@@ -422,29 +170,31 @@ static int lead(struct pull *p, struct span key, const char *vary, struct flight
 
 static void progress(struct pull *p);
 
-static void ask(struct pull *p)
+void pull_fetch(struct pull *p)
 {
 	char staged_buf[CACHE_KEY_TEXT_MAX], primary_buf[CACHE_KEY_TEXT_MAX];
 	char names[POLICY_VARY_MAX];
 	struct span plain = span_of(p->key);
 	bool staged = p->base != NULL;
-	struct cache_key key = staged ? staged_key(plain, staged_buf) : key_of(plain);
-	struct span first = staged ? staged_key(primary(plain), primary_buf).text : primary(plain);
+	struct cache_key key = staged ? pull_staged_key(plain, staged_buf) : key_of(plain);
+	struct span first = staged ? pull_staged_key(pull_primary(plain), primary_buf).text
+				   : pull_primary(plain);
 	struct flight_want want = { .from = base_until(p), .to = UINT64_MAX };
 	enum flight_role role;
 	int rc;
 
 	if (p->base && object_complete(stored_object(p->base)))
 		want.from = 0;
-	(void)marker(p, first, names);
+	(void)pull_marker(p, first, names);
 	p->step = STEP_FLIGHT;
 	p->pos = want.from;
 	p->seat = (struct flight_reader){ .wake = p->seat.wake };
 	rc = flight_join(p->worker->proxy->flights, &key, want, *worker_now(p->worker), &p->seat,
 			 &role);
-	if (rc == 0 && role == FLIGHT_ROLE_LEADER && !p->base && peek(p, plain, &p->found) == 0) {
+	if (rc == 0 && role == FLIGHT_ROLE_LEADER && !p->base &&
+	    pull_peek(p, plain, &p->found) == 0) {
 		flight_abandon(flight_of(&p->seat)); /* it came meanwhile */
-		look(p);
+		pull_look(p);
 		return;
 	}
 	if (rc == 0 && role != FLIGHT_ROLE_FOLLOWER) {
@@ -453,12 +203,12 @@ static void ask(struct pull *p)
 			flight_abandon(flight_of(&p->seat));
 	}
 	if (rc < 0)
-		finish(p, PULL_FAILED, rc);
+		pull_finish(p, PULL_FAILED, rc);
 	else
 		progress(p);
 }
 
-static void look(struct pull *p)
+void pull_look(struct pull *p)
 {
 	char buf[CACHE_KEY_TEXT_MAX];
 	struct span plain = span_of(p->key);
@@ -471,26 +221,26 @@ static void look(struct pull *p)
 	stored_free(&p->base);
 	stored_free(&p->found);
 	if (p->tries++ == TRIES) {
-		finish(p, PULL_FAILED, -EREMOTEIO);
+		pull_finish(p, PULL_FAILED, -EREMOTEIO);
 		return;
 	}
-	p->base_staged = peek(p, staged_key(plain, buf).text, &p->base) == 0;
-	if (!p->base_staged && peek(p, plain, &p->base) < 0)
+	p->base_staged = pull_peek(p, pull_staged_key(plain, buf).text, &p->base) == 0;
+	if (!p->base_staged && pull_peek(p, plain, &p->base) < 0)
 		p->base = NULL;
 	/* A digest says more than the vendor's "not modified". */
-	sure = p->base && digest_of(p) && object_complete(stored_object(p->base)) &&
-	       size_is_right(p, stored_object(p->base));
+	sure = p->base && pull_digest(p) && object_complete(stored_object(p->base)) &&
+	       pull_size_is_right(p, stored_object(p->base));
 	if (!sure) {
-		ask(p);
+		pull_fetch(p);
 		return;
 	}
 	p->found = NULL;
-	if (peek(p, stored_object(p->base)->key, &p->found) < 0) {
-		ask(p);
+	if (pull_peek(p, stored_object(p->base)->key, &p->found) < 0) {
+		pull_fetch(p);
 		return;
 	}
 	p->for_plain = true;
-	check(p);
+	pull_check(p);
 }
 
 /* ---- the flight ---------------------------------------------------------------------------------- */
@@ -503,12 +253,12 @@ static void settled(struct pull *p)
 
 	if (!flight_settled(&p->seat))
 		return;
-	if (peek(p, object->key, &p->found) < 0 || stored_object(p->found)->id != id ||
+	if (pull_peek(p, object->key, &p->found) < 0 || stored_object(p->found)->id != id ||
 	    !object_complete(stored_object(p->found))) {
-		look(p);
+		pull_look(p);
 		return;
 	}
-	check(p);
+	pull_check(p);
 }
 
 /* Takes what came. True: it is all there. */
@@ -523,7 +273,7 @@ static bool read_on(struct pull *p)
 		if (got == FLIGHT_GOT_END)
 			return true;
 		if (got == FLIGHT_GOT_CUT) {
-			look(p);
+			pull_look(p);
 			return false;
 		}
 		p->pos += piece.bytes.n;
@@ -543,11 +293,11 @@ static void headed(struct pull *p)
 	if (verdict != FLIGHT_REFRESHED && object->status != 200) {
 		bool gone = object->status == 404 || object->status == 410;
 
-		finish(p, gone ? PULL_GONE : PULL_FAILED, gone ? 0 : -EREMOTEIO);
+		pull_finish(p, gone ? PULL_GONE : PULL_FAILED, gone ? 0 : -EREMOTEIO);
 		return;
 	}
 	if (verdict != FLIGHT_STORE && verdict != FLIGHT_REFRESHED) {
-		finish(p, PULL_FAILED, -EOPNOTSUPP); /* it must not be stored */
+		pull_finish(p, PULL_FAILED, -EOPNOTSUPP); /* it must not be stored */
 		return;
 	}
 	if (verdict == FLIGHT_STORE && !read_on(p))
@@ -570,7 +320,7 @@ static void progress(struct pull *p)
 	case FLIGHT_REDO:
 	case FLIGHT_FAILED:
 		p->result.error = flight_error(&p->seat);
-		look(p);
+		pull_look(p);
 		break;
 	case FLIGHT_BODY:
 	case FLIGHT_DONE:
@@ -586,16 +336,16 @@ static void begin(struct pull *p)
 	struct span target = span_of(p->target);
 
 	worker_hold(p->worker);
-	CHECK_OK(evtimer_assign(&p->turn, p->worker->base, check_turn, p));
+	CHECK_OK(evtimer_assign(&p->turn, p->worker->base, pull_check_turn, p));
 	p->step = STEP_FLIGHT;
 	policy_request(p->head,
 		       profile_classify(p->profile, span_head(target, span_find(target, '?'))),
 		       &p->policy, NULL);
 	p->policy.secure = p->secure;
 	if (p->policy.route != POLICY_ROUTE_CACHE)
-		finish(p, PULL_FAILED, -EOPNOTSUPP);
+		pull_finish(p, PULL_FAILED, -EOPNOTSUPP);
 	else
-		look(p);
+		pull_look(p);
 }
 
 static void on_mail(struct worker *worker, struct mail *mail)
@@ -616,7 +366,7 @@ static void on_cancel(struct worker *worker, struct mail *mail)
 
 	(void)worker;
 	if (p->step != STEP_END)
-		finish(p, PULL_CANCELLED, 0);
+		pull_finish(p, PULL_CANCELLED, 0);
 	mailbox_post(p->control, &p->cancel_back);
 }
 

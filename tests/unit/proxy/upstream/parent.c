@@ -4,6 +4,7 @@
  */
 #include "tests/unit/proxy/rig.h"
 
+#include "firmware/base/stat.h"
 #include "proxy/upstream/parent.h"
 
 #define OURS "tarn-55555555"
@@ -128,6 +129,57 @@ static void test_never_straight(void **unused)
 	parents_free(&parents);
 }
 
+/* What would be done now, as next(): it is told, and counted nowhere. */
+static const char *peek(struct parents *parents, bool secure, uint64_t now, bool *ret_bypassed)
+{
+	static struct parent_way way;
+
+	if (!parents_peek(parents, "acme", secure, now, &way, ret_bypassed))
+		return "none";
+	return way.id ? way.at.host : "straight";
+}
+
+static uint64_t requests(struct parents *parents, size_t i)
+{
+	struct parent_view view;
+
+	assert_true(parents_at(parents, i, 0, &view));
+	return view.requests;
+}
+
+static void test_peek(void **unused)
+{
+	struct parents *parents = make(true, true, "http://192.0.2.1:1", "http://192.0.2.2:1");
+	int64_t bypassed_n = stat_read(STAT_PARENT_BYPASSED);
+	bool bypassed = true;
+
+	(void)unused;
+	assert_string_equal(peek(parents, false, 5, &bypassed), "192.0.2.1");
+	assert_false(bypassed);
+	assert_int_equal(requests(parents, 0), 0);
+	parents_failed(parents, id_of(parents, 0), "broken", false, 5);
+	assert_string_equal(peek(parents, false, 6, &bypassed), "192.0.2.2");
+	assert_false(bypassed);
+	parents_failed(parents, id_of(parents, 1), "broken", false, 5);
+	assert_string_equal(peek(parents, false, 6, &bypassed), "straight");
+	assert_true(bypassed);
+	assert_int_equal(stat_read(STAT_PARENT_BYPASSED), bypassed_n);
+	/* It said what the next request does. */
+	assert_string_equal(next(parents, false, 0, 6), "straight");
+	assert_string_equal(peek(parents, false, 5 + PARENT_REST_MIN_MS, &bypassed), "192.0.2.1");
+	parents_free(&parents);
+
+	parents = make(true, true, NULL, NULL);
+	assert_string_equal(peek(parents, false, 5, &bypassed), "none");
+	assert_string_equal(peek(NULL, false, 5, &bypassed), "none");
+	parents_free(&parents);
+	/* Straight because no parent is for it is no bypass. */
+	parents = make(true, true, "https://192.0.2.1", NULL);
+	assert_string_equal(peek(parents, true, 5, &bypassed), "straight");
+	assert_false(bypassed);
+	parents_free(&parents);
+}
+
 static void test_schemes(void **unused)
 {
 	struct parents *proxies = make(true, true, "https://192.0.2.1", "http://192.0.2.2");
@@ -227,9 +279,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_rests),	cmocka_unit_test(test_never_straight),
-		cmocka_unit_test(test_schemes), cmocka_unit_test(test_vendors),
-		cmocka_unit_test(test_checks),	cmocka_unit_test(test_mutual),
-		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_peek),	cmocka_unit_test(test_schemes),
+		cmocka_unit_test(test_vendors), cmocka_unit_test(test_checks),
+		cmocka_unit_test(test_mutual),	cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
