@@ -15,6 +15,7 @@
 #include "firmware/ctl/judge.h"
 
 #define TLS_HOSTS_SHOWN 3
+#define SCOPE_SHOWN	6
 
 static const char *verdict_name(enum ctl_exit verdict)
 {
@@ -98,6 +99,42 @@ static void print_proxy(const struct status *s)
 		(void)snprintf(text, sizeof(text), "%.0f open, %.0f accepted, %.0f requests", open,
 			       accepted > 0 ? accepted : 0, requests > 0 ? requests : 0);
 		ctl_line("Connections", text);
+	}
+}
+
+/* Who is served and who is not, where the settings tell devices apart. */
+static void print_scope(const struct status *s)
+{
+	static const char *const rows[][2] = {
+		{ "intercept", "serves these alone" },
+		{ "straight", "straight to the vendor" },
+		{ "ahead", "fetches ahead for these alone" },
+		{ "not_ahead", "fetches nothing ahead for" },
+	};
+	const json_t *scope = json_object_get(s->proxy, "scope");
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const json_t *list = json_object_get(scope, rows[i][0]);
+		size_t at, all = json_array_size(list);
+		char text[600];
+		json_t *entry;
+		int n;
+
+		if (!all)
+			continue;
+		n = snprintf(text, sizeof(text), "%s:", rows[i][1]);
+		json_array_foreach(list, at, entry)
+		{
+			if (at < SCOPE_SHOWN)
+				n += snprintf(text + n, sizeof(text) - (size_t)n, "%s %.60s",
+					      at ? "," : "", json_string_value(entry));
+		}
+		if (all > SCOPE_SHOWN)
+			(void)snprintf(text + n, sizeof(text) - (size_t)n, " and %zu more",
+				       all - SCOPE_SHOWN);
+		ctl_line(any ? "" : "Scope", text);
+		any = true;
 	}
 }
 
@@ -216,6 +253,7 @@ static void print_words(const struct status *s)
 	if (!s->proxy)
 		return;
 	print_proxy(s);
+	print_scope(s);
 	print_saved(s);
 	print_tls(s);
 	print_cache(s);

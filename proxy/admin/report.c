@@ -194,6 +194,29 @@ static json_t *tls_json(struct worker *control)
 	return finish(&tls);
 }
 
+static json_t *scope_list_json(const struct scope_list *list)
+{
+	struct builder entries = { .object = json_array() };
+	char text[SCOPE_TEXT_MAX];
+
+	for (size_t i = 0; i < list->n; i++)
+		if (json_array_append_new(entries.object,
+					  json_string(scope_format(&list->v[i], text))) < 0)
+			entries.bad = true;
+	return finish(&entries);
+}
+
+static json_t *scope_json(const struct tarn_settings *settings)
+{
+	struct builder scope = { .object = json_object() };
+
+	put(&scope, "intercept", scope_list_json(&settings->scope.intercept));
+	put(&scope, "straight", scope_list_json(&settings->scope.straight));
+	put(&scope, "ahead", scope_list_json(&settings->scope.ahead));
+	put(&scope, "not_ahead", scope_list_json(&settings->scope.not_ahead));
+	return finish(&scope);
+}
+
 /* One word that answers "is it working?". */
 static const char *state_word(struct worker *control)
 {
@@ -223,6 +246,7 @@ json_t *report_status(struct worker *control, uint64_t started_ms)
 	put(&top, "cache", cache_json(control));
 	put(&top, "saved", saved_json());
 	put(&top, "intercept", intercept_json(control));
+	put(&top, "scope", scope_json(&control->config->settings));
 	put(&top, "tls", tls_json(control));
 	put(&top, "flights", json_integer(stat_read(STAT_FLIGHT_OPEN)));
 	put(&top, "connections", json_integer(stat_read(STAT_CONN_OPEN)));
