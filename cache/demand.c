@@ -443,6 +443,17 @@ void demand_link_set(struct demand *d, const uint8_t device[16], const struct de
 	asker->dirty = true;
 }
 
+void demand_name_set(struct demand *d, const uint8_t device[16], const char *name)
+{
+	struct asker *asker = d->devices == DEMAND_DEVICES_ON ? asker_known(d, device) : NULL;
+
+	if (!asker || !strcmp(asker->link.name, name))
+		return;
+	memset(asker->link.name, 0, sizeof(asker->link.name));
+	CHECK_OK(span_copy(span_of(name), asker->link.name, sizeof(asker->link.name)));
+	asker->dirty = true;
+}
+
 void demand_names_forget(struct demand *d)
 {
 	for (uint32_t i = 0; i < d->limits.devices; i++) {

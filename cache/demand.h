@@ -55,6 +55,8 @@ struct demand_link {
 };
 void demand_link_set(struct demand *demand, const uint8_t device[16],
 		     const struct demand_link *link);
+/* The same of a device's name alone, which is not "". */
+void demand_name_set(struct demand *demand, const uint8_t device[16], const char *name);
 /* Forgets what devices call themselves. */
 void demand_names_forget(struct demand *demand);
 

@@ -169,6 +169,8 @@
 	ONE(DEMAND_DEVICES, GAUGE, "demand.devices", "devices that have asked for something in the window") \
 	ONE(DEMAND_DROPPED, COUNTER, "demand.dropped", "requests that were not noted because the notes' ring was full") \
 	ONE(DEMAND_FORGOTTEN, GAUGE, "demand.forgotten", "objects and devices that were forgotten since the start because there was no room for more") \
+	MANY(MDNS, 8, COUNTER, "mdns.packets", "Multicast DNS packets that were looked at for their sender's name, by what was in them") \
+	ONE(MDNS_FLOODED, COUNTER, "mdns.flooded", "seconds whose rest was not listened to because too much was said") \
 	/* fetching ahead */ \
 	ONE(SYNC_RUNS, COUNTER, "sync.runs", "runs of fetching ahead that were begun") \
 	ONE(SYNC_FAILED, COUNTER, "sync.failed", "of these, those that failed and are tried again") \

@@ -14,7 +14,7 @@ static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const parent_modes[] = { "proxy", "reverse", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
-static const char *const demand_names[] = { "off", "dhcp", NULL };
+static const char *const demand_names[] = { "off", "dhcp", "mdns", "both", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_tos[] = { "stderr", "syslog", NULL };
@@ -119,7 +119,7 @@ static const struct setting rows[] = {
 	{ "demand", "devices", SETTING_ENUM, AT(demand.devices), "on",
 	  "Which device asked for what: known by its address (on), by a keyed hash of it, told apart but not named (hashed), or not at all (off). A change forgets what was known.", 0, 0, demand_devices },
 	{ "demand", "names", SETTING_ENUM, AT(demand.names), "off",
-	  "What devices are called, beside their addresses: nothing (off), or the host name of their DHCP requests that pass the bridge (dhcp; only while [demand] devices is on). Off forgets the names.", 0, 0, demand_names },
+	  "What devices are called, beside their addresses: nothing (off), the host name of their DHCP requests that pass the bridge (dhcp), what they say of themselves by Multicast DNS, listened to on the bridge or a gateway's lan ports (mdns), or what of that there is (both). Only while devices is on; off forgets the names.", 0, 0, demand_names },
 	{ "demand", "window", SETTING_DURATION, AT(demand.window), "14d",
 	  "What nobody has asked for in this time is forgotten, and not fetched ahead any more.", 60000, 365 * MS_DAY, NULL },
 
@@ -238,6 +238,18 @@ bool tarn_conf_private(const struct setting *row)
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));
+}
+
+bool tarn_conf_hears_dhcp(const struct tarn_settings *settings)
+{
+	return settings->demand.names == TARN_NAMES_DHCP ||
+	       settings->demand.names == TARN_NAMES_BOTH;
+}
+
+bool tarn_conf_hears_mdns(const struct tarn_settings *settings)
+{
+	return settings->demand.names == TARN_NAMES_MDNS ||
+	       settings->demand.names == TARN_NAMES_BOTH;
 }
 
 /* What is opened, mapped or taken apart once: a running box would lose traffic or its store over it. */

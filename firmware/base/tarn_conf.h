@@ -26,7 +26,9 @@ enum tarn_parent_mode {
 };
 enum tarn_names {
 	TARN_NAMES_OFF,
-	TARN_NAMES_DHCP
+	TARN_NAMES_DHCP,
+	TARN_NAMES_MDNS,
+	TARN_NAMES_BOTH
 };
 enum tarn_quic {
 	TARN_QUIC_PASS,
@@ -155,6 +157,10 @@ extern const struct settings_table tarn_conf_table;
 
 /* Does its value identify an installation? Then no log, event or support archive shows it. */
 bool tarn_conf_private(const struct setting *row);
+
+/* Are devices' names taken from DHCP, from Multicast DNS ([demand] names)? */
+bool tarn_conf_hears_dhcp(const struct tarn_settings *settings);
+bool tarn_conf_hears_mdns(const struct tarn_settings *settings);
 
 /* Is this setting taken over at the programs' next start only, not by a reload? */
 bool tarn_conf_at_start(const struct setting *row);

@@ -403,7 +403,7 @@ static bool reload(struct tarnd *k)
 		   (enum log_to)config.settings.log.to);
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
-		steer_hostnames(k->steer, config.settings.demand.names == TARN_NAMES_DHCP);
+		steer_hostnames(k->steer, tarn_conf_hears_dhcp(&config.settings));
 		k->scope_error = aim_scope(k->steer, &config.settings);
 		if (aim_names(k->steer, k->config.profiles, &k->names_refused))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
@@ -460,7 +460,7 @@ static void who_tell(struct tarnd *k, const struct heritage_who *who)
 	if (m.station.known) {
 		memcpy(m.station.mac, station.mac, sizeof(m.station.mac));
 		m.station.vlan = station.vlan;
-		if (k->config.settings.demand.names == TARN_NAMES_DHCP &&
+		if (tarn_conf_hears_dhcp(&k->config.settings) &&
 		    steer_hostname(k->steer, station.mac, &name))
 			heritage_text(m.station.name, sizeof(m.station.name), (char *)name.text);
 	}
@@ -497,7 +497,7 @@ static int steer_begin(struct tarnd *k)
 		.quic_drop = s->steer.quic == TARN_QUIC_DROP,
 		.dns_any = s->steer.mode == TARN_STEER_GATEWAY,
 		.private_ok = s->steer.allow_private_vendor,
-		.hostnames = s->demand.names == TARN_NAMES_DHCP,
+		.hostnames = tarn_conf_hears_dhcp(s),
 	};
 	const struct net_port *ports;
 	int ifindexes[NET_PORTS_MAX], rc;

@@ -11,6 +11,7 @@
 #include "proxy/config.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
+#include "proxy/sync/heard.h"
 #include "proxy/sync/intake.h"
 #include "proxy/sync/whom.h"
 
@@ -23,6 +24,7 @@ struct intake {
 	struct worker *control;
 	struct demand *demand;
 	struct whom *whom;
+	struct heard *heard;
 	struct config *config; /* by which [scope] was applied last */
 	struct demand_ring *rings[HERITAGE_WORKERS_MAX];
 	struct mail hurry;
@@ -32,12 +34,15 @@ struct intake {
 static void link_put(struct intake *in, const uint8_t device[16], const struct scope_who *who)
 {
 	struct demand_link link = { .known = who->link_known, .vlan = who->vlan };
+	const char *name = whom_name(in->whom, device);
 
-	if (!who->link_known)
-		return;
-	memcpy(link.mac, who->mac, sizeof(link.mac));
-	CHECK_OK(span_copy(span_of(whom_name(in->whom, device)), link.name, sizeof(link.name)));
-	demand_link_set(in->demand, device, &link);
+	if (who->link_known) {
+		memcpy(link.mac, who->mac, sizeof(link.mac));
+		CHECK_OK(span_copy(span_of(name), link.name, sizeof(link.name)));
+		demand_link_set(in->demand, device, &link);
+	} else if (name[0]) {
+		demand_name_set(in->demand, device, name);
+	}
 }
 
 static void note(struct intake *in, struct demand_event *event)
@@ -104,8 +109,18 @@ static enum demand_devices devices_of(const struct worker *control)
 	return (enum demand_devices)control->config->settings.demand.devices;
 }
 
+static void on_heard(void *arg, const uint8_t device[16], const char *name)
+{
+	struct intake *in = arg;
+
+	whom_heard(in->whom, device, name);
+	drain(in);
+	demand_name_set(in->demand, device, whom_name(in->whom, device));
+}
+
 static void names_see_to(struct intake *in)
 {
+	whom_reload(in->whom);
 	if (in->control->config->settings.demand.names == TARN_NAMES_OFF)
 		demand_names_forget(in->demand);
 }
@@ -140,6 +155,8 @@ int intake_new(struct worker *control, struct intake **ret_intake)
 		rc = whom_new(control, &in->whom);
 	if (rc == 0)
 		rc = read_last(in);
+	if (rc == 0)
+		rc = heard_new(control, on_heard, in, &in->heard);
 	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(in->rings); i++)
 		rc = demand_ring_new(&in->rings[i]);
 	if (rc < 0) {
@@ -168,6 +185,7 @@ void intake_free(struct intake **intake)
 	event_del(&in->save);
 	for (unsigned i = 0; i < ARRAY_LEN(in->rings); i++)
 		demand_ring_free(&in->rings[i]);
+	heard_free(&in->heard);
 	whom_free(&in->whom);
 	demand_free(&in->demand);
 	config_unref(&in->config);
@@ -178,10 +196,9 @@ static bool counts(void *arg, const struct demand_device *device)
 {
 	const struct intake *in = arg;
 	const struct tarn_settings *s = &in->control->config->settings;
-	struct scope_who who = { .link_known = device->link.known, .vlan = device->link.vlan };
+	struct scope_who who;
 
-	memcpy(who.mac, device->link.mac, sizeof(who.mac));
-	addr_from_in6(device->id, &who.addr);
+	whom_known(device, &who);
 	return scope_takes(&s->scope.ahead, &s->scope.not_ahead, &who, NULL);
 }
 
@@ -193,6 +210,7 @@ void intake_reload(struct intake *in)
 	drain(in);
 	demand_devices_set(in->demand, devices_of(in->control));
 	names_see_to(in);
+	heard_reload(in->heard);
 	if (!scope_list_eq(&now->scope.ahead, &before->scope.ahead) ||
 	    !scope_list_eq(&now->scope.not_ahead, &before->scope.not_ahead))
 		demand_count_again(in->demand, counts, in);

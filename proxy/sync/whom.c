@@ -17,6 +17,7 @@
 #include "proxy/proxy.h"
 
 #define STATIONS_MAX 8192
+#define HEARD_MAX    4096
 #define AGAIN_S	     5
 #define REFRESH_S    300
 
@@ -29,9 +30,17 @@ struct station {
 	char name[HERITAGE_STATION_NAME];
 };
 
+/* A name by mDNS. */
+struct heard_name {
+	UT_hash_handle hh; /* by addr, in the order of being made */
+	uint8_t addr[16];
+	char name[HERITAGE_STATION_NAME];
+};
+
 struct whom {
 	struct worker *control;
 	struct station *by_addr;
+	struct heard_name *heard;
 };
 
 int whom_new(struct worker *control, struct whom **ret_whom)
@@ -51,6 +60,12 @@ static void station_drop(struct whom *whom, struct station *station)
 	free(station);
 }
 
+static void heard_drop(struct whom *whom, struct heard_name *heard)
+{
+	HASH_DELETE(hh, whom->heard, heard);
+	free(heard);
+}
+
 void whom_free(struct whom **whom)
 {
 	struct whom *w = *whom;
@@ -60,6 +75,8 @@ void whom_free(struct whom **whom)
 		return;
 	while (w->by_addr)
 		station_drop(w, w->by_addr);
+	while (w->heard)
+		heard_drop(w, w->heard);
 	free(w);
 }
 
@@ -138,25 +155,74 @@ void whom_look(struct whom *whom, const uint8_t device[16], struct scope_who *re
 }
 
 /* No device chooses what people and their programs have to read but the characters of host names (RFC 1123, 2.1). */
-static void name_take(struct station *station, const char *name)
+static void name_take(char to[HERITAGE_STATION_NAME], const char *name)
 {
 	size_t n = 0;
 
-	for (; name[n] && n < sizeof(station->name) - 1; n++) {
+	for (; name[n] && n < HERITAGE_STATION_NAME - 1; n++) {
 		char c = name[n];
 		bool letter =
 			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
-		station->name[n] = letter || c == '-' || c == '_' || c == '.' ? c : '?';
+		to[n] = letter || c == '-' || c == '_' || c == '.' ? c : '?';
 	}
-	station->name[n] = 0;
+	to[n] = 0;
+}
+
+static struct heard_name *heard_find(const struct whom *whom, const uint8_t device[16])
+{
+	struct heard_name *heard;
+
+	HASH_FIND(hh, whom->heard, device, 16, heard);
+	return heard;
 }
 
 const char *whom_name(const struct whom *whom, const uint8_t device[16])
 {
+	const struct heard_name *heard = heard_find(whom, device);
 	const struct station *station = station_find(whom, device);
 
-	return station && settings_of(whom)->demand.names == TARN_NAMES_DHCP ? station->name : "";
+	if (heard)
+		return heard->name;
+	return station && tarn_conf_hears_dhcp(settings_of(whom)) ? station->name : "";
+}
+
+void whom_heard(struct whom *whom, const uint8_t device[16], const char *name)
+{
+	struct heard_name *heard = heard_find(whom, device);
+
+	if (heard) {
+		name_take(heard->name, name);
+		return;
+	}
+	if (HASH_CNT(hh, whom->heard) >= HEARD_MAX)
+		heard_drop(whom, whom->heard);
+	heard = calloc(1, sizeof(*heard));
+	if (!heard)
+		return;
+	memcpy(heard->addr, device, sizeof(heard->addr));
+	name_take(heard->name, name);
+	HASH_ADD(hh, whom->heard, addr, sizeof(heard->addr), heard);
+	if (!heard->hh.tbl)
+		free(heard);
+}
+
+void whom_reload(struct whom *whom)
+{
+	if (!tarn_conf_hears_mdns(settings_of(whom)))
+		while (whom->heard)
+			heard_drop(whom, whom->heard);
+}
+
+/* Another machine has the address now: it is not called as the one before. */
+static void heard_forget_other(struct whom *whom, const struct station *station,
+			       const struct heritage_station *told)
+{
+	struct heard_name *heard = heard_find(whom, station->addr);
+
+	if (heard && station->who.link_known &&
+	    memcmp(station->who.mac, told->mac, sizeof(told->mac)) != 0)
+		heard_drop(whom, heard);
 }
 
 void whom_told(struct whom *whom, const struct heritage_station *told)
@@ -169,10 +235,21 @@ void whom_told(struct whom *whom, const struct heritage_station *told)
 	station->told = true;
 	if (!told->known)
 		return;
+	heard_forget_other(whom, station, told);
 	station->who.link_known = true;
 	memcpy(station->who.mac, told->mac, sizeof(station->who.mac));
 	station->who.vlan = told->vlan;
-	name_take(station, told->name);
+	name_take(station->name, told->name);
+}
+
+void whom_known(const struct demand_device *device, struct scope_who *ret_who)
+{
+	*ret_who = (struct scope_who){
+		.link_known = device->link.known,
+		.vlan = device->link.vlan,
+	};
+	memcpy(ret_who->mac, device->link.mac, sizeof(ret_who->mac));
+	addr_from_in6(device->id, &ret_who->addr);
 }
 
 bool whom_counts(const struct whom *whom, const uint8_t device[16], const struct scope_who *who)

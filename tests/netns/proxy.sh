@@ -17,7 +17,7 @@ servers = 198.51.100.53
 probe_interval = 1s
 timeout = 300ms
 [demand]
-names = dhcp
+names = both
 END
 chown nobody "$work/cache"
 for i in {1..20}; do echo "object $i" >"$work/files/$i"; done
@@ -96,6 +96,35 @@ check 'devices are known by their MAC addresses, too' wait_until 10 links_are
 called() { api /api/v1/devices | jq -r ".devices[] | select(.device == \"$1\") | .name"; }
 names_are() { [[ $(called 10.7.0.11) == 'PC-7?b??' && $(called 2001:db8:7::11) == 'PC-7?b??' && $(called 10.7.0.12) == printer.3 ]]; }
 check '... and by what they call themselves, as far as that can be a name' names_are
+
+# mdns_say DEVICE SOURCE NAME [ADDRESS]: says to all from SOURCE that NAME.local is ADDRESS, or SOURCE.
+mdns_say() {
+	in_ns "$1" python3 - "${@:2}" <<-'END'
+		import ipaddress, socket, sys
+		source, name, address = (sys.argv[1:] + sys.argv[1:2])[:3]
+		data, index = ipaddress.ip_address(address).packed, socket.if_nametoindex('eth0')
+		packet = b'\0\0\x84\0\0\0\0\1\0\0\0\0' + bytes([len(name)]) + name.encode() + b'\5local\0' + \
+		         (b'\0\1' if len(data) == 4 else b'\0\x1c') + b'\x80\1\0\0\0\x78' + len(data).to_bytes(2, 'big') + data
+		if ':' in source:
+		    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+		    to = ('ff02::fb', 5353, 0, index)
+		else:
+		    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+		    to = ('224.0.0.251', 5353)
+		s.bind((source, 5353))
+		s.sendto(packet, to)
+	END
+}
+is_called() { [[ $(called "$1") == "$2" ]]; }
+mdns_say dev1 10.7.0.11 Laptop-1
+check 'by mDNS, too: that is its own word of this address' wait_until 10 is_called 10.7.0.11 laptop-1
+mdns_say dev1 2001:db8:7::11 Laptop-6
+check '... over IPv6' wait_until 10 is_called 2001:db8:7::11 laptop-6
+mdns_say dev2 10.7.0.12 Evil 10.7.0.11
+check 'a device that gives another one a name is counted' wait_until 10 stat_is mdns.packets.foreign 1
+check '... and changes nothing' eval 'is_called 10.7.0.11 laptop-1 && is_called 10.7.0.12 printer.3'
 
 # ---- what is not for the cache ----------------------------------------------------------------
 

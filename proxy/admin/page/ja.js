@@ -629,7 +629,7 @@ export default {
 	'set.dns.probe_good.wtc3d1': 'システムの DNS に戻すまでに連続して成功する回数。',
 	'set.dns.timeout.13p7bwj': 'DNS サーバーがこの時間内に答えなければ、次のサーバーに問い合わせる。',
 	'set.demand.devices.o85iwc': 'どの端末が何を要求したかの記録: アドレスのまま（on）、鍵付きハッシュで区別のみ（hashed）、記録しない（off）。変更すると既存の記録は破棄される。',
-	'set.demand.names.1m1faem': '端末の名前をアドレスとともに記録するか: 記録しない（off）、ブリッジを通る DHCP 要求のホスト名（dhcp、[demand] devices が on の間のみ）。off にすると記録済みの名前は破棄される。',
+	'set.demand.names.hr12pz': '端末の名前をアドレスとともに記録するか: 記録しない（off）、ブリッジを通る DHCP 要求のホスト名（dhcp）、ブリッジまたはゲートウェイの lan ポートで聞いたマルチキャスト DNS での名乗り（mdns）、そのうち得られるもの（both）。devices が on の間のみ。off にすると記録済みの名前は破棄される。',
 	'set.demand.window.rcw23w': 'この期間誰も要求しなかったものは忘れ、先行取得もしない。',
 	'set.vendors.dir.11k58am': '配信元プロファイル（*.conf）のディレクトリ。',
 	'set.steer.mode.1x2nug7': '通信の通し方: 2 ポートのブリッジ、ゲートウェイ（ルーティング）、または振り分けなし。',
