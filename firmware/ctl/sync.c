@@ -128,7 +128,7 @@ static void device_say(json_t *row)
 		(void)snprintf(card + strlen(card), sizeof(card) - strlen(card), " vlan:%.0f",
 			       ctl_number(row, "vlan"));
 	if (json_is_true(json_object_get(row, "straight")))
-		scope = "goes straight";
+		scope = *reason ? "" : "goes straight";
 	else if (json_is_false(json_object_get(row, "ahead")))
 		scope = "nothing is fetched ahead for it";
 	(void)snprintf(why, sizeof(why), "%s%s%s", reason, *reason && *scope ? "; " : "", scope);

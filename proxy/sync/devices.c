@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who has what: for each device and vendor its last update, the generation of the index that it got then, and how
- * many of the objects that it asks for it has of the generation now. A result for each device, none for all.
+ * many of the objects that it asks for it has of the generation now. A result for each device, none for all; of one that
+ * can't use the repository a note (apart.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/sync/apart.h"
 #include "proxy/sync/sync_priv.h"
 #include "proxy/sync/whom.h"
 
@@ -30,6 +32,7 @@ struct report {
 	struct sync *sync;
 	json_t *rows;
 	struct current *currents;
+	struct apart *apart;
 	int64_t now;
 };
 
@@ -114,17 +117,30 @@ static struct vendor *vendor_of(struct sync *sync, const char *name)
 
 struct verdict {
 	const char *state;
-	char reason[120];
+	enum apart_reason apart;
+	char reason[160];
 	unsigned behind;
 	double hours;
 	struct tally_of tally;
 };
 
+static void judge_apart(struct verdict *v, enum apart_reason reason)
+{
+	v->apart = reason;
+	v->state = "apart";
+	(void)snprintf(v->reason, sizeof(v->reason), "%s", apart_help(reason));
+}
+
 static void judge(struct report *r, const struct demand_device *device,
 		  const struct demand_standing *s, struct verdict *v)
 {
+	enum apart_reason apart = apart_of(r->apart, device, s);
 	int64_t since = 0;
 
+	if (apart != APART_NO) {
+		judge_apart(v, apart);
+		return;
+	}
 	v->tally.current = current_of(r, s->profile);
 	if (!s->updated) {
 		v->state = s->errors == s->requests ? "failing" : "unknown";
@@ -158,16 +174,15 @@ static void judge(struct report *r, const struct demand_device *device,
 static json_t *whose(const struct report *r, const struct demand_device *device)
 {
 	const struct tarn_settings *s = &r->sync->control->config->settings;
-	struct scope_who who = { .link_known = device->link.known, .vlan = device->link.vlan };
+	struct scope_who who;
 	struct scope_item mac = { .kind = SCOPE_MAC };
 	char text[SCOPE_TEXT_MAX];
 	json_t *json;
 
 	if (!device->named)
 		return json_pack("{s:n, s:n, s:n, s:n}", "mac", "vlan", "straight", "ahead");
-	memcpy(who.mac, device->link.mac, sizeof(who.mac));
+	whom_known(device, &who);
 	memcpy(mac.mac, device->link.mac, sizeof(mac.mac));
-	addr_from_in6(device->id, &who.addr);
 	json = json_pack("{s:s?, s:b, s:b}", "mac",
 			 device->link.known ? scope_format(&mac, text) : NULL, "straight",
 			 !scope_takes(&s->scope.intercept, &s->scope.straight, &who, NULL), "ahead",
@@ -181,37 +196,58 @@ static json_t *whose(const struct report *r, const struct demand_device *device)
 	return json;
 }
 
+static int add_row(struct report *r, const struct demand_device *device,
+		   const struct demand_standing *s, const struct verdict *v)
+{
+	json_t *who = whose(r, device);
+	json_t *row = json_pack(
+		"{s:s, s:s, s:s?, s:s, s:s, s:s?, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, s:I, "
+		"s:I, "
+		"s:I, s:I}",
+		"device", device->name, "address", device->name, "name",
+		device->link.name[0] ? device->link.name : NULL, "profile", s->profile, "state",
+		v->state, "note", v->apart == APART_NO ? NULL : apart_name(v->apart), "reason",
+		v->reason, "generation", (json_int_t)s->generation, "behind", (int)v->behind,
+		"behind_hours", v->hours, "objects_have", (int)v->tally.have, "objects_of",
+		(int)v->tally.of, "updated_at", (json_int_t)s->updated * 1000, "seen_at",
+		(json_int_t)s->last * 1000, "bytes", (json_int_t)s->bytes, "requests",
+		(json_int_t)s->requests, "hits", (json_int_t)s->hits, "errors",
+		(json_int_t)s->errors);
+	int rc = -ENOMEM;
+
+	if (row && who && json_object_update(row, who) == 0)
+		rc = json_array_append(r->rows, row);
+	json_decref(row);
+	json_decref(who);
+	return rc < 0 ? -ENOMEM : 0;
+}
+
 static int add_device(void *arg, const struct demand_device *device)
 {
 	struct report *r = arg;
+	int rc = 0;
 
-	for (unsigned i = 0; i < device->standings_n; i++) {
-		const struct demand_standing *s = &device->standings[i];
+	for (unsigned i = 0; i < device->standings_n && rc == 0; i++) {
 		struct verdict v = { .state = "unknown" };
-		json_t *row, *who = whose(r, device);
-		int rc = -ENOMEM;
 
-		judge(r, device, s, &v);
-		row = json_pack(
-			"{s:s, s:s, s:s?, s:s, s:s, s:s, s:I, s:i, s:f, s:i, s:i, s:I, s:I, "
-			"s:I, s:I, s:I, s:I}",
-			"device", device->name, "address", device->name, "name",
-			device->link.name[0] ? device->link.name : NULL, "profile", s->profile,
-			"state", v.state, "reason", v.reason, "generation",
-			(json_int_t)s->generation, "behind", (int)v.behind, "behind_hours", v.hours,
-			"objects_have", (int)v.tally.have, "objects_of", (int)v.tally.of,
-			"updated_at", (json_int_t)s->updated * 1000, "seen_at",
-			(json_int_t)s->last * 1000, "bytes", (json_int_t)s->bytes, "requests",
-			(json_int_t)s->requests, "hits", (json_int_t)s->hits, "errors",
-			(json_int_t)s->errors);
-		if (row && who && json_object_update(row, who) == 0)
-			rc = json_array_append(r->rows, row);
-		json_decref(row);
-		json_decref(who);
-		if (rc < 0)
-			return -ENOMEM;
+		judge(r, device, &device->standings[i], &v);
+		rc = add_row(r, device, &device->standings[i], &v);
 	}
-	return 0;
+	return rc;
+}
+
+/* One that has asked us for nothing: what is known of it is when it did not take our certificate. */
+static int add_other(void *arg, const struct apart_other *other)
+{
+	struct demand_standing standing = { .last = other->since_ms / 1000 };
+	struct demand_device device = { .named = true };
+	struct verdict v = { 0 };
+
+	CHECK_OK(span_copy(span_of(other->device), device.name, sizeof(device.name)));
+	CHECK_OK(span_copy(span_of(other->profile), standing.profile, sizeof(standing.profile)));
+	memcpy(device.id, other->id, sizeof(device.id));
+	judge_apart(&v, APART_HTTPS);
+	return add_row(arg, &device, &standing, &v);
 }
 
 json_t *sync_devices(struct sync *sync)
@@ -221,10 +257,15 @@ json_t *sync_devices(struct sync *sync)
 		.rows = json_array(),
 		.now = worker_now(sync->control)->wall_ms / 1000,
 	};
-	int rc = r.rows ? demand_each_device(intake_demand(sync->control->proxy->intake),
-					     add_device, &r)
-			: -ENOMEM;
+	int rc = r.rows ? apart_new(sync->control, &r.apart) : -ENOMEM;
 
+	if (rc == 0)
+		rc = demand_each_device(intake_demand(sync->control->proxy->intake), add_device,
+					&r);
+	if (rc == 0)
+		rc = apart_each_other(r.apart, add_other, &r);
+	if (r.apart)
+		apart_free(&r.apart);
 	while (r.currents) {
 		struct current *c = r.currents;
 

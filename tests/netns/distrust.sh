@@ -85,6 +85,16 @@ tried=$(printf '%s\n' "${results[@]}" | grep -c ': .*1')
 check "$tried of $((${#cases[@]} - 2)) lost one: they were tried" test "$tried" -ge 9
 [[ ! -s $work/device.log ]] || sed 's/^/# /' "$work/device.log"
 
+# Their updates pass by, which is no failure of theirs.
+are_apart() {
+	api /api/v1/devices >"$work/devices"
+	jq -e --argjson known "$known" '[.devices[] | select(.state == "apart" and .note == "https").device] as $apart |
+		[$known.entries[].device] | length > 0 and all(IN($apart[]))' "$work/devices" || { jq -c '.devices[]' "$work/devices"; return 1; }
+}
+check 'who does not trust stands apart, with a note' are_apart
+called=$(jq -r '.entries[0].device' <<<"$known")
+check '... in words' eval '"$BUILD/bin/tarnctl" --config "$work/tarn.conf" devices | grep -q "^$called .*apart .*asks the vendor by HTTPS alone"'
+
 # ---- IPv6 ---------------------------------------------------------------------------------------
 
 who=2001:db8:7::12

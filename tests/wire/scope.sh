@@ -73,6 +73,8 @@ check 'why says so, with the entry' says 127.0.1.2 '^Decision  *straight: .*stor
 check '... which is this' grep -q '127.0.1.2 goes straight to the vendor  \[\[scope\] straight = 127.0.1.0/24\]' "$dir/why"
 check 'why says who is served' says 127.0.1.3 '127.0.1.3 is served  \[\[scope\] intercept = 127.0.1.3/32\]'
 check '... and that not being listed is why' says 127.0.0.1 '\[\[scope\] intercept does not list it\]'
+check 'status says so' grep -qx 'Scope  *serves these alone: 127.0.1.3/32' <(ctl status)
+check '... all of it' grep -qx '  *straight to the vendor: 127.0.1.0/24' <(ctl status)
 check 'a wrong entry is refused by file and line' reload 'straight = guests'
 check '... with what is allowed' grep -q 'tarn.conf:2: .*vlan:20' "$dir/proxy.log"
 check '... and the old ones count' is_straight get 127.0.1.2 one
@@ -93,6 +95,11 @@ check '... which is noted' wait_until 10 eval 'device 127.0.1.2 ".requests > 1" 
 check 'devices says for whom' eval 'device 127.0.1.2 ".ahead and (.straight | not)" && device 127.0.1.4 ".ahead == false"'
 check '... and tarnctl' eval "ctl devices | grep -q '^127.0.1.4 .*nothing is fetched ahead for it\$'"
 check 'why says so' says 127.0.1.4 'is not fetched ahead for it  \[\[scope\] not_ahead = 127.0.1.4/32\]'
+check 'a reload sends one of them straight' reload 'not_ahead = 127.0.1.4' 'straight = 127.0.1.2'
+check '... which is a note, and no failure' eval 'device 127.0.1.2 ".state == \"apart\" and .note == \"straight\" and .straight"'
+check '... in words' eval "ctl devices | grep -q '^127.0.1.2 .* apart .*by \[scope\] it goes straight to the vendor\$'"
+check '... and back' reload 'not_ahead = 127.0.1.4'
+check '... no note' eval 'device 127.0.1.2 ".state != \"apart\" and .note == null"'
 sync_now
 : >"$dir/access.log"
 generation 2

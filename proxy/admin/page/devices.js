@@ -8,13 +8,15 @@ import { shares } from './plot.js';
 import { whyPanel } from './why.js';
 
 // Worst first.
-const LAMPS = { failing: 'bad', stale: 'bad', behind: 'warn', unknown: 'off', updating: 'ok', current: 'ok' };
+const LAMPS = { failing: 'bad', stale: 'bad', behind: 'warn', unknown: 'off', apart: 'off', updating: 'ok', current: 'ok' };
 const STATES = Object.keys(LAMPS);
 const state = d => d.state ?? 'unknown';
 const kept = {};
 
 // The server's reason in the reader's words, from its figures.
 function reasonOf(d) {
+	if (d.note)
+		return t(`devicewhy.${d.note}`);
 	if (!d.updated_at)
 		return t(state(d) === 'failing' ? 'devicewhy.failing' : 'devicewhy.noindex');
 	if (d.behind)
