@@ -57,12 +57,13 @@ json_t *appliance_document(size_t events)
 	json_t *machine = json_load_file(APPLIANCE_PATH, 0, NULL), *all = NULL;
 
 	if (machine)
-		all = json_pack("{s:O, s:O, s:O, s:o, s:o, s:o, s:o}", "version",
+		all = json_pack("{s:O, s:O, s:O, s:o, s:o, s:o, s:o, s:O*}", "version",
 				json_object_get(machine, "version"), "factory",
 				json_object_get(machine, "factory"), "on_trial",
 				json_object_get(machine, "on_trial"), "slots", slots_now(machine),
 				"history", newest(events), "update", progress_json(NOTE_FOLDER),
-				"restart_at", restart_json());
+				"restart_at", restart_json(), "drive",
+				json_object_get(machine, "drive"));
 	json_decref(machine);
 	return all;
 }

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 /*
- * {"version", "factory", "on_trial", "slots", "history", "update", "restart_at"} with at most `events` of the history, the
- * newest, oldest first. NULL: this is no appliance, or no memory.
+ * {"version", "factory", "on_trial", "slots", "history", "update", "restart_at", "drive"} with at most `events` of the history,
+ * the newest, oldest first. NULL: this is no appliance, or no memory.
  */
 json_t *appliance_document(size_t events);
 

@@ -35,6 +35,7 @@
 #include "firmware/boot/bridge.h"
 #include "firmware/boot/devices.h"
 #include "firmware/boot/disk.h"
+#include "firmware/boot/drive.h"
 #include "firmware/boot/health.h"
 #include "firmware/boot/history.h"
 #include "firmware/boot/host.h"
@@ -114,6 +115,7 @@ struct machine {
 	struct disk disk;
 	bool disk_known, disk_over; /* found; or not looked for any more */
 	bool services, sticks;	    /* begun; a disk came */
+	struct drives drives;
 	enum volume_fate state, cache;
 	uint64_t cache_bytes;
 	uint64_t begun_ms, busy_ms, ports_at_ms, passing_since_ms, ready_ms;
@@ -172,8 +174,8 @@ static void on_block(const char *name, bool there, void *arg)
 {
 	struct machine *m = arg;
 
-	(void)name;
 	m->sticks = m->sticks || there; /* the tick looks */
+	drives_came(&m->drives, name, there);
 }
 
 static void disk_take(struct machine *m)
@@ -323,7 +325,8 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig, (void)what;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (devices_ended(m->devices, pid))
+		if (devices_ended(m->devices, pid) ||
+		    drives_ended(&m->drives, pid, status, clock_read()))
 			continue;
 		if (pid == m->channel)
 			m->channel = 0;
@@ -467,6 +470,7 @@ static void picture_show(struct machine *m, struct now now)
 		.settings_wrong = m->service[S_TARND].argv == tarnd_safe_argv,
 		.ready_ms = m->ready_ms,
 		.password = m->password,
+		.drive = m->drives.text,
 		.now = now,
 	};
 
@@ -501,6 +505,8 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 		return;
 	health_see_to(m, now);
 	channel_see_to(m, now.mono_ms);
+	if (is_well(m) || m->drives.pid > 0)
+		drives_see_to(&m->drives, now);
 	picture_show(m, now);
 	say_log_bound();
 	wall_note(now.wall_ms, false);
@@ -584,6 +590,7 @@ int machine_run(struct machine *m)
 	(void)event_base_dispatch(m->base);
 	if (m->services)
 		wall_note(clock_read().wall_ms, true);
+	drives_end(&m->drives);
 	for (int i = 0; i < SERVICES; i++) {
 		m->service[i].wanted = false;
 		/* tarnd's SIGTERM takes down what it made; its proxy ends in order, the store is whole either way. */

@@ -80,6 +80,26 @@ pid_t run_start(const char *const argv[], int input_fd, const char *tty)
 	return start(argv, input_fd, -1, tty);
 }
 
+pid_t run_prepared(run_prepare_f *prepare, void *arg)
+{
+	const char *const *argv;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		signals_reset();
+		(void)setsid();
+		argv = prepare(arg);
+		if (!argv)
+			_exit(0);
+		child_fds(-1, -1, NULL);
+		execv(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return pid;
+}
+
 /* Waits at most until `until_ms`; then kills. */
 static int wait_until(pid_t pid, uint64_t until_ms)
 {

@@ -31,4 +31,11 @@ MUST_USE pid_t run_piped(const char *const argv[], int *ret_fd);
 /* Only starts it. Its pid, or -errno. Fds above 2 are closed in it. `tty` (may be NULL) becomes 0, 1, 2. */
 MUST_USE pid_t run_start(const char *const argv[], int input_fd, const char *tty);
 
+/*
+ * The same for what has to be found out, or done, in the child: `prepare` runs there, in a session of its own, and gives the
+ * argv that it becomes; NULL: it ends. Its pid, or -errno.
+ */
+typedef const char *const *run_prepare_f(void *arg);
+MUST_USE pid_t run_prepared(run_prepare_f *prepare, void *arg);
+
 #endif

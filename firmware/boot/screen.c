@@ -59,7 +59,7 @@ static json_t *document(const struct picture *p)
 
 	return json_pack(
 		"{s:s, s:s, s:b, s:b, s:o, s:o, s:i, s:{s:s, s:s, s:s, s:I}, s:b, s:b, s:i, s:I, "
-		"s:b, s:s}",
+		"s:b, s:s, s:s}",
 		"version", a->version,					       /**/
 		"factory", a->factory,					       /**/
 		"on_trial", a->counted && !a->good,			       /**/
@@ -74,7 +74,8 @@ static json_t *document(const struct picture *p)
 		"tarnd_restarts", (int)p->restarts,			       /**/
 		"ready_ms", (json_int_t)p->ready_ms,			       /**/
 		"well", p->health->answers && p->health->ready,		       /**/
-		"why_not_armed", p->health->answers ? p->health->why_not : "tarnd does not answer");
+		"why_not_armed", p->health->answers ? p->health->why_not : "tarnd does not answer",
+		"drive", p->drive);
 }
 
 static void document_put(const char *text)
@@ -138,6 +139,8 @@ static void paint(const struct picture *p, const json_t *doc)
 		line(text, "Password", p->password);
 		line(text, "", "made at this first start, and shown until the next");
 	}
+	if (*p->drive)
+		line(text, "Drive", p->drive);
 	if (p->settings_wrong)
 		line(text, "Settings", "tarn.conf is wrong: running with the defaults");
 	fd = open(SCREEN, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -28,6 +28,7 @@ struct picture {
 	unsigned restarts;    /* of tarnd */
 	uint64_t ready_ms;    /* 0: not yet */
 	const char *password; /* made at this start; "": none was */
+	const char *drive;    /* what became of the last removable drive; "": there was none */
 	struct now now;
 };
 

@@ -123,6 +123,8 @@ static int slots(const struct ctl_options *options, char **args)
 	update_line(json_object_get(all, "update"));
 	if (json_is_integer(json_object_get(all, "restart_at")))
 		ctl_line("restart", ctl_time(ctl_number(all, "restart_at"), at));
+	if (*ctl_text(all, "drive"))
+		ctl_line("drive", ctl_text(all, "drive"));
 	putchar('\n');
 	ctl_print_table(json_object_get(all, "slots"), slot_columns, ARRAY_LEN(slot_columns),
 			"no slot but the factory's");

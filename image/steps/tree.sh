@@ -145,6 +145,7 @@ root_tree() {
 	own_program "$root" "$BUILD/boot/tarn-init" usr/sbin/init
 	install -D -m 644 -t "$root/usr/share/tarn/vendors" "$top"/firmware/vendors/*.conf
 	root_text "$root"
+	install -m 755 "$top/firmware/systemd/drive" "$root/usr/lib/tarn/drive"
 	install -D -m 644 "$work/key.pub" "$root/usr/share/tarn/keys/build.pem"
 	[[ -z ${IMAGE_KEYS:-} ]] || install -m 644 -t "$root/usr/share/tarn/keys" "$IMAGE_KEYS"/*.pem
 	mapfile -t p < <(find "$root/usr/bin" "$root/usr/sbin" -type f)

@@ -21,9 +21,10 @@ END
 get() { curl -s --max-time 20 -o "$dir/body" -w '%{http_code}' "http://127.0.0.1:$port/acme/p/$1"; }
 printf '[keeper]\nstate = %s\n[vendors]\ndir = %s\n' "$dir/state" "$dir/vendors" >"$dir/tarn.conf"
 export TARNCTL="$build/bin/tarnctl -c $dir/tarn.conf -s $dir/run/proxy.sock -k $dir/none.sock" TARN_CONSOLE=$dir/console
+export TARN_DRIVE_NOTE=$dir/note
 stick=$dir/stick
 says() { tr -d '\r' <"$stick/TARN-STATUS.txt" | grep -- "$1" || { cat "$stick/TARN-STATUS.txt" "$dir/console"; false; }; }
-console() { tail -n 1 "$dir/console" | grep -- "$1" || { cat "$dir/console"; false; }; }
+console() { tail -n 1 "$dir/console" | tr -d '\r' | grep -- "$1" || { cat "$dir/console"; false; }; }
 
 fleet_box_start
 is_noted() { api devices | jq -e '.devices[0].requests > 1' >/dev/null; }
@@ -39,6 +40,7 @@ check '... with a signed manifest' test -s "$stick/TARN/acme.manifest"
 check 'the drive says so' says '^export: done. The drive may be taken out'
 check '... and what was written' says '^acme: generation .* 2 files'
 check 'the console says so' console '^TARN drive label=TARN-EXPORT state=done text="acme: generation'
+check '... for the status screen, too' grep -q '^TARN-EXPORT: done: acme: generation' "$dir/note"
 check 'TARN-IMPORT is imported' "$drive" TARN-IMPORT "$stick"
 check 'the drive says so' says '^import: done'
 
@@ -66,7 +68,23 @@ ln -sf "$dir/victim" "$stick/TARN-STATUS.txt"
 check 'a link on the drive leads nowhere' "$drive" TARN-IMPORT "$stick"
 check '... but is replaced' test ! -e "$dir/victim" -a ! -L "$stick/TARN-STATUS.txt"
 refuse 'another label is none of ours' "$drive" PHOTOS "$stick"
+refuse 'one that pid 1 could not mount' "$drive" TARN-IMPORT "$stick" 'no "file system"'
+check '... says why' console 'label=TARN-IMPORT state=failed text="no .*file system'
 refuse 'a drive that is not there' "$drive" TARN-IMPORT:none0
 
-skip 'a drive is mounted and let go' 'needs a block device'
+# The appliance has busybox's shell and no tool but busybox's.
+if command -v busybox >/dev/null; then
+	mkdir "$dir/applets"
+	for applet in $(<"$here/../../image/root/applets"); do ln -s "$(command -v busybox)" "$dir/applets/$applet"; done
+	in_the_appliance() { PATH=$dir/applets "$dir/applets/sh" "$drive" "$@" 2>"$dir/errors" && ! grep . "$dir/errors"; }
+	check "by busybox's shell and tools alone" in_the_appliance TARN-EXPORT "$stick"
+	check '... the drive says so' says '^export: done. The drive may be taken out'
+	check '... line by line, with the carriage returns of who reads it' grep -q $'^acme: generation .*2 files.*\r$' "$stick/TARN-STATUS.txt"
+	check '... the console says so' console '^TARN drive label=TARN-EXPORT state=done text="acme: generation'
+	refuse '... a drive that is not there' in_the_appliance TARN-EXPORT "$dir/none"
+else
+	skip "the appliance's shell" 'busybox is not installed'
+fi
+
+skip 'a drive is mounted and let go' 'needs a block device: tests/image/qemu/drive.sh'
 done_testing

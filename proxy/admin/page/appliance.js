@@ -8,7 +8,7 @@ import { ask, field } from './session.js';
 import { table } from './table.js';
 
 const SLOT_LAMPS = { good: 'ok', trying: 'warn', bad: 'bad' };
-const EVENT_LAMPS = { installed: 'off', good: 'ok', failed: 'bad', fallback: 'bad', refused: 'warn' };
+const EVENT_LAMPS = { installed: 'off', good: 'ok', failed: 'bad', fallback: 'bad', refused: 'warn', drive: 'ok', 'drive-failed': 'bad' };
 const RUNS = ['fetching', 'checking', 'writing'];
 const NIGHT = '03:00'; // by the reader's clock
 
@@ -73,7 +73,7 @@ function updateForm(words, look) {
 
 export function appliance(context) {
 	const operate = context.session.operate, words = h('p', { class: 'error', role: 'alert' });
-	const head = h('p', { class: 'version' }), bar = progress(), past = h('ul', { class: 'lines' }), later = h('div', { class: 'buttons' });
+	const head = h('p', { class: 'version' }), bar = progress(), past = h('ul', { class: 'lines' }), drive = h('p', { role: 'status' }), later = h('div', { class: 'buttons' });
 	const slots = table([
 		{ key: 'version', title: t('slots.version'), cell: s => [h('b', null, s.version || '–'), s.running && h('span', { class: 'chip ok' }, t('slots.running'))] },
 		{ key: 'state', title: t('slots.state'), cell: s => h('span', { class: 'tag' }, lamp(SLOT_LAMPS[s.state] ?? 'off'), coded('slot', s.state)) },
@@ -86,7 +86,7 @@ export function appliance(context) {
 	const button = (what, path, body) => h('button', { type: 'button', class: what === 'reset' ? 'danger' : null, onclick: () => confirmed(what, path, body) }, t(`slots.${what}`));
 	const software = panel(t('slots.title'), { id: 'slots', note: t('slots.note') }, head, slots, bar, words,
 		operate && [updateForm(words, again), h('h3', null, t('slots.more')), h('div', { class: 'buttons' }, button('rollback', 'rollback', { restart: 'now' }), button('restart', 'restart', { restart: 'now' }), later, button('reset', 'reset', { confirm: 'factory-reset' }))]);
-	const history = panel(t('slots.history'), { id: 'slots-history' }, past);
+	const history = panel(t('slots.history'), { id: 'slots-history' }, drive, past);
 	const none = panel(t('slots.title'), { id: 'slots-none' }, h('p', null, t('slots.foreign')));
 	let last = 0, quick = false;
 
@@ -96,6 +96,10 @@ export function appliance(context) {
 		bar.set(a.update, a.restart_at);
 		quick = RUNS.includes(a.update.state);
 		clear(later, operate && a.restart_at && h('button', { type: 'button', onclick: () => act(words, 'restart', { restart: 'no' }).then(again) }, t('slots.unplan')));
+		// Said anew only when it is another.
+		if (drive.textContent !== (a.drive ?? ''))
+			clear(drive, a.drive);
+		drive.hidden = !a.drive;
 		clear(past, !a.history.length && h('li', { class: 'note' }, t('table.empty')), [...a.history].reverse().map(e => h('li', { class: 'event' }, lamp(EVENT_LAMPS[e.event] ?? 'off'),
 			h('span', null, coded('slotevent', e.event), e.version && [' ', h('b', null, e.version)], e.reason && h('div', { class: 'under' }, e.reason)), h('span', { class: 'under', title: exactly(e.at) }, ago(e.at)))));
 		software.hidden = history.hidden = false;

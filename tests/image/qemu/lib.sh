@@ -47,7 +47,7 @@ needs() {
 
 # image_fresh STAMP: nothing that goes into an image is newer.
 image_fresh() {
-	[[ -f $1 ]] && ! find "$BUILD"/bin "$BUILD"/boot "$top"/image "$top"/firmware/vendors -type f -newer "$1" | grep -q .
+	[[ -f $1 ]] && ! find "$BUILD"/bin "$BUILD"/boot "$top"/image "$top"/firmware/vendors "$top"/firmware/systemd/drive -type f -newer "$1" | grep -q .
 }
 
 # image_have: $image is a debug image of what is built. Its log is $images/log.

@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 900
+#
+# Removable drives by their label: put into a box that runs, one is exported to, one is imported, one is pulled out in the
+# middle. FAT behind a partition table, exFAT and ext4 on the whole drive.
+set -u
+# shellcheck source=tests/image/qemu/lib.sh
+. "$(dirname "$0")/lib.sh"
+needs
+check 'the image is built' image_have || done_testing
+
+topology bridge
+vm_network
+dhcp_start
+mkdir -p "$work/files/deep"
+for name in one two deep/three; do head -c 400000 /dev/urandom >"$work/files/$name"; done
+head -c 6000000 /dev/urandom >"$work/files/large"
+objects=(one two deep/three large)
+for name in "${objects[@]}"; do
+	echo "$(sha256sum <"$work/files/$name" | cut -d ' ' -f 1) $(stat -c %s "$work/files/$name") /files/$name"
+done >"$work/files/index.lst"
+touch -d '10 days ago' "$work/files/"* "$work/files/deep/three"
+disk_make "$image" "$work/disk" 2G
+cat >"$work/profile" <<-END
+	[vendor]
+	name = example
+	[hosts]
+	exact = mirror.vendor.example
+	[class index]
+	path = /**/index.lst
+	default_ttl = 1h
+	[index list]
+	path = /**/index.lst
+	format = lines
+	line = {digest} {size} {path}
+	base = host
+	[sync]
+	ahead = yes
+	[reach]
+	host = mirror.vendor.example
+END
+printf '[sync]\ninterval = 1d\njitter = 0s\n' >"$work/settings"
+seeded() {
+	mmd -i "$work/disk@@1M" ::/tarn/vendors && seed "$work/disk" "$work/profile" vendors/example.conf &&
+		seed "$work/disk" "$work/settings" tarn.conf
+}
+check 'a seed is put into the ESP' seeded
+
+# drive_make FILE TYPE LABEL: a drive of 64 MiB; FAT begins at 1 MiB.
+drive_make() {
+	rm -f "$1"
+	truncate -s 64M "$1"
+	case $2 in
+	vfat) sfdisk -q "$1" <<<'2048,,c' && mkfs.vfat --offset 2048 -n "$3" "$1" $((63 << 10)) ;;
+	exfat) mkfs.exfat -L "$3" "$1" ;;
+	ext4) mke2fs -q -t ext4 -L "$3" "$1" ;;
+	esac >"$work/mkfs.log" 2>&1 || { cat "$work/mkfs.log"; return 1; }
+}
+# plug FILE [slow]: each time under another name.
+plugged=0
+plug() {
+	local file='"driver":"raw","file":{"driver":"file","filename":"'$1'"}' node
+	mark
+	node=d$((plugged += 1))
+	[[ ${2:-} != slow ]] || file='"driver":"throttle","throttle-group":"slow","file":{'$file'}'
+	qmp '{"execute":"blockdev-add","arguments":{"node-name":"'$node'",'"$file"'}}' \
+		'{"execute":"device_add","arguments":{"driver":"usb-storage","id":"stick","bus":"usb.0","drive":"'$node'"}}'
+}
+# unplug: by the time the box says that it is gone, all that it has written is in the file.
+unplug() {
+	qmp '{"execute":"device_del","arguments":{"id":"stick"}}' '{"execute":"blockdev-del","arguments":{"node-name":"d'"$plugged"'"}}'
+	wait_until 60 vm '! ls /sys/class/block | grep -q sd'
+}
+done_with() { becomes "drive label=$1 state=done" 120; }
+# same_tree FOLDER: what it has of the vendor's.
+same_tree() {
+	local name
+	for name in index.lst "${objects[@]}"; do cmp "$1/example/files/$name" "$work/files/$name" || return 1; done
+}
+# fat_out FILE FOLDER, ext_out FILE FOLDER: all that is on it.
+fat_out() { mkdir "$2" && mcopy -s -i "$1@@1M" '::*' "$2/"; }
+ext_out() { mkdir "$2" && debugfs -R "rdump / $2" "$1" 2>/dev/null; }
+
+vm_start "$work/disk"
+check 'it is ready' becomes ready
+ready_say
+url=http://198.51.100.10
+check 'it intercepts' wait_until 120 intercepted dev1 $url/ || vm 'tarnctl status' | sed 's/^/# /'
+same_bytes() { # NAME: device 2 gets it
+	in_ns dev2 curl -sS --max-time 60 -H 'Host: mirror.vendor.example' "$url/files/$1" | cmp - "$work/files/$1"
+}
+same_all() {
+	local name
+	for name in index.lst "${objects[@]}"; do same_bytes "$name" || return 1; done
+}
+check 'a device gets all there is' same_all
+published() { vm "tarnctl sync --now >/dev/null 2>&1; tarnctl sync --json" | jq -e 'any(.profiles[]; .generation > 0)'; }
+check 'it is published' wait_until 60 published
+
+drive_make "$work/fat" vfat TARN-EXPORT || exit 1
+plug "$work/fat"
+check 'a drive is put in: it is exported to' done_with TARN-EXPORT
+unplug
+tail -c +1048577 "$work/fat" >"$work/fat.part"
+check 'its file system is whole' fsck.vfat -n "$work/fat.part"
+check 'it can be read' fat_out "$work/fat" "$work/out.fat"
+check '... byte by byte' same_tree "$work/out.fat"
+check '... and says that it may be taken out' grep -q '^export: done' "$work/out.fat/TARN-STATUS.txt"
+check 'the history has it' history_has '.event == "drive" and (.reason | startswith("TARN-EXPORT: done: example: generation"))'
+
+qmp '{"execute":"object-add","arguments":{"qom-type":"throttle-group","id":"slow","limits":{"bps-write":400000,"iops-write":200}}}'
+drive_make "$work/ext" ext4 TARN-EXPORT || exit 1
+plug "$work/ext" slow
+check 'a slow one is begun with' becomes 'drive label=TARN-EXPORT state=begun' 60
+unplug
+check 'pulled out in the middle: that is said' becomes 'drive label=TARN-EXPORT state=failed' 120
+check '... the history has it' history_has '.event == "drive-failed"'
+check '... and the box goes on' vm 'tarnctl status >/dev/null; test $? -lt 2'
+plug "$work/ext"
+check 'put in again it is filled' done_with TARN-EXPORT
+unplug
+check '... byte by byte' eval 'ext_out "$work/ext" "$work/out.ext" && same_tree "$work/out.ext"'
+
+# Another box, as it were: nothing stored, and no way to the vendor.
+kill "$(<"$work/nginx.pid")"
+check 'the cache is emptied' vm 'tarnctl cache rm "*"'
+refuse '... the device gets nothing' same_bytes one
+if command -v mkfs.exfat >/dev/null; then
+	drive_make "$work/exfat" exfat TARN-IMPORT || exit 1
+	plug "$work/exfat"
+	check 'one that has nothing is refused' becomes 'drive label=TARN-IMPORT state=failed .*nothing that tarnctl export has written' 60
+	unplug
+else
+	skip 'exFAT' 'mkfs.exfat is not installed'
+fi
+mlabel -i "$work/fat@@1M" ::TARN-IMPORT
+plug "$work/fat"
+check 'a drive is put in: it is imported' done_with TARN-IMPORT
+check 'a device gets all of it, with no way to the vendor' same_all
+vm 'tarnctl slots' | sed 's/^/# /'
+
+vm_kill
+done_testing
