@@ -60,6 +60,7 @@ struct worker {
 	/* Per-worker rooms; each is set by its owner in the setup hook (main.c) and NULL before. */
 	struct store_reader *reader; /* cache/store.h */
 	struct pool *pool;	     /* proxy/upstream/pool.h */
+	struct recent *recent;	     /* proxy/dns/recent.h */
 	struct listen *listen;	     /* proxy/listen.h */
 	struct client *client;	     /* proxy/client/ */
 	struct splices *splices;     /* proxy/splice.h; made by the first splice */

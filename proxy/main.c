@@ -35,6 +35,7 @@
 #include "proxy/config.h"
 #include "proxy/confine.h"
 #include "proxy/dns/reach.h"
+#include "proxy/dns/recent.h"
 #include "proxy/dns/resolve.h"
 #include "proxy/generation.h"
 #include "proxy/heritage_client.h"
@@ -181,6 +182,7 @@ static int worker_setup(struct worker *worker)
 	int rc = store_reader_new(worker->proxy->store, &worker->reader);
 
 	rc = rc ? rc : pool_new(worker);
+	rc = rc ? rc : recent_new(worker);
 	rc = rc ? rc : client_new(worker);
 	rc = rc ? rc
 		: listen_new(worker, heritage_listener(&program.heritage, worker->index), accepted);
@@ -205,6 +207,7 @@ static void worker_teardown(struct worker *worker)
 	if (worker->client)
 		client_free(worker);
 	pool_free(worker);
+	recent_free(worker);
 	if (worker->reader)
 		store_reader_free(&worker->reader);
 }

@@ -31,6 +31,7 @@
 #include "firmware/base/stat.h"
 #include "proxy/config.h"
 #include "proxy/dns/channel.h"
+#include "proxy/dns/recent.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/upstream/balance.h"
@@ -57,6 +58,7 @@ struct resolve {
 	size_t n;
 	struct addr addrs[RESOLVE_ADDRS_MAX];
 	uint16_t port;
+	uint64_t left_ms; /* so long the asker may take the answer for the name's (recent.h) */
 	char host[PROFILE_HOST_MAX];
 };
 
@@ -184,7 +186,9 @@ static void resolve_back(struct worker *worker, struct mail *mail)
 		(struct resolve *)((char *)mail - offsetof(struct resolve, to_asker));
 	resolve_f *f = resolve->f;
 
-	(void)worker;
+	if (worker->recent && resolve->left_ms)
+		recent_told(worker->recent, resolve->host, resolve->addrs, resolve->n,
+			    worker_now(worker)->mono_ms, resolve->left_ms);
 	if (f)
 		f(resolve->arg, resolve->err, resolve->addrs, resolve->n);
 	free(resolve);
@@ -206,6 +210,7 @@ static void resolve_from(struct resolve *resolve, struct entry *entry, int err)
 {
 	struct worker *control = entry->resolver->control;
 	struct addr addrs[RESOLVE_ADDRS_MAX];
+	uint64_t now = now_ms(entry->resolver);
 
 	if (err) {
 		STAT_INC(STAT_DNS_FAILURES);
@@ -216,8 +221,9 @@ static void resolve_from(struct resolve *resolve, struct entry *entry, int err)
 		addrs[i] = entry->addrs[i];
 		addr_port_set(&addrs[i], resolve->port);
 	}
-	balance_order(control->proxy->balance, addrs, entry->n, entry->turn++,
-		      now_ms(entry->resolver));
+	balance_order(control->proxy->balance, addrs, entry->n, entry->turn++, now);
+	if (!entry->err && entry->fresh_until_ms > now)
+		resolve->left_ms = entry->fresh_until_ms - now;
 	resolve_answer(resolve, 0, addrs, entry->n);
 }
 
@@ -472,6 +478,27 @@ static void resolve_arrived(struct worker *control, struct mail *mail)
 	}
 }
 
+/* Without the control loop: an address, or a name that was told just now? */
+static bool is_known(struct worker *worker, struct resolve *resolve)
+{
+	uint64_t now = worker_now(worker)->mono_ms;
+	unsigned turn;
+
+	if (addr_parse(span_of(resolve->host), resolve->port, &resolve->addrs[0]) == 0) {
+		resolve->n = 1;
+		return true;
+	}
+	if (worker->recent)
+		resolve->n = recent_find(worker->recent, resolve->host, now, resolve->addrs, &turn);
+	if (!resolve->n)
+		return false;
+	for (size_t i = 0; i < resolve->n; i++)
+		addr_port_set(&resolve->addrs[i], resolve->port);
+	balance_order(worker->proxy->balance, resolve->addrs, resolve->n, turn, now);
+	STAT_INC(STAT_DNS_CACHE_HITS);
+	return true;
+}
+
 int resolve_host(struct worker *worker, const char *host, uint16_t port, resolve_f *f, void *arg,
 		 struct resolve **ret_resolve)
 {
@@ -490,12 +517,10 @@ int resolve_host(struct worker *worker, const char *host, uint16_t port, resolve
 	mail_init(&resolve->to_asker, resolve_back);
 	mail_init(&resolve->to_control, resolve_arrived);
 	*ret_resolve = resolve;
-	if (addr_parse(span_of(resolve->host), port, &resolve->addrs[0]) == 0) {
-		resolve->n = 1;
-		mailbox_post(worker, &resolve->to_asker);
-	} else {
+	if (is_known(worker, resolve))
+		mailbox_post_near(worker, &resolve->to_asker);
+	else
 		mailbox_post(worker->proxy->control, &resolve->to_control);
-	}
 	return 0;
 }
 

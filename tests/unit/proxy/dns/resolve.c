@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "firmware/base/stat.h"
+#include "proxy/dns/recent.h"
 
 /* ---- a DNS server ------------------------------------------------------------------------------ */
 
@@ -433,6 +434,42 @@ static void test_route(void **state)
 	fixture_end(&f);
 }
 
+/* A worker keeps for a second what it was told; then it asks, and hears what holds now. */
+static void test_told_just_now(void **state)
+{
+	struct fixture f;
+	struct server other;
+	struct detour detour = { 0 };
+	struct answer answer;
+
+	(void)state;
+	fixture_make(&f, vendor, NULL);
+	server_make(&other, &detour.server);
+	other.v4[0] = "198.51.100.1";
+	event_assign(&other.event, f.rig.worker->base, other.fd, EV_READ | EV_PERSIST, on_question,
+		     &other);
+	event_add(&other.event, NULL);
+	assert_int_equal(recent_new(f.rig.worker), 0);
+	f.server.v4[1] = "192.0.2.2";
+	ask(&f, "up.vendor.example");
+	resolver_route_set(f.rig.proxy.resolver, detour_route, detour_trouble, &detour);
+	for (int i = 0; i < 4; i++) {
+		answer = ask(&f, "UP.vendor.example");
+		assert_int_equal(answer.n, 2);
+		assert_addr(&answer.addrs[0], i % 2 ? "192.0.2.1:80" : "192.0.2.2:80");
+	}
+	expire(&f, 1001);
+	rig_settle(&f.rig, 1); /* a turn, which reads the clock */
+	answer = ask(&f, "up.vendor.example");
+	assert_int_equal(answer.n, 1);
+	assert_addr(&answer.addrs[0], "198.51.100.1:80");
+	assert_int_equal(f.server.asked_a, 1);
+	recent_free(f.rig.worker);
+	event_del(&other.event);
+	close(other.fd);
+	fixture_end(&f);
+}
+
 struct fresh {
 	struct resolver_ask ask;
 	unsigned calls;
@@ -532,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_one_family_is_slow),
 		cmocka_unit_test(test_hijacked),
 		cmocka_unit_test(test_route),
+		cmocka_unit_test(test_told_just_now),
 		cmocka_unit_test(test_fresh_questions),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_many_names),
