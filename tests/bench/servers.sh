@@ -212,6 +212,7 @@ prepare() { # NAME
 
 launch() { # NAME CPU: runs it there and waits until its port answers
 	local name=$1 cpu=$2 deadline=$((SECONDS + 30))
+	(exec 3<>"/dev/tcp/127.0.0.1/${PORT[$name]}") 2>/dev/null && die "port ${PORT[$name]} is in use: $name can't have it"
 	# shellcheck disable=SC2086
 	taskset -c "$cpu" setsid ${COMMANDS[$name]} >"$WORK/$name.log" 2>&1 &
 	PIDS[$name]=$!
