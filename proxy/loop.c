@@ -344,11 +344,17 @@ static void worker_loop(struct worker *worker)
 	here = worker;
 	beat_run(-1, 0, worker);
 	while (!worker->stop) {
+		size_t waiting = log_gathered();
+		int flags = waiting ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE;
+
 		/* A new turn: the first callback that asks for the time reads the clock. */
 		worker->turn++;
-		CHECK(event_base_loop(worker->base, EVLOOP_ONCE) >= 0);
-		log_flush();
+		CHECK(event_base_loop(worker->base, flags) >= 0);
+		/* While lines come turn by turn they are gathered; they go before it sleeps. */
+		if (waiting && log_gathered() == waiting)
+			log_flush();
 	}
+	log_flush();
 	here = NULL;
 	if (worker->beat)
 		atomic_store_explicit(worker->beat, 0, memory_order_relaxed);

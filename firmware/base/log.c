@@ -107,6 +107,13 @@ static unsigned needs_of(struct span value)
 	return bits;
 }
 
+size_t log_quotes(struct span value)
+{
+	unsigned bits = needs_of(value);
+
+	return bits & NEEDS_ESCAPES ? SIZE_MAX / 2 : 2 * (bits & NEEDS_QUOTES);
+}
+
 /* Bytes that `value` takes inside quotes, counted no further than `enough`. */
 static size_t escaped_length(struct span value, size_t enough)
 {
@@ -267,12 +274,17 @@ static bool syslog_put(enum log_level level, const char *line, size_t n)
 static _Thread_local struct {
 	bool on;
 	size_t n;
-	char lines[PIPE_BUF];
+	char lines[LOG_GATHER_MAX];
 } gathered;
 
 void log_gather(void)
 {
 	gathered.on = true;
+}
+
+size_t log_gathered(void)
+{
+	return gathered.n;
 }
 
 void log_flush(void)
@@ -334,7 +346,7 @@ void log_event(struct log_site *site, enum log_level level, const char *event, c
 
 	if (!site_allows(site, &suppressed))
 		return;
-	log_line_begin(&line, level, event);
+	log_line_begin(&line, level, event, clock_read().wall_ms);
 	head = line.n;
 	va_start(args, format);
 	line.n += clamp(vsnprintf(line.text + head, room - head, format, args), room - head);

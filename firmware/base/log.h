@@ -80,11 +80,14 @@ __attribute__((format(printf, 4, 5))) void log_event(struct log_site *site, enum
 						     const char *event, const char *format, ...);
 
 /*
- * From now on the calling thread gathers its lines without a site, up to what a pipe takes whole, and writes them
- * together: at log_flush(), when there is no more room, and before any other line of this thread. Who calls it calls
- * log_flush() before it sleeps. A crash loses what is gathered.
+ * From now on the calling thread gathers its lines without a site and writes them together: at log_flush(), when there
+ * is no more room, and before any other line of this thread. Who calls it calls log_flush() before it sleeps. A crash
+ * loses what is gathered.
  */
+#define LOG_GATHER_MAX 16384
 void log_gather(void);
+/* Bytes that wait. */
+size_t log_gathered(void);
 void log_flush(void);
 
 /*

@@ -1,74 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lines by hand. The date is printed once a second and thread; all else is copied. A line belongs to its caller, the
- * printed date to its thread.
+ * Lines by hand. How a line begins is printed once a second, thread and kind of line; all else is copied. A line belongs to
+ * its caller, its beginning to its thread.
  */
 #include "firmware/base/log_line.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "firmware/base/log_priv.h"
 
-#define DATE_CHARS 19 /* 2026-01-31T12:00:00 */
+#define MS_AT (sizeof("ts=2026-01-31T12:00:00.") - 1)
 
 static _Thread_local struct {
-	time_t second;
-	char text[DATE_CHARS + 1]; /* empty: never printed */
-} date;
+	int64_t second;
+	enum log_level level;
+	const char *event; /* NULL: never printed */
+	size_t n;
+	char text[160];
+} beginning;
 
-static void put(struct log_line *line, struct span bytes)
+static void beginning_print(enum log_level level, const char *event, int64_t second)
 {
-	size_t room = sizeof(line->text) - 1 - line->n;
-	size_t n = bytes.n < room ? bytes.n : room;
-
-	memcpy(line->text + line->n, bytes.p, n);
-	line->n += n;
-}
-
-static struct span date_of(time_t second)
-{
+	char date[24] = "0000-00-00T00:00:00";
+	time_t t = (time_t)second;
 	struct tm tm;
+	int n;
 
-	if (!date.text[0] || date.second != second) {
-		if (!gmtime_r(&second, &tm) ||
-		    strftime(date.text, sizeof(date.text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-			memcpy(date.text, "?", 2);
-		date.second = second;
-	}
-	return span_of(date.text);
+	if (gmtime_r(&t, &tm))
+		(void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	n = snprintf(beginning.text, sizeof(beginning.text), "ts=%s.000Z level=%s prog=%s event=%s",
+		     date, log_level_name(level), log_program(), event);
+	beginning.n = n < (int)sizeof(beginning.text) ? (size_t)n : sizeof(beginning.text) - 1;
+	beginning.second = second;
+	beginning.level = level;
+	beginning.event = event;
 }
 
-void log_line_begin(struct log_line *line, enum log_level level, const char *event)
+void log_line_begin(struct log_line *line, enum log_level level, const char *event, int64_t wall_ms)
 {
-	char ms[] = ".000Z level=";
-	struct timespec now = { 0 };
-	unsigned n;
+	unsigned ms = (unsigned)(wall_ms % 1000);
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	n = (unsigned)(now.tv_nsec / 1000000 % 1000);
-	ms[1] = (char)('0' + n / 100);
-	ms[2] = (char)('0' + n / 10 % 10);
-	ms[3] = (char)('0' + n % 10);
+	if (beginning.event != event || beginning.second != wall_ms / 1000 ||
+	    beginning.level != level)
+		beginning_print(level, event, wall_ms / 1000);
 	line->level = level;
 	line->n = 0;
-	log_line_word(line, SPAN("ts="), date_of(now.tv_sec));
-	log_line_word(line, span_make(ms, sizeof(ms) - 1), span_of(log_level_name(level)));
-	log_line_word(line, SPAN(" prog="), span_of(log_program()));
-	log_line_word(line, SPAN(" event="), span_of(event));
-}
-
-void log_line_word(struct log_line *line, struct span key, struct span value)
-{
-	put(line, key);
-	put(line, value);
+	log_line_put(line, span_make(beginning.text, beginning.n));
+	line->text[MS_AT] = (char)('0' + ms / 100);
+	line->text[MS_AT + 1] = (char)('0' + ms / 10 % 10);
+	line->text[MS_AT + 2] = (char)('0' + ms % 10);
 }
 
 void log_line_quoted(struct log_line *line, struct span key, struct span value, size_t size)
 {
+	size_t quotes = log_quotes(value);
 	char quoted[LOG_LINE_MAX];
 
 	CHECK(size <= sizeof(quoted));
-	log_line_word(line, key, span_of(log_quote(quoted, size, value)));
+	if (value.n + quotes >= size) {
+		log_line_word(line, key, span_of(log_quote(quoted, size, value)));
+		return;
+	}
+	log_line_put(line, key);
+	log_line_put(line, span_make("\"", quotes / 2));
+	log_line_put(line, value);
+	log_line_put(line, span_make("\"", quotes / 2));
 }
 
 void log_line_number(struct log_line *line, struct span key, uint64_t value)

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,8 +59,18 @@ static ssize_t put_some(int fd, enum out_kind kind, const char *bytes, size_t n)
 		return send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
 		return -1;
-	/* A pipe that is ready takes so much whole. */
-	return write(fd, bytes, n < PIPE_BUF ? n : PIPE_BUF);
+	return write(fd, bytes, n);
+}
+
+/* A pipe that is ready takes so much whole, and others write to it, too: whole lines, so long as one of them fits. */
+static size_t piece_of(const char *bytes, size_t n)
+{
+	const char *end;
+
+	if (n <= PIPE_BUF)
+		return n;
+	end = memrchr(bytes, '\n', PIPE_BUF);
+	return end ? (size_t)(end - bytes) + 1 : PIPE_BUF;
 }
 
 /* Bytes that were taken. */
@@ -68,7 +79,8 @@ static size_t put_all(int fd, enum out_kind kind, const char *bytes, size_t n)
 	size_t done = 0;
 
 	while (done < n) {
-		ssize_t put = put_some(fd, kind, bytes + done, n - done);
+		size_t piece = kind == OUT_FILE ? n - done : piece_of(bytes + done, n - done);
+		ssize_t put = put_some(fd, kind, bytes + done, piece);
 
 		if (put < 0 && errno == EINTR)
 			continue;

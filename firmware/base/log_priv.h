@@ -11,6 +11,9 @@
  */
 size_t log_json(struct span line, char *buf, size_t room);
 
+/* How many quotes log_quote() puts around it, given room: 0 or 2; SIZE_MAX / 2: it has to be escaped. */
+size_t log_quotes(struct span value);
+
 /* Writes the line; `alone`: at once, behind what this thread has gathered. */
 void log_put(struct log_line *line, bool alone);
 const char *log_program(void);

@@ -31,26 +31,21 @@ struct span access_target(const struct request *req, char text[ACCESS_TARGET_MAX
 	return span_make(text, n);
 }
 
-/* What Cache-Status said; "-" where there was none. */
-static const char *cache_of(const struct request *req, char *buf, size_t size)
+/* What Cache-Status said; "-" where there was none. Lives in `buf`. */
+static struct span cache_of(const struct request *req, char *buf, size_t size)
 {
+	static const struct span name = SPAN("Cache-Status: "), end = SPAN("\r\n");
 	struct head_out o = head_out_init(buf, size);
 	struct cache_status status;
-	struct span line;
 
 	if (!req->status || req->policy.route == POLICY_ROUTE_ANSWER ||
 	    req->head.form == HTTP_TARGET_ASTERISK)
-		return "-";
+		return SPAN("-");
 	respond_cache_status(req, &status);
 	head_out_cache_status(&o, NULL, SPAN(POLICY_CACHE_NAME), &status);
 	if (o.overflow || o.invalid)
-		return "-";
-	line = span_make(o.buf, o.len);
-	line = span_trim(span_drop(line, span_find(line, ':') + 1));
-	line = span_head(line, span_find(line, '\r'));
-	memmove(buf, line.p, line.n);
-	buf[line.n] = 0;
-	return buf;
+		return SPAN("-");
+	return span_sub(span_make(o.buf, o.len), name.n, o.len - end.n);
 }
 
 enum request_kind access_kind(const struct request *req)
@@ -84,11 +79,12 @@ static void time_note(struct request *req, bool whole)
 static void put_line(const struct request *req, bool whole)
 {
 	char device[ADDR_TEXT_MAX], target[ACCESS_TARGET_MAX], cache[256];
-	uint64_t now = request_now(req).mono_ms, began = req->began.mono_ms;
+	struct now now = request_now(req);
+	uint64_t began = req->began.mono_ms;
 	struct span host = span_of(req->match.host);
 	struct log_line line;
 
-	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_begin(&line, LOG_L_NOTICE, "request", now.wall_ms);
 	log_line_word(&line, SPAN(" device="), span_of(addr_ip_format(&req->conn->device, device)));
 	log_line_word(&line, SPAN(" vendor="),
 		      req->profile ? span_of(profile_name(req->profile)) : SPAN("-"));
@@ -97,11 +93,11 @@ static void put_line(const struct request *req, bool whole)
 	log_line_quoted(&line, SPAN(" path="), access_target(req, target), ACCESS_TARGET_MAX);
 	log_line_number(&line, SPAN(" status="), req->status);
 	log_line_number(&line, SPAN(" bytes="), req->out.sent);
-	log_line_number(&line, SPAN(" first_ms="), (req->first_ms ? req->first_ms : now) - began);
-	log_line_number(&line, SPAN(" ms="), now - began);
+	log_line_number(&line, SPAN(" first_ms="),
+			(req->first_ms ? req->first_ms : now.mono_ms) - began);
+	log_line_number(&line, SPAN(" ms="), now.mono_ms - began);
 	log_line_word(&line, SPAN(" whole="), whole ? SPAN("yes") : SPAN("no"));
-	log_line_quoted(&line, SPAN(" cache="), span_of(cache_of(req, cache, sizeof(cache))),
-			LOG_QUOTE_MAX);
+	log_line_quoted(&line, SPAN(" cache="), cache_of(req, cache, sizeof(cache)), LOG_QUOTE_MAX);
 	log_line_end(&line);
 }
 

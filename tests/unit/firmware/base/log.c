@@ -309,25 +309,31 @@ static void lines_are_gathered(void **state)
 	assert_int_equal(lines(drain()), 1);
 }
 
-/* What was gathered goes when there is no more room, in whole lines that a pipe takes whole. */
+/* What was gathered goes when there is no more room, in pieces of whole lines that a pipe takes whole. */
 static void *gather_many(void *unused)
 {
-	unsigned n = 0, most = 0;
+	unsigned n = 0, most = 0, pieces = 0;
 
 	log_gather();
-	for (unsigned i = 0; i < 200; i++) {
+	for (unsigned i = 0; i <= 400; i++) {
 		const char *got;
 
-		log_event(NULL, LOG_L_NOTICE, "request", " n=%u path=%0100d", i, 0);
-		got = drain();
-		assert_true(strlen(got) <= PIPE_BUF);
-		assert_true(!got[0] || got[strlen(got) - 1] == '\n');
-		n += lines(got);
-		most = lines(got) > most ? lines(got) : most;
+		if (i < 400)
+			log_event(NULL, LOG_L_NOTICE, "request", " n=%u path=%0100d", i, 0);
+		else
+			log_flush();
+		assert_true(log_gathered() <= LOG_GATHER_MAX);
+		for (got = drain(); got[0]; got = drain()) { /* a datagram each */
+			assert_true(strlen(got) <= PIPE_BUF);
+			assert_true(got[strlen(got) - 1] == '\n');
+			n += lines(got);
+			most = lines(got) > most ? lines(got) : most;
+			pieces++;
+		}
 	}
-	log_flush();
-	assert_int_equal(n + lines(drain()), 200);
-	assert_true(most > 10);
+	assert_int_equal(n, 400);
+	assert_true(most > 10 && pieces > 10);
+	assert_int_equal(log_gathered(), 0);
 	return unused;
 }
 
@@ -336,6 +342,10 @@ static void much_is_gathered(void **state)
 	pthread_t thread;
 
 	(void)state;
+	(void)close(pipe_fd[0]);
+	(void)close(pipe_fd[1]);
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pipe_fd), 0);
+	log_fd_set(pipe_fd[1]);
 	assert_int_equal(pthread_create(&thread, NULL, gather_many, NULL), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }

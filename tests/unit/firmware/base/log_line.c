@@ -11,8 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "firmware/base/clock.h"
 #include "firmware/base/stat.h"
 #include "tests/unit/firmware/base/log_pipe.h"
+
+#define NOW INT64_C(1796000000007)
 
 static void it_is_what_printf_would_have_made(void **state)
 {
@@ -21,7 +24,7 @@ static void it_is_what_printf_would_have_made(void **state)
 	char printed[1024];
 
 	(void)state;
-	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_begin(&line, LOG_L_NOTICE, "request", NOW);
 	log_line_word(&line, SPAN(" method="), SPAN("GET"));
 	log_line_quoted(&line, SPAN(" path="), span_of(blob), LOG_QUOTE_MAX);
 	log_line_quoted(&line, SPAN(" cut="), span_of(blob), 8);
@@ -35,30 +38,75 @@ static void it_is_what_printf_would_have_made(void **state)
 	assert_string_equal(strchr(printed, ' '), strchr(drain(), ' ')); /* all but the time */
 }
 
-/* The date is kept for its second: the next one must not be told as the one before. */
-static void the_date_goes_on(void **state)
+/* How a line begins is kept for its second and kind: the next one must not be told as the one before. */
+static void the_beginning_goes_on(void **state)
 {
-	struct timespec before, now;
-	char stamp[40];
-	struct tm tm;
+	static const struct {
+		int64_t ms;
+		enum log_level level;
+		const char *event, *expect;
+	} rows[] = {
+		{ NOW, LOG_L_NOTICE, "a",
+		  "ts=2026-11-30T00:53:20.007Z level=notice prog=unit event=a\n" },
+		{ NOW + 992, LOG_L_NOTICE, "a",
+		  "ts=2026-11-30T00:53:20.999Z level=notice prog=unit event=a\n" },
+		{ NOW + 993, LOG_L_NOTICE, "a",
+		  "ts=2026-11-30T00:53:21.000Z level=notice prog=unit event=a\n" },
+		{ NOW + 993, LOG_L_WARN, "a",
+		  "ts=2026-11-30T00:53:21.000Z level=warn prog=unit event=a\n" },
+		{ NOW + 993, LOG_L_WARN, "b",
+		  "ts=2026-11-30T00:53:21.000Z level=warn prog=unit event=b\n" },
+		{ NOW, LOG_L_WARN, "b",
+		  "ts=2026-11-30T00:53:20.007Z level=warn prog=unit event=b\n" },
+	};
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		do { /* a line of one second for sure */
-			struct log_line line;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct log_line line;
 
-			(void)clock_gettime(CLOCK_REALTIME, &before);
-			log_line_begin(&line, LOG_L_INFO, "x");
-			log_line_end(&line);
-			(void)clock_gettime(CLOCK_REALTIME, &now);
-			(void)drain();
-		} while (now.tv_sec != before.tv_sec);
-		assert_non_null(gmtime_r(&now.tv_sec, &tm));
-		assert_true(strftime(stamp, sizeof(stamp), "ts=%Y-%m-%dT%H:%M:%S.", &tm) > 0);
-		assert_memory_equal(text, stamp, strlen(stamp));
-		while (i == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0 &&
-		       now.tv_sec == before.tv_sec)
-			(void)usleep(10000);
+		log_line_begin(&line, rows[i].level, rows[i].event, rows[i].ms);
+		log_line_end(&line);
+		assert_string_equal(drain(), rows[i].expect);
+	}
+}
+
+/* log_event() asks the clock. */
+static void the_clock_is_asked(void **state)
+{
+	int64_t before = clock_read().wall_ms, after;
+	char stamp[40];
+	struct tm tm;
+	time_t t;
+
+	(void)state;
+	log_event(NULL, LOG_L_INFO, "x", " ");
+	after = clock_read().wall_ms;
+	t = before / 1000;
+	assert_non_null(gmtime_r(&t, &tm));
+	assert_true(strftime(stamp, sizeof(stamp), "ts=%Y-%m-%dT%H:%M:%S.", &tm) > 0);
+	if (before / 1000 == after / 1000)
+		assert_memory_equal(drain(), stamp, strlen(stamp));
+}
+
+/* By hand, too, a value is what log_quote() makes of it, with much room and with little. */
+static void quoted_as_log_quote_does(void **state)
+{
+	static const char *const values[] = { "",     "plain",	 "two words", "a=b", "123456",
+					      "12 4", "1234567", "12345678",  "a\nb" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(values); i++) {
+		struct span value = span_of(values[i / 2]);
+		size_t size = i % 2 ? 8 : 64;
+		char want[72];
+		struct log_line line;
+
+		log_line_begin(&line, LOG_L_INFO, "x", NOW);
+		log_line_quoted(&line, SPAN(" v="), value, size);
+		log_line_end(&line);
+		(void)log_quote(want, size, value);
+		memcpy(want + strlen(want), "\n", 2);
+		assert_string_equal(strstr(drain(), " v=") + 3, want);
 	}
 }
 
@@ -70,7 +118,7 @@ static void what_has_no_room_is_cut(void **state)
 
 	(void)state;
 	memset(much, 'm', sizeof(much));
-	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_begin(&line, LOG_L_NOTICE, "request", NOW);
 	log_line_word(&line, SPAN(" a="), span_make(much, sizeof(much)));
 	log_line_quoted(&line, SPAN(" b="), span_make(much, sizeof(much)), LOG_LINE_MAX);
 	log_line_number(&line, SPAN(" c="), 7);
@@ -85,7 +133,7 @@ static void no_control_gets_through(void **state)
 	struct log_line line;
 
 	(void)state;
-	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_begin(&line, LOG_L_NOTICE, "request", NOW);
 	log_line_word(&line, SPAN(" a="), SPAN("x\n\x1b[2J"));
 	log_line_end(&line);
 	assert_non_null(strstr(drain(), " a=x??[2J\n"));
@@ -97,7 +145,7 @@ static void as_json(void **state)
 
 	(void)state;
 	log_output(LOG_JSON, LOG_STDERR);
-	log_line_begin(&line, LOG_L_NOTICE, "request");
+	log_line_begin(&line, LOG_L_NOTICE, "request", NOW);
 	log_line_quoted(&line, SPAN(" path="), SPAN("a \"b"), LOG_QUOTE_MAX);
 	log_line_number(&line, SPAN(" status="), 200);
 	log_line_end(&line);
@@ -160,7 +208,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_is_what_printf_would_have_made, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_date_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_beginning_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_clock_is_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(quoted_as_log_quote_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_no_room_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_control_gets_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(as_json, setup, teardown),
