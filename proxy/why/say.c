@@ -37,12 +37,105 @@ json_t *why_part(struct why *w, const char *name)
 }
 
 /* Printable ASCII of a text: bytes of a URL and of fields may be anything. */
+static char clean(char c)
+{
+	return c < ' ' || c > '~' ? '?' : c;
+}
+
 void why_clean(char *text)
 {
 	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
+		*text = clean(*text);
 }
+
+/* ---- sentences ------------------------------------------------------------------------------------ */
+
+/*
+ * A sentence is printed with marks around its values, so that it can be told in another language, too: `text` is all of
+ * it, `form` has {0}, {1} ... in place of the values. None of them has a mark in it; one that had would spoil the form.
+ */
+#define VALUE_BEGIN '\1'
+#define VALUE_END   '\2'
+
+struct sentence {
+	char text[LINE_MAX_CHARS], form[LINE_MAX_CHARS + 64];
+	json_t *values; /* owned; NULL: there is no form */
+};
+
+/* The format with marks around each conversion. */
+static void mark_format(const char *format, char marked[LINE_MAX_CHARS])
+{
+	size_t n = 0;
+
+	while (*format && n + 8 < LINE_MAX_CHARS) {
+		size_t conversion = *format == '%' ? strcspn(format, "dus") + 1 : 0;
+
+		if (!conversion) {
+			marked[n++] = *format++;
+			continue;
+		}
+		CHECK(conversion < 6); /* "%.*s" is the longest, and "%%" is not among them */
+		marked[n++] = VALUE_BEGIN;
+		memcpy(marked + n, format, conversion);
+		n += conversion;
+		marked[n++] = VALUE_END;
+		format += conversion;
+	}
+	marked[n] = 0;
+}
+
+/* The marks go; what stands between two of them is a value. */
+static void take_values(const char *marked, struct sentence *s)
+{
+	size_t n = 0, form = 0, begin = 0;
+	bool inside = false;
+
+	for (; *marked; marked++) {
+		if (*marked == VALUE_BEGIN) {
+			begin = n;
+			form += (size_t)snprintf(s->form + form, sizeof(s->form) - form, "{%zu}",
+						 json_array_size(s->values));
+			inside = true;
+		} else if (*marked == VALUE_END) {
+			(void)json_array_append_new(s->values,
+						    json_stringn(s->text + begin, n - begin));
+			inside = false;
+		} else {
+			s->text[n++] = clean(*marked);
+			if (!inside)
+				s->form[form++] = *marked;
+		}
+	}
+	s->text[n] = s->form[form] = 0;
+}
+
+static void sentence_print(struct sentence *s, const char *format, va_list ap)
+{
+	char marked[LINE_MAX_CHARS], printed[LINE_MAX_CHARS];
+	int n;
+
+	mark_format(format, marked);
+	n = vsnprintf(printed, sizeof(printed), marked, ap);
+	s->values = json_array();
+	take_values(printed, s);
+	/* Cut off, or the same in all languages but for its words: no values. */
+	if (n < 0 || (size_t)n >= sizeof(printed) || json_array_size(s->values) == 0) {
+		json_decref(s->values);
+		s->values = NULL;
+	}
+}
+
+/* Into an object; takes the values. */
+static void sentence_put(struct why *w, json_t *object, const char *name, struct sentence *s)
+{
+	why_put(w, object, name, json_string(s->text));
+	if (!s->values)
+		return;
+	why_put(w, object, "form", json_string(s->form));
+	why_put(w, object, "values", s->values);
+}
+
+/* ---- rules ---------------------------------------------------------------------------------------- */
 
 void why_put_rule(struct why *w, const char *about, const char *source, const char *token,
 		  const char *text)
@@ -56,14 +149,16 @@ void why_put_rule(struct why *w, const char *about, const char *source, const ch
 
 void why_rule(struct why *w, const char *about, const char *source, const char *format, ...)
 {
-	char text[LINE_MAX_CHARS];
+	json_t *row = json_pack("{s:s, s:s}", "about", about, "source", source);
+	struct sentence s;
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	sentence_print(&s, format, ap);
 	va_end(ap);
-	why_clean(text);
-	why_put_rule(w, about, source, NULL, text);
+	sentence_put(w, row, "text", &s);
+	if (json_array_append_new(w->rules, row) < 0)
+		w->bad = true;
 }
 
 /* A reason of policy's, in its own words. */
@@ -83,15 +178,14 @@ void why_rule_trace(struct why *w, const char *about)
 
 void why_decide(struct why *w, const char *does, const char *format, ...)
 {
-	char text[LINE_MAX_CHARS];
+	struct sentence s;
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
+	sentence_print(&s, format, ap);
 	va_end(ap);
-	why_clean(text);
 	why_put(w, w->top, "does", json_string(does));
-	why_put(w, w->top, "sentence", json_string(text));
+	sentence_put(w, w->top, "sentence", &s);
 }
 
 void why_refuse(struct why *w, int refusal)

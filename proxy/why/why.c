@@ -9,7 +9,8 @@
  *	key --- none can be made ------------------------------------> relay
  *	store --- what policy_lookup() says -------------------------> hit, validate, fetch, relay, refuse (504)
  *
- * Members of the answer: url, method, does, sentence, status (of a refusal, or of what the device gets), rules[];
+ * Members of the answer: url, method, does, sentence, status (of a refusal, or of what the device gets), rules[]; form and
+ * values of a sentence, for other languages (say.c);
  * host {name, port, profile, title, file, group, never}; class {kind, pattern}; key, vary, variants, variant; store_seen;
  * part {first, last, complete};
  * stored {status, age, lifetime, ttl, etag, last_modified, strong, complete, length, bytes, generation,

@@ -42,7 +42,10 @@ json_t *why_part(struct why *w, const char *name);
 /* Printable ASCII of a text: bytes of a URL and of fields may be anything. */
 void why_clean(char *text);
 
-/* say.c: rules. `token` may be NULL. */
+/*
+ * say.c: rules. `token` may be NULL. The format's conversions end with d, u or s; where it has any, the row says its
+ * sentence's form and values, too.
+ */
 void why_put_rule(struct why *w, const char *about, const char *source, const char *token,
 		  const char *text);
 __attribute__((format(printf, 4, 5))) void why_rule(struct why *w, const char *about,

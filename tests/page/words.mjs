@@ -46,6 +46,41 @@ await check('every setting is explained in Japanese, too', () => {
 	none(Object.keys(ja).filter(k => k.startsWith('set.') && !wanted.includes(k)), 'of no setting as it is now');
 	none([...new Set(settings.map(s => `section.${s.section}`))].filter(k => !(k in en)), 'not in en.js');
 });
+// The literals of a C file, joined as the compiler does, conversions as {0}, {1} ...; comments and includes are none.
+function literals(file) {
+	const code = readFileSync(file, 'utf8').replace(/\\\n/g, '').replace(/\/\*.*?\*\//gs, '').replace(/^#include.*/gm, '');
+	return [...code.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*/g)].map(([all]) => {
+		let n = 0;
+		return [...all.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(m => m[1]).join('').replaceAll('\\"', '"').replace(/%[.*jz]*[dus]/g, () => `{${n++}}`);
+	});
+}
+const root = `${dir}/../../..`, said = await load('said_ja');
+const whys = readdirSync(`${root}/proxy/why`).filter(f => f.endsWith('.c')).flatMap(f => literals(`${root}/proxy/why/${f}`));
+// The last of a table's row is its sentence.
+const rows = file => readFileSync(`${root}/${file}`, 'utf8').replace(/\\\n|\/\*.*?\*\//gs, '').match(/\bX\((?:"(?:[^"\\]|\\.)*"|[^()"])*\)/g)
+	.map(row => [...row.matchAll(/"((?:[^"\\]|\\.)*)"/g)].at(-1)?.[1]).filter(Boolean);
+await check('what `why` says is said in Japanese, too', () => {
+	// Names of fields, places in the settings, and durations are the same.
+	const plain = /^(\[scope\]|setting |RFC |if |stored as$|does not list|is empty: |If-|ETag |Last-|, Last-|Host: |GET |, $|\{s:|\/)|^\{0\} (s|min|h|d)\b/;
+	const wanted = whys.filter(s => / /.test(s.trim()) && !plain.test(s));
+	if (wanted.length < 60)
+		throw new Error(`only ${wanted.length} sentences`);
+	none(wanted.filter(s => !(s in said)), 'not in said_ja.js');
+	for (const file of ['proxy/policy/reason.h', 'proxy/tls/decide.h', 'firmware/boot/update.h']) {
+		const sentences = rows(file);
+		if (sentences.length < 15)
+			throw new Error(`only ${sentences.length} rows in ${file}`);
+		none(sentences.filter(s => !(s in said)), `${file}, not in said_ja.js`);
+	}
+});
+await check('nothing is translated that nobody says', () => {
+	const files = ['proxy/admin', 'firmware/keeper', 'firmware/base', 'firmware/ctl', 'firmware/boot', 'proxy/http', 'proxy/policy', 'proxy/tls', 'proxy/why']
+		.flatMap(folder => readdirSync(`${root}/${folder}`).filter(f => /\.[ch]$/.test(f)).map(f => `${root}/${folder}/${f}`));
+	const all = files.flatMap(f => literals(f)).join('\n');
+	none(Object.keys(said).filter(s => !all.includes(s)), 'said by nobody');
+	none(Object.keys(said).filter(s => holes(s.replace(/\{\d+\}/g, m => `{v${m.slice(1)}`)) !== holes(said[s].replace(/\{\d+\}/g, m => `{v${m.slice(1)}`))), 'other values');
+	none(Object.keys(said).filter(s => !said[s]), 'empty');
+});
 await check('no module parses text as HTML, as a script, or names another host', () => {
 	const bad = [];
 	for (const file of readdirSync(dir))

@@ -2,7 +2,7 @@
 // The appliance's software: its two slots, an update and how far it is, the way back, restart and reset. On a machine
 // whose software is its own system's there is none of it, and a sentence says so.
 import { h, clear, lamp, meter, panel, say } from './dom.js';
-import { t, bytes, num, percent, exactly, when, ago, coded } from './i18n.js';
+import { t, bytes, num, percent, exactly, when, ago, coded, ours, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { ask, field } from './session.js';
 import { table } from './table.js';
@@ -33,7 +33,7 @@ function progress() {
 		if (shown === line + next + u.text)
 			return;
 		shown = line + next + u.text;
-		clear(words, u.state !== 'idle' && [h('span', { class: 'tag' }, lamp(u.state === 'refused' ? 'bad' : u.state === 'installed' ? 'ok' : 'off'), line), u.state === 'refused' && h('div', null, u.text)], next);
+		clear(words, u.state !== 'idle' && [h('span', { class: 'tag' }, lamp(u.state === 'refused' ? 'bad' : u.state === 'installed' ? 'ok' : 'off'), line), u.state === 'refused' && h('div', null, ours(u.text))], next);
 	};
 	return el;
 }
@@ -45,7 +45,7 @@ async function act(words, path, body) {
 		await call('POST', `appliance/${path}`, body);
 	} catch (e) {
 		if (e.name !== 'AbortError')
-			clear(words, e.message);
+			clear(words, refusal(e));
 		return false;
 	}
 	say(t('slots.did'));
@@ -101,7 +101,7 @@ export function appliance(context) {
 			clear(drive, a.drive);
 		drive.hidden = !a.drive;
 		clear(past, !a.history.length && h('li', { class: 'note' }, t('table.empty')), [...a.history].reverse().map(e => h('li', { class: 'event' }, lamp(EVENT_LAMPS[e.event] ?? 'off'),
-			h('span', null, coded('slotevent', e.event), e.version && [' ', h('b', null, e.version)], e.reason && h('div', { class: 'under' }, e.reason)), h('span', { class: 'under', title: exactly(e.at) }, ago(e.at)))));
+			h('span', null, coded('slotevent', e.event), e.version && [' ', h('b', null, e.version)], e.reason && h('div', { class: 'under' }, ours(e.reason))), h('span', { class: 'under', title: exactly(e.at) }, ago(e.at)))));
 		software.hidden = history.hidden = false;
 	}
 	async function look(signal) {

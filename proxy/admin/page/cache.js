@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is in the cache: by profile and size as a map, and each object in a table with a search.
 import { h, clear, text, panel, meter, say } from './dom.js';
-import { t, num, percent, bytes, ago, exactly, generation, coded } from './i18n.js';
+import { t, num, percent, bytes, ago, exactly, generation, coded, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { ask } from './session.js';
 import { table } from './table.js';
@@ -57,7 +57,7 @@ export default {
 				await call('DELETE', `objects/${encodeURIComponent(o.id ?? o.key)}`);
 				say(t('cache.removed'));
 			} catch (e) {
-				say(e.message);
+				say(refusal(e));
 			}
 			await load().catch(() => {});
 		}

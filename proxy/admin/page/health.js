@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Is it working? One judgement from GET status: a light, a sentence, and for each fault what to do.
-import { t, coded, known } from './i18n.js';
+import { t, coded, known, ours } from './i18n.js';
 
 const RANK = { ok: 0, warn: 1, bad: 2 };
 
@@ -34,7 +34,7 @@ function faultsOf(s) {
 	if (s.intercept?.keeper && !s.intercept.armed && !cut.length)
 		add('bad', 'not_armed', { why: coded('whynot', s.intercept.why_not, s.intercept.why_not) });
 	if (s.selftest?.state === 'failed')
-		add('bad', 'selftest', { text: s.selftest.text, todo: coded('selftest.todo', s.selftest.code, s.selftest.todo) });
+		add('bad', 'selftest', { text: ours(s.selftest.text), todo: coded('selftest.todo', s.selftest.code, s.selftest.todo) });
 	if (s.intercept?.hang_kills)
 		add('warn', 'hang_kills', { n: s.intercept.hang_kills });
 	for (const p of s.problems ?? [])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTPS: how much passes unseen, which device distrusts what, and how devices come to know the authority.
 import { h, clear, panel, say } from './dom.js';
-import { t, num, bytes, ago, exactly, coded } from './i18n.js';
+import { t, num, bytes, ago, exactly, coded, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { table } from './table.js';
 
@@ -48,7 +48,7 @@ export default {
 				say(t('distrust.forgotten'));
 				await turn();
 			} catch (e) {
-				say(e.message);
+				say(refusal(e));
 			}
 		}
 		async function turn(signal) {

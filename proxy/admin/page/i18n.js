@@ -2,8 +2,9 @@
 // Words, numbers and dates in the reader's language. Which one: what was chosen here before, else the browser's.
 import en from './en.js';
 import ja from './ja.js';
+import saidJa from './said_ja.js';
 
-const DICTIONARIES = { en, ja };
+const DICTIONARIES = { en, ja }, SAID = { ja: saidJa };
 export const LANGUAGES = [['en', 'English'], ['ja', '日本語']];
 
 let lang = 'en', words = en, cache = {};
@@ -45,6 +46,19 @@ export function t(key, values = {}) {
 
 // Words for something the server names by a code: ours, or else what the server says.
 export const coded = (prefix, code, otherwise) => known(`${prefix}.${code}`) ? t(`${prefix}.${code}`) : otherwise ?? code ?? '';
+
+// A sentence of the server's, which speaks English: `form` has {0}, {1} where `values` stand, which may be words themselves.
+// In our language, if there are words for it; else null. "lan0: it is so" is a name and a sentence.
+export function said(form, values = []) {
+	const words = SAID[lang] ?? {}, colon = form.indexOf(': ') + 2;
+	if (Object.hasOwn(words, form))
+		return words[form].replace(/\{(\d+)\}/g, (all, i) => Object.hasOwn(words, values[i]) ? words[values[i]] : values[i] ?? all);
+	return colon > 1 && Object.hasOwn(words, form.slice(colon)) ? form.slice(0, colon) + words[form.slice(colon)] : null;
+}
+
+// As it is, where there are none; so with what the server refuses.
+export const ours = text => said(text ?? '') ?? text;
+export const refusal = e => ours(e.message);
 
 function format(kind, options) {
 	const key = kind.name + JSON.stringify(options);

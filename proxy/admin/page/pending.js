@@ -2,7 +2,7 @@
 // A change that may cut off the admin waits for a word: unless it is confirmed in time, the server takes it back.
 // The banner is over every view, and it finds a change made elsewhere, too.
 import { h, clear, say } from './dom.js';
-import { t, num } from './i18n.js';
+import { t, num, refusal } from './i18n.js';
 import { call, get, every, has } from './api.js';
 
 let changed = () => {};
@@ -18,7 +18,7 @@ export function watchPending(place, session) {
 			await call('POST', `settings/${what}`);
 			say(t(`pending.${what}.done`));
 		} catch (e) {
-			say(e.message);
+			say(refusal(e));
 		}
 		await look();
 		dispatchEvent(new Event('tarn-settings'));

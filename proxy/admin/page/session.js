@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who looks: logging in and out, changing the password.
 import { h, clear, lamp, say } from './dom.js';
-import { t, num } from './i18n.js';
+import { t, num, refusal } from './i18n.js';
 import { call, get, setCsrf } from './api.js';
 
 // {real, role, operate, mustChange} or {wanted: true}: somebody has to log in first.
@@ -49,7 +49,7 @@ export function loginView(tools, done) {
 			password.value = '';
 			clear(words, error.status === 401 || error.status === 403 ? t('session.wrong')
 				: error.status === 429 ? t('session.wait', { n: num(error.after || 60) })
-					: error.status === 0 ? t('frame.unreached') : error.message);
+					: error.status === 0 ? t('frame.unreached') : refusal(error));
 			password.setAttribute('aria-invalid', 'true');
 		}
 		button.disabled = false;
@@ -92,7 +92,7 @@ export function passwordForm(done) {
 				old.value = fresh.value = again.value = '';
 				done?.();
 			} catch (error) {
-				clear(words, h('span', { class: 'error' }, error.status === 401 || error.status === 403 ? t('password.wrong') : error.status === 429 ? t('session.wait', { n: num(error.after || 60) }) : error.message));
+				clear(words, h('span', { class: 'error' }, error.status === 401 || error.status === 403 ? t('password.wrong') : error.status === 429 ? t('session.wait', { n: num(error.after || 60) }) : refusal(error)));
 			}
 		},
 	}, field(t('password.old'), old), field(t('password.new'), fresh), field(t('password.again'), again), words,

@@ -2,7 +2,7 @@
 // Every setting with its meaning, limits and default. Changes are gathered, looked at, and applied together; the
 // server judges them all before it takes any.
 import { h, clear, text, panel, say } from './dom.js';
-import { t, num, known } from './i18n.js';
+import { t, num, known, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { passwordForm } from './session.js';
 import { lookNow } from './pending.js';
@@ -124,7 +124,7 @@ export default {
 				for (const x of e.body?.errors ?? [])
 					errors.set(x.setting, x.text);
 				settings.forEach(s => rows.has(idOf(s)) && mark(s));
-				clear(done, h('div', { class: 'banner bad', role: 'alert' }, t('settings.refused'), errors.size ? '' : ` ${e.message}`));
+				clear(done, h('div', { class: 'banner bad', role: 'alert' }, t('settings.refused'), errors.size ? '' : ` ${refusal(e)}`));
 				const first = settings.find(s => errors.has(idOf(s)));
 				if (first)
 					rows.get(idOf(first))?.input.focus();
@@ -138,7 +138,7 @@ export default {
 				clear(done, h('div', { class: 'banner ok' }, t('pending.undo.done')));
 				lookNow();
 			} catch (e) {
-				clear(done, h('div', { class: 'banner bad' }, e.message));
+				clear(done, h('div', { class: 'banner bad' }, refusal(e)));
 			}
 		}
 		const undo = h('button', { type: 'button', hidden: true, onclick: takeBack }, t('settings.undo'));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The repository's own task: fetching a new generation before the devices ask for it.
 import { h, clear, lamp, panel, meter, say } from './dom.js';
-import { t, num, bytes, rate, span, ago, exactly, when, generation, coded } from './i18n.js';
+import { t, num, bytes, rate, span, ago, exactly, when, generation, coded, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { ask } from './session.js';
 import { table } from './table.js';
@@ -32,7 +32,7 @@ export default {
 				say(t(`sync.did.${action}`));
 				await turn();
 			} catch (e) {
-				clear(words, e.message);
+				clear(words, refusal(e));
 			}
 		}
 		// A card stays as it is while figures change in it: whoever stands on a button keeps it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The box itself: what it is, its software, the self-test, every counter.
 import { h, clear, lamp, panel } from './dom.js';
-import { t, num, span, ago, coded } from './i18n.js';
+import { t, num, span, ago, coded, ours, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { appliance } from './appliance.js';
 import { table } from './table.js';
@@ -26,11 +26,11 @@ export default {
 		function showTest(r) {
 			const run = r.state === 'ok' || r.state === 'failed', ok = r.state === 'ok';
 			if (!run) {
-				clear(testBody, h('p', null, r.text || t('selftest.none')));
+				clear(testBody, h('p', null, ours(r.text) || t('selftest.none')));
 				return;
 			}
 			clear(testBody, h('p', { class: 'tag' }, lamp(ok ? 'ok' : 'bad'), h('b', null, t(ok ? 'selftest.ok' : 'selftest.bad')), h('span', { class: 'under' }, ago(r.at))),
-				!ok && h('p', null, `${r.text}. ${coded('selftest.todo', r.code, r.todo)}`),
+				!ok && h('p', null, `${ours(r.text)}. ${coded('selftest.todo', r.code, r.todo)}`),
 				h('ul', null, r.steps.map(s => h('li', null, lamp(s.ok === null ? 'off' : s.ok ? 'ok' : 'bad'), ' ', coded('selftest.step', s.name, s.text)))));
 		}
 		async function test() {
@@ -38,7 +38,7 @@ export default {
 			try {
 				showTest(await call('POST', 'selftest'));
 			} catch (e) {
-				clear(testBody, h('p', { class: 'error' }, e.message));
+				clear(testBody, h('p', { class: 'error' }, refusal(e)));
 			}
 		}
 		const row = (k, v) => [h('dt', null, t(k)), h('dd', null, v)];

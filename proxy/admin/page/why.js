@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why did this device not get it? What would be done with a request, in a sentence, and each rule that led there.
 import { h, clear, panel } from './dom.js';
-import { t, coded } from './i18n.js';
+import { t, coded, said, refusal } from './i18n.js';
 import { get } from './api.js';
 import { field } from './session.js';
 
 const kept = { url: '', device: '' };
 
-// The server's words are English.
-const rule = (r, last) => [h('dt', null, r.about === last ? '' : coded('whyabout', r.about)), h('dd', { lang: 'en' }, r.text, r.source && h('span', { class: 'under' }, ` ${r.source}`))];
+// A sentence of the server's in our language, or as it is, which is English.
+const sentence = (text, r, ...more) => {
+	const words = said(r.form ?? text, r.values);
+	return [words ? {} : { lang: 'en' }, words ?? text, ...more];
+};
+const rule = (r, last) => [h('dt', null, r.about === last ? '' : coded('whyabout', r.about)),
+	h('dd', ...sentence(r.text, r, r.source && h('span', { class: 'under', lang: 'en' }, ` ${r.source}`)))];
 
 function answerOf(why) {
 	let last = null;
 	const rows = (why.rules ?? []).map(r => { const row = rule(r, last); last = r.about; return row; });
-	return [h('p', { class: 'verdict' }, h('b', null, coded('whydoes', why.does, why.does)), h('span', { lang: 'en' }, `: ${why.sentence}`)), h('p', { class: 'mono under' }, `${why.method} ${why.url}`), h('dl', { class: 'facts' }, rows)];
+	return [h('p', { class: 'verdict' }, h('b', null, coded('whydoes', why.does, why.does)), ': ', h('span', ...sentence(why.sentence, why))), h('p', { class: 'mono under' }, `${why.method} ${why.url}`), h('dl', { class: 'facts' }, rows)];
 }
 
 // `devices`: asks about one of them, too; the element's ask(address) fills that in.
@@ -28,7 +33,7 @@ export function whyPanel({ devices } = {}) {
 		try {
 			clear(answer, answerOf(await get(`why?url=${encodeURIComponent(kept.url)}${from}`)));
 		} catch (error) {
-			clear(answer, h('p', { class: 'error' }, error.message));
+			clear(answer, h('p', { class: 'error' }, refusal(error)));
 		}
 	}
 	const el = panel(t(devices ? 'why.device.title' : 'why.title'), { id: 'why', note: t('why.note') },

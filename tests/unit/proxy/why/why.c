@@ -267,6 +267,39 @@ static void say_answer(const json_t *json, struct text *t)
 	}
 }
 
+/* What a translation is made of: the form with its values in it is the sentence, to the letter. */
+static void check_form(const json_t *object, const char *name)
+{
+	const char *form = json_string_value(json_object_get(object, "form"));
+	const json_t *values = json_object_get(object, "values");
+	char text[1000] = "";
+	size_t n = 0;
+
+	assert_int_equal(form == NULL, values == NULL);
+	for (; form && *form; form++) {
+		if (*form == '{') {
+			size_t i = strtoul(form + 1, (char **)&form, 10);
+
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s",
+					      json_string_value(json_array_get(values, i)));
+			assert_int_equal(*form, '}');
+		} else {
+			text[n++] = *form;
+		}
+	}
+	if (form)
+		assert_string_equal(text, json_string_value(json_object_get(object, name)));
+}
+
+static void check_forms(const json_t *json)
+{
+	json_t *rule;
+	size_t i;
+
+	check_form(json, "sentence");
+	json_array_foreach(json_object_get(json, "rules"), i, rule) check_form(rule, "text");
+}
+
 static void holds(const char *expect, const char *said)
 {
 	struct span rest = span_of(expect), part;
@@ -318,6 +351,7 @@ static void test_row(void **state)
 	assert_int_equal(why_explain(&ask, &world, &json, &error), 0);
 	said.n = 0;
 	say_answer(json, &said);
+	check_forms(json);
 	json_decref(json);
 	holds(row->expect, said.p);
 }
