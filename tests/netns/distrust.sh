@@ -92,8 +92,11 @@ are_apart() {
 		[$known.entries[].device] | length > 0 and all(IN($apart[]))' "$work/devices" || { jq -c '.devices[]' "$work/devices"; return 1; }
 }
 check 'who does not trust stands apart, with a note' are_apart
-called=$(jq -r '.entries[0].device' <<<"$known")
-check '... in words' eval '"$BUILD/bin/tarnctl" --config "$work/tarn.conf" devices | grep -q "^$called .*apart .*asks the vendor by HTTPS alone"'
+is_told() {
+	"$BUILD/bin/tarnctl" --config "$work/tarn.conf" devices |
+		grep -q "^$(jq -r '.entries[0].device' <<<"$known") .*apart .*asks the vendor by HTTPS alone"
+}
+check '... in words' is_told
 
 # ---- IPv6 ---------------------------------------------------------------------------------------
 
