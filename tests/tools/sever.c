@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sever LISTEN UPSTREAM N client|server|hold: stands between a program and a unix socket that it asks, and kills one of them
- * (-9) in the middle of the N-th question: half of what came of it has been passed on. A moment that is counted, not
- * timed. hold: kills nobody, prints "held" there and goes on when its stdin ends.
+ * (-9) at a random moment of the N-th question: when a random part of it, or of its answer, has been passed on, and a
+ * random time of up to 5 ms has passed since. hold: kills nobody, prints "held" at the question and goes on when its
+ * stdin ends.
  *
  *	tarnctl --> LISTEN: sever --> UPSTREAM: tarn-proxy
  *
- * A question begins with the first bytes that come after an answer. It prints "ready" when it listens, and
- * ends after the kill, or with status 1 when nobody has come for half a minute.
+ * A question begins with the first bytes that come after an answer. It prints "ready" when it listens, then which moment it
+ * was, and ends after the kill, or with status 1 when nobody has come for half a minute.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -67,8 +70,48 @@ static void hold(void)
 		;
 }
 
-/* Until one side closes: false. True: killed. */
-static bool carry(int client, int server, unsigned *left, const char *victim)
+#define PARTS_MAX 6    /* of an answer, as they come */
+#define PAUSE_US  5000 /* at most */
+
+struct moment {
+	unsigned left; /* questions until it comes; 0: it has come, the answer is waited for */
+	bool in_answer;
+	unsigned skip;	  /* parts of the answer that are passed whole */
+	unsigned percent; /* of what came then */
+	unsigned pause_us;
+};
+
+static struct moment moment_of(unsigned question)
+{
+	uint8_t dice[5];
+
+	if (getrandom(dice, sizeof(dice), 0) != sizeof(dice))
+		fail("getrandom");
+	return (struct moment){
+		.left = question,
+		.in_answer = dice[0] & 1,
+		.skip = dice[1] % PARTS_MAX,
+		.percent = dice[2] % 101,
+		.pause_us = (dice[3] << 8 | dice[4]) % PAUSE_US,
+	};
+}
+
+static void strike(const struct moment *m, int to, const char *bytes, size_t n, int victim)
+{
+	pid_t pid = peer_of(victim);
+
+	n = n * m->percent / 100;
+	(void)printf("%zu bytes of the %s, %u us\n", n, m->in_answer ? "answer" : "question",
+		     m->pause_us);
+	(void)fflush(stdout);
+	pass(to, bytes, n);
+	(void)usleep(m->pause_us);
+	if (kill(pid, SIGKILL) < 0)
+		fail("kill");
+}
+
+/* Until one side closes: false. True: killed. Not `kills`: it is held. */
+static bool carry(int client, int server, struct moment *m, bool kills, int victim)
 {
 	static char buf[1 << 16];
 	bool asking = false;
@@ -83,17 +126,13 @@ static bool carry(int client, int server, unsigned *left, const char *victim)
 			n = recv(client, buf, sizeof(buf), 0);
 			if (n <= 0)
 				return false;
-			if (!asking && *left && --*left == 0) {
-				if (strcmp(victim, "hold") != 0) {
-					pass(server, buf, (size_t)n / 2);
-					if (kill(peer_of(strcmp(victim, "server") ? client
-										  : server),
-						 SIGKILL) < 0)
-						fail("kill");
-					return true;
-				}
-				hold();
+			/* The answer may have had fewer parts. */
+			if (kills && !asking && (!m->left || (m->left == 1 && !m->in_answer))) {
+				strike(m, server, buf, (size_t)n, victim);
+				return true;
 			}
+			if (!asking && m->left && --m->left == 0 && !kills)
+				hold();
 			asking = true;
 			pass(server, buf, (size_t)n);
 		}
@@ -102,6 +141,10 @@ static bool carry(int client, int server, unsigned *left, const char *victim)
 			if (n <= 0)
 				return false;
 			asking = false;
+			if (kills && !m->left && !m->skip--) {
+				strike(m, client, buf, (size_t)n, victim);
+				return true;
+			}
 			pass(client, buf, (size_t)n);
 		}
 	}
@@ -111,14 +154,14 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_un here, there;
 	bool killed = false;
-	unsigned left;
+	struct moment moment;
 	int listener;
 
 	if (argc != 5)
 		return 64;
 	here = name_of(argv[1]);
 	there = name_of(argv[2]);
-	left = (unsigned)atoi(argv[3]);
+	moment = moment_of((unsigned)atoi(argv[3]));
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	(void)unlink(argv[1]);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&here, sizeof(here)) < 0 ||
@@ -136,7 +179,8 @@ int main(int argc, char **argv)
 		client = accept(listener, NULL, NULL);
 		if (client < 0 || connect(server, (struct sockaddr *)&there, sizeof(there)) < 0)
 			fail(argv[2]);
-		killed = carry(client, server, &left, argv[4]);
+		killed = carry(client, server, &moment, strcmp(argv[4], "hold") != 0,
+			       strcmp(argv[4], "server") ? client : server);
 		(void)close(client);
 		(void)close(server);
 	}
