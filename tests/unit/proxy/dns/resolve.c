@@ -396,6 +396,16 @@ static const struct addr *detour_route(void *arg, const struct profile *profile)
 	return &detour->server;
 }
 
+/* Another server, for detour_route(): the vendor's host is elsewhere there. */
+static void detour_make(struct fixture *f, struct server *other, struct detour *detour)
+{
+	server_make(other, &detour->server);
+	other->v4[0] = "198.51.100.1";
+	event_assign(&other->event, f->rig.worker->base, other->fd, EV_READ | EV_PERSIST,
+		     on_question, other);
+	event_add(&other->event, NULL);
+}
+
 static void detour_trouble(void *arg, const struct profile *profile)
 {
 	(void)profile;
@@ -412,11 +422,7 @@ static void test_route(void **state)
 
 	(void)state;
 	fixture_make(&f, vendor, NULL);
-	server_make(&other, &detour.server);
-	other.v4[0] = "198.51.100.1";
-	event_assign(&other.event, f.rig.worker->base, other.fd, EV_READ | EV_PERSIST, on_question,
-		     &other);
-	event_add(&other.event, NULL);
+	detour_make(&f, &other, &detour);
 	answer = ask(&f, "up.vendor.example");
 	assert_addr(&answer.addrs[0], "192.0.2.1:80");
 	resolver_route_set(f.rig.proxy.resolver, detour_route, detour_trouble, &detour);
@@ -444,11 +450,7 @@ static void test_told_just_now(void **state)
 
 	(void)state;
 	fixture_make(&f, vendor, NULL);
-	server_make(&other, &detour.server);
-	other.v4[0] = "198.51.100.1";
-	event_assign(&other.event, f.rig.worker->base, other.fd, EV_READ | EV_PERSIST, on_question,
-		     &other);
-	event_add(&other.event, NULL);
+	detour_make(&f, &other, &detour);
 	assert_int_equal(recent_new(f.rig.worker), 0);
 	f.server.v4[1] = "192.0.2.2";
 	ask(&f, "up.vendor.example");
