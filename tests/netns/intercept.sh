@@ -215,6 +215,20 @@ check 'tarnctl ca rotate' eval "ctl ca rotate && ! cmp -s $work/old.crt $work/st
 new_ca() { trusting $HOST small -o /dev/null; }
 check 'devices that have the new one are served' wait_until 10 new_ca
 
+# ---- only who is listed --------------------------------------------------------------------------
+
+printf '[tls]\nprobe = no\ndevices = 10.7.0.11 2001:db8:7::/64\n' >>"$work/tarn.conf"
+reloads=$(stat config.reloads)
+kill -HUP "$(proxy_pid)"
+check 'from now on no device is tried' wait_until 5 stat_is config.reloads $((reloads + 1))
+addr dev2 eth0 10.7.0.99/24
+# The new CA alone is trusted here: a handshake with a certificate of the old one may have failed above.
+ctl tls distrust --reset 10.7.0.11 >"$work/reset" 2>&1 || :
+check 'who is not listed is carried through' counts not_listed distrusting f.vendor.example small -o /dev/null --interface 10.7.0.99
+check 'and so it stays: nothing was at stake' eval "! ctl tls distrust | grep '^10.7.0.99 '"
+check 'tarnctl why says so' whys 10.7.0.99 f.vendor.example 'not listed'
+check 'who is listed finds the cache' eval "(($(stat request.hit) < \$(trusting $HOST big | is_big && stat request.hit)))"
+
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0
 done_testing
