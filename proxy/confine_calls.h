@@ -15,7 +15,7 @@
 	X(munmap) X(mremap) X(mprotect) X(madvise) X(msync) X(mincore) X(set_robust_list) \
 	X(rseq) X(sched_yield) X(sched_getaffinity) X(clock_gettime) X(clock_getres) \
 	X(clock_nanosleep) X(gettimeofday) X(nanosleep) X(time) X(getrandom) \
-	X(setpriority) X(restart_syscall) X(membarrier) X(getcpu) X(set_tid_address) X(arch_prctl) \
+	X(sched_setattr) X(restart_syscall) X(membarrier) X(getcpu) X(set_tid_address) X(arch_prctl) \
 	/* signals, the end */ \
 	X(rt_sigaction) X(rt_sigprocmask) X(rt_sigreturn) X(sigaltstack) X(tgkill) X(gettid) \
 	X(getpid) X(getuid) X(geteuid) X(getgid) X(getegid) X(exit) X(exit_group) \

@@ -36,6 +36,12 @@ json() { printf 'Content-Type: application/json'; }
 login() { web_is "$1" /api/v1/session -H "$(json)" -d "{\"password\": \"$2\", \"role\": \"${3:-operate}\"}"; }
 heads() { curl -skI --max-time 10 "https://127.0.0.1:$web$1" | tr -d '\r'; }
 
+# ---- whom it gives way to ------------------------------------------------------------------------
+
+scheduled() { ps -L -o comm=,cls= -p "${pids[box]}" | awk '{ print $1, $2 }'; }
+check 'its thread takes the core from no worker' eval "scheduled | tee '$dir/scheduled' | grep -qx 'tarn-proxy B' &&
+	grep -qx 'worker/0 TS' '$dir/scheduled'"
+
 # ---- before there is a password -----------------------------------------------------------------
 
 check 'nobody is in' web_is 401 /api/v1/status
