@@ -110,6 +110,8 @@ static const struct program_option mount_options[] = {
 	{ 'a', "all", NULL, "other users may read it, too: for FTP and SMB servers" },
 	{ 'c', "config", "FILE", "settings, instead of " TARN_CONF_PATH },
 	{ 's', "socket", "PATH", "tarn-proxy's socket, instead of the settings'" },
+	{ 'u', "user", "NAME",
+	  "become this user once it is mounted; who started it unmounts the folder then" },
 	{ 'h', "help", NULL, "show this" },
 	{ 'V', "version", NULL, "show the version" },
 	{ 0 },

@@ -150,6 +150,9 @@ static const struct setting rows[] = {
 	{ "repository", "trust", SETTING_STRINGS, AT(repository.trust), "",
 	  "Whose exports this box takes in, beside its own: the keys that tarnctl export --key shows on those boxes.", 0, 0, NULL },
 
+	{ "share", "ftp", SETTING_BOOL, AT(share.ftp), "no",
+	  "Of an appliance: an FTP server shows whole generations (current/<vendor>, previous/<vendor>), to be read by anybody of the networks of [proxy] allow. Elsewhere tarn-mount and a server do it.", 0, 0, NULL },
+
 	{ "tls", "probe", SETTING_BOOL, AT(tls.probe), "yes",
 	  "Where a profile says [tls] mode = intercept: try each device once, and carry those through that do not trust the box's certificate; no: only what `devices` lists.", 0, 0, NULL },
 	{ "tls", "devices", SETTING_NETS, AT(tls.devices), "",

@@ -45,6 +45,7 @@
 #include "firmware/boot/screen.h"
 #include "firmware/boot/seed.h"
 #include "firmware/boot/service.h"
+#include "firmware/boot/share.h"
 #include "firmware/boot/volumes.h"
 #include "firmware/boot/wall.h"
 #include "firmware/boot/watchdog.h"
@@ -75,6 +76,8 @@ enum {
 	S_TIME,
 	S_SSH,
 	S_SHELL,
+	S_MOUNT,
+	S_FTP,
 	SERVICES
 };
 
@@ -105,6 +108,9 @@ static const char *const time_argv[] = { "/usr/sbin/ntpd",	    "-d", "-s", "-f",
 static const char *const ssh_argv[] = { "/usr/sbin/dropbear", "-F", "-E", "-s", "-j", "-k", "-r",
 					"/state/ssh/hostkey", NULL };
 static const char *const channel_argv[] = { "/usr/bin/tarnctl", "channel", "--due", NULL };
+static const char *const mount_argv[] = { "/usr/bin/tarn-mount", "--all", "--user", "mount",
+					  SHARE_MOUNT,		 NULL };
+static const char *const ftp_argv[] = { "/usr/sbin/vsftpd", "/usr/share/tarn/vsftpd.conf", NULL };
 static const char *const shell_argv[] = { "/usr/bin/sh", NULL };
 
 struct machine {
@@ -116,6 +122,7 @@ struct machine {
 	bool disk_known, disk_over; /* found; or not looked for any more */
 	bool services, sticks;	    /* begun; a disk came */
 	struct drives drives;
+	struct share share;
 	enum volume_fate state, cache;
 	uint64_t cache_bytes;
 	uint64_t begun_ms, busy_ms, ports_at_ms, passing_since_ms, ready_ms;
@@ -248,15 +255,20 @@ static void tarnd_choose(struct machine *m)
 
 static void services_begin(struct machine *m, uint64_t now)
 {
-	static const char *const names[] = { "tarnd", "dhcp", "time", "ssh", "shell" };
-	static const char *const *const argvs[] = { tarnd_argv, dhcp_argv, time_argv, ssh_argv,
-						    shell_argv };
+	static const char *const names[] = {
+		"tarnd", "dhcp", "time", "ssh", "shell", "mount", "ftp"
+	};
+	static const char *const *const argvs[] = { tarnd_argv, dhcp_argv,  time_argv, ssh_argv,
+						    shell_argv, mount_argv, ftp_argv };
 
 	for (int i = 0; i < SERVICES; i++) {
 		m->service[i].name = names[i];
 		m->service[i].argv = argvs[i];
 	}
 	m->services = true;
+	m->share.mount = &m->service[S_MOUNT];
+	m->share.ftp = &m->service[S_FTP];
+	share_begin(&m->share);
 	service_want(&m->service[S_DHCP], now);
 	service_want(&m->service[S_TIME], now);
 	if (m->flags.debug) {
@@ -331,8 +343,11 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		if (pid == m->channel)
 			m->channel = 0;
 		for (int i = 0; i < SERVICES; i++)
-			if (service_ended(&m->service[i], pid, status, now))
+			if (service_ended(&m->service[i], pid, status, now)) {
+				if (i == S_MOUNT)
+					share_ended(&m->share);
 				break;
+			}
 	}
 }
 
@@ -507,6 +522,7 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 	channel_see_to(m, now.mono_ms);
 	if (is_well(m) || m->drives.pid > 0)
 		drives_see_to(&m->drives, now);
+	share_see_to(&m->share, now.mono_ms);
 	picture_show(m, now);
 	say_log_bound();
 	wall_note(now.wall_ms, false);

@@ -20,6 +20,13 @@ void service_want(struct service *s, uint64_t now_ms)
 	s->last_status = -1;
 }
 
+void service_drop(struct service *s)
+{
+	if (s->wanted && s->pid > 0)
+		(void)kill(-s->pid, SIGTERM);
+	s->wanted = false;
+}
+
 void service_see_to(struct service *s, uint64_t now_ms)
 {
 	if (!s->wanted || s->pid > 0 || now_ms < s->next_ms)

@@ -23,6 +23,9 @@ struct service {
 
 void service_want(struct service *s, uint64_t now_ms);
 
+/* Ends it, with what it has started, if it runs; it does not start again. */
+void service_drop(struct service *s);
+
 /* Starts what is wanted and due. Call often. */
 void service_see_to(struct service *s, uint64_t now_ms);
 

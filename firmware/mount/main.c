@@ -6,10 +6,13 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -24,7 +27,7 @@
 #define IDLE_THREADS 10
 
 struct options {
-	const char *config, *socket_path, *folder;
+	const char *config, *socket_path, *user, *folder;
 	bool all;
 };
 
@@ -35,13 +38,14 @@ static int options_parse(int argc, char **argv, struct options *o)
 		{ "all", no_argument, NULL, 'a' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "socket", required_argument, NULL, 's' },
+		{ "user", required_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "ac:s:hV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "ac:s:u:hV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'a':
 			o->all = true;
@@ -51,6 +55,9 @@ static int options_parse(int argc, char **argv, struct options *o)
 			break;
 		case 's':
 			o->socket_path = optarg;
+			break;
+		case 'u':
+			o->user = optarg;
 			break;
 		case 'h':
 			program_help(&program_mount, stdout);
@@ -84,19 +91,41 @@ static int folder_free(const char *folder)
 	return umount2(folder, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int session_run(struct fuse_session *session, const char *folder)
+/* Only mounting takes rights: what comes by the socket afterwards meets none. 0 or -errno. */
+static int rights_drop(const char *user)
+{
+	const struct passwd *p;
+
+	if (!user)
+		return 0;
+	errno = 0;
+	p = getpwnam(user);
+	if (!p)
+		return errno ? -errno : -ENOENT;
+	if (setgroups(0, NULL) < 0 || setgid(p->pw_gid) < 0 || setuid(p->pw_uid) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int session_run(struct fuse_session *session, const struct options *o)
 {
 	struct fuse_loop_config loop = { .clone_fd = 0, .max_idle_threads = IDLE_THREADS };
 	int rc;
 
 	if (fuse_set_signal_handlers(session) < 0)
 		return EX_OSERR;
-	if (fuse_session_mount(session, folder) < 0) { /* it has said why */
+	if (fuse_session_mount(session, o->folder) < 0) { /* it has said why */
 		fuse_remove_signal_handlers(session);
 		return EX_OSERR;
 	}
-	LOG(LOG_L_NOTICE, "mount.start", "folder=%s", LOG_QUOTE(span_of(folder)));
-	rc = fuse_session_loop_mt(session, &loop);
+	rc = rights_drop(o->user);
+	if (rc < 0) {
+		fprintf(stderr, "tarn-mount: --user %s: %s\n", o->user, strerror(-rc));
+	} else {
+		LOG(LOG_L_NOTICE, "mount.start", "folder=%s", LOG_QUOTE(span_of(o->folder)));
+		rc = fuse_session_loop_mt(session, &loop);
+	}
 	fuse_remove_signal_handlers(session);
 	fuse_session_unmount(session);
 	return rc < 0 ? EX_OSERR : EX_OK; /* a signal's number, when one has ended it */
@@ -119,7 +148,7 @@ static int serve(struct view *view, const struct options *o)
 	session = fuse_session_new(&args, &show_ops, sizeof(show_ops), view);
 	if (!session)
 		return EX_SOFTWARE;
-	status = session_run(session, o->folder);
+	status = session_run(session, o);
 	fuse_session_destroy(session);
 	fuse_opt_free_args(&args);
 	return status;

@@ -95,6 +95,7 @@ root_links() { # ROOT
 	ln -s ../../run/openntpd "$root/var/lib/openntpd"
 	ln -s ../state/ssh "$root/root/.ssh"
 	ln -s ../run/resolv.conf "$root/etc/resolv.conf"
+	ln -s ../run/share/hosts.allow "$root/etc/hosts.allow"
 	ln -s ../proc/self/mounts "$root/etc/mtab"
 	for a in $(<"$here/root/applets"); do ln -s busybox "$root/usr/bin/$a"; done
 	ln -s ../bin/kmod "$root/usr/sbin/modprobe"
@@ -132,7 +133,8 @@ root_text() { # ROOT
 }
 
 root_tree() {
-	local root=$work/root.new p
+	local root=$work/root.new p mount=''
+	[[ ! -x $BUILD/bin/tarn-mount ]] || mount=yes
 	rm -rf "$work/root.new" "$work/root"
 	root_links "$root"
 	program "$root" busybox bin/busybox
@@ -141,7 +143,8 @@ root_tree() {
 	program "$root" dosfstools sbin/fsck.fat sbin/mkfs.fat
 	program "$root" openntpd usr/sbin/ntpd
 	program "$root" dropbear-bin usr/sbin/dropbear usr/bin/dropbearkey
-	for p in tarnd tarn-proxy tarnctl; do own_program "$root" "$BUILD/bin/$p" "usr/bin/$p"; done
+	for p in tarnd tarn-proxy tarnctl ${mount:+tarn-mount}; do own_program "$root" "$BUILD/bin/$p" "usr/bin/$p"; done
+	[[ -z $mount ]] || program "$root" vsftpd usr/sbin/vsftpd
 	own_program "$root" "$BUILD/boot/tarn-init" usr/sbin/init
 	install -D -m 644 -t "$root/usr/share/tarn/vendors" "$top"/firmware/vendors/*.conf
 	root_text "$root"

@@ -60,6 +60,9 @@ proxy() {
 	box_start -o log.level=info -o sync.interval=1d -o sync.jitter=0s "$@"
 }
 mounted() { stat -f "$mnt" && mountpoint -q "$mnt"; }
+mount_as() { # USER
+	exec "$build/bin/tarn-mount" -c /dev/null -s "$dir/run/proxy.sock" --all --user "$1" "$mnt" >>"$dir/mount.log" 2>&1
+}
 mount_start() {
 	"$build/bin/tarn-mount" -c /dev/null -s "$dir/run/proxy.sock" --all "$mnt" >>"$dir/mount.log" 2>&1 &
 	pids[mount]=$!
@@ -227,6 +230,16 @@ mount_start
 check 'it is unmounted' umount "$mnt"
 wait "${pids[mount]}"
 check '... and ends' test $? == 0
+unset "pids[mount]"
+refuse 'as nobody that there is it shows nothing' eval '(mount_as no-such-user)'
+check '... and leaves no mount' eval '! mountpoint -q "$mnt"'
+mount_as nobody &
+pids[mount]=$!
+check 'without rights it is mounted' wait_until 10 mounted
+check '... as that user' test "$(stat -c %U "/proc/${pids[mount]}")" == nobody
+check '... and shows the same' same "$mnt/current/acme"
+umount "$mnt"
+wait "${pids[mount]}"
 unset "pids[mount]"
 
 # ---- something of it goes ------------------------------------------------------------------------------------------------

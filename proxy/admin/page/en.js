@@ -508,6 +508,7 @@ export default {
 	'section.history': 'History',
 	'section.demand': 'Who asked for what',
 	'section.repository': 'Import',
+	'section.share': 'Sharing',
 	'section.parent': 'Caches in between',
 	'section.update': 'Updates of the appliance',
 	'section.scope': 'Whom it is about',

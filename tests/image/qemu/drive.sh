@@ -13,39 +13,9 @@ check 'the image is built' image_have || done_testing
 topology bridge
 vm_network
 dhcp_start
-mkdir -p "$work/files/deep"
-for name in one two deep/three; do head -c 400000 /dev/urandom >"$work/files/$name"; done
-head -c 6000000 /dev/urandom >"$work/files/large"
-objects=(one two deep/three large)
-for name in "${objects[@]}"; do
-	echo "$(sha256sum <"$work/files/$name" | cut -d ' ' -f 1) $(stat -c %s "$work/files/$name") /files/$name"
-done >"$work/files/index.lst"
-touch -d '10 days ago' "$work/files/"* "$work/files/deep/three"
+catalogue
 disk_make "$image" "$work/disk" 2G
-cat >"$work/profile" <<-END
-	[vendor]
-	name = example
-	[hosts]
-	exact = mirror.vendor.example
-	[class index]
-	path = /**/index.lst
-	default_ttl = 1h
-	[index list]
-	path = /**/index.lst
-	format = lines
-	line = {digest} {size} {path}
-	base = host
-	[sync]
-	ahead = yes
-	[reach]
-	host = mirror.vendor.example
-END
-printf '[sync]\ninterval = 1d\njitter = 0s\n' >"$work/settings"
-seeded() {
-	mmd -i "$work/disk@@1M" ::/tarn/vendors && seed "$work/disk" "$work/profile" vendors/example.conf &&
-		seed "$work/disk" "$work/settings" tarn.conf
-}
-check 'a seed is put into the ESP' seeded
+check 'a seed is put into the ESP' catalogue_seed
 
 # drive_make FILE TYPE LABEL: a drive of 64 MiB; FAT begins at 1 MiB.
 drive_make() {
@@ -73,11 +43,6 @@ unplug() {
 	wait_until 60 vm '! ls /sys/class/block | grep -q sd'
 }
 done_with() { becomes "drive label=$1 state=done" 120; }
-# same_tree FOLDER: what it has of the vendor's.
-same_tree() {
-	local name
-	for name in index.lst "${objects[@]}"; do cmp "$1/example/files/$name" "$work/files/$name" || return 1; done
-}
 # fat_out FILE FOLDER, ext_out FILE FOLDER: all that is on it.
 fat_out() { mkdir "$2" && mcopy -s -i "$1@@1M" '::*' "$2/"; }
 ext_out() { mkdir "$2" && debugfs -R "rdump / $2" "$1" 2>/dev/null; }
@@ -85,18 +50,9 @@ ext_out() { mkdir "$2" && debugfs -R "rdump / $2" "$1" 2>/dev/null; }
 vm_start "$work/disk"
 check 'it is ready' becomes ready
 ready_say
-url=http://198.51.100.10
-check 'it intercepts' wait_until 120 intercepted dev1 $url/ || vm 'tarnctl status' | sed 's/^/# /'
-same_bytes() { # NAME: device 2 gets it
-	in_ns dev2 curl -sS --max-time 60 -H 'Host: mirror.vendor.example' "$url/files/$1" | cmp - "$work/files/$1"
-}
-same_all() {
-	local name
-	for name in index.lst "${objects[@]}"; do same_bytes "$name" || return 1; done
-}
-check 'a device gets all there is' same_all
-published() { vm "tarnctl sync --now >/dev/null 2>&1; tarnctl sync --json" | jq -e 'any(.profiles[]; .generation > 0)'; }
-check 'it is published' wait_until 60 published
+check 'it intercepts' wait_until 120 intercepted dev1 http://198.51.100.10/ || vm 'tarnctl status' | sed 's/^/# /'
+check 'a device gets all there is' catalogue_got
+check 'it is published' wait_until 60 catalogue_published
 
 drive_make "$work/fat" vfat TARN-EXPORT || exit 1
 plug "$work/fat"
@@ -105,7 +61,7 @@ unplug
 tail -c +1048577 "$work/fat" >"$work/fat.part"
 check 'its file system is whole' fsck.vfat -n "$work/fat.part"
 check 'it can be read' fat_out "$work/fat" "$work/out.fat"
-check '... byte by byte' same_tree "$work/out.fat"
+check '... byte by byte' catalogue_same "$work/out.fat/example/files"
 check '... and says that it may be taken out' grep -q '^export: done' "$work/out.fat/TARN-STATUS.txt"
 check 'the history has it' history_has '.event == "drive" and (.reason | startswith("TARN-EXPORT: done: example: generation"))'
 
@@ -120,12 +76,12 @@ check '... and the box goes on' vm 'tarnctl status >/dev/null; test $? -lt 2'
 plug "$work/ext"
 check 'put in again it is filled' done_with TARN-EXPORT
 unplug
-check '... byte by byte' eval 'ext_out "$work/ext" "$work/out.ext" && same_tree "$work/out.ext"'
+check '... byte by byte' eval 'ext_out "$work/ext" "$work/out.ext" && catalogue_same "$work/out.ext/example/files"'
 
 # Another box, as it were: nothing stored, and no way to the vendor.
 kill "$(<"$work/nginx.pid")"
 check 'the cache is emptied' vm 'tarnctl cache rm "*"'
-refuse '... the device gets nothing' same_bytes one
+refuse '... the device gets nothing' object_got one
 if command -v mkfs.exfat >/dev/null; then
 	drive_make "$work/exfat" exfat TARN-IMPORT || exit 1
 	plug "$work/exfat"
@@ -137,7 +93,7 @@ fi
 mlabel -i "$work/fat@@1M" ::TARN-IMPORT
 plug "$work/fat"
 check 'a drive is put in: it is imported' done_with TARN-IMPORT
-check 'a device gets all of it, with no way to the vendor' same_all
+check 'a device gets all of it, with no way to the vendor' catalogue_got
 vm 'tarnctl slots' | sed 's/^/# /'
 
 vm_kill

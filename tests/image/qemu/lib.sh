@@ -144,6 +144,59 @@ history_has() {
 # seed DISK FILE NAME: into the folder tarn of the ESP, which begins at 1 MiB.
 seed() { mcopy -o -i "$1@@1M" "$2" "::/tarn/$3"; }
 
+# catalogue: the vendor has objects and an index of them; catalogue_seed: $work/disk gets a profile that knows it.
+objects=(one two deep/three large)
+catalogue() {
+	local name
+	mkdir -p "$work/files/deep"
+	for name in "${objects[@]}"; do
+		head -c "$([[ $name == large ]] && echo 6000000 || echo 400000)" /dev/urandom >"$work/files/$name"
+		echo "$(sha256sum <"$work/files/$name" | cut -d ' ' -f 1) $(stat -c %s "$work/files/$name") /files/$name"
+	done >"$work/files/index.lst"
+	touch -d '10 days ago' "$work/files/"* "$work/files/deep/three"
+}
+catalogue_seed() {
+	cat >"$work/profile" <<-END
+		[vendor]
+		name = example
+		[hosts]
+		exact = mirror.vendor.example
+		[class index]
+		path = /**/index.lst
+		default_ttl = 1h
+		[index list]
+		path = /**/index.lst
+		format = lines
+		line = {digest} {size} {path}
+		base = host
+		[sync]
+		ahead = yes
+		[reach]
+		host = mirror.vendor.example
+	END
+	printf '[sync]\ninterval = 1d\njitter = 0s\n' >"$work/settings"
+	mmd -i "$work/disk@@1M" ::/tarn/vendors && seed "$work/disk" "$work/profile" vendors/example.conf &&
+		seed "$work/disk" "$work/settings" tarn.conf
+}
+# object_got NAME: a device gets it. catalogue_got: all of them.
+object_got() {
+	in_ns dev2 curl -sS --max-time 60 -H 'Host: mirror.vendor.example' "http://198.51.100.10/files/$1" |
+		cmp - "$work/files/$1"
+}
+catalogue_got() {
+	local name
+	for name in index.lst "${objects[@]}"; do object_got "$name" || return 1; done
+}
+# catalogue_same FOLDER: so they are in it.
+catalogue_same() {
+	local name
+	for name in index.lst "${objects[@]}"; do cmp "$1/$name" "$work/files/$name" || return 1; done
+}
+# A generation of it is the current one; the box is told to make it.
+catalogue_published() {
+	vm "tarnctl sync --now >/dev/null 2>&1; tarnctl sync --json" | jq -e 'any(.profiles[]; .generation > 0)'
+}
+
 # The box's cards are taps, each in a bridge with the wire.
 vm_network() {
 	local port tap

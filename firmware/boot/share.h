@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the appliance shares of the repository with servers that others wrote ([share] of the settings): tarn-mount shows it as
+ * a file system, vsftpd gives that away. Off unless it is switched on: then nothing of it runs, and nothing listens. The
+ * settings' file is looked at, whoever writes it. One thread.
+ */
+#ifndef FIRMWARE_BOOT_SHARE_H
+#define FIRMWARE_BOOT_SHARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "firmware/base/check.h"
+#include "firmware/base/settings.h"
+
+#define SHARE_FOLDER "/run/share" /* empty, for vsftpd's user */
+#define SHARE_MOUNT  SHARE_FOLDER "/mount"
+
+struct service;
+
+struct share {
+	struct service *mount, *ftp;
+	struct stat seen; /* the settings' file */
+	bool wanted;
+};
+
+/* Folders, once. */
+void share_begin(struct share *share);
+
+/* Looks whether the settings are others; starts what they want, ends what they do not. Once a second. */
+void share_see_to(struct share *share, uint64_t now_ms);
+
+/* A service has ended: what a tarn-mount that gave up its rights has left is taken away. */
+void share_ended(const struct share *share);
+
+/* ---- its parts, for tests ----------------------------------------------------------------------------------- */
+
+/* hosts_access(5): who may come to vsftpd. Malloc'd; NULL: no memory. */
+char *share_hosts(const struct net_list *allow);
+
+#endif
