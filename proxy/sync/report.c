@@ -11,6 +11,7 @@ static const char *const stages[] = {
 struct progress {
 	size_t done, total;
 	uint64_t done_bytes, total_bytes;
+	uint64_t coming; /* of what is being fetched */
 };
 
 /* Sizes are known where the index tells them, or the object has come. */
@@ -30,6 +31,7 @@ static struct progress progress_of(const struct run *run)
 		p.done += item->done;
 		p.total_bytes += size > came ? size : came;
 		p.done_bytes += item->done ? size : came;
+		p.coming += came;
 	}
 	return p;
 }
@@ -38,7 +40,8 @@ static void put_run(const struct sync *sync, const struct run *run, json_t *row)
 {
 	struct progress p = progress_of(run);
 	double s = (double)(worker_now(sync->control)->mono_ms - run->began) / 1000;
-	double rate = s > 0.1 ? (double)p.done_bytes / s : 0;
+	/* What was here already was not fetched. */
+	double rate = s > 0.1 ? (double)(run->bytes + p.coming) / s : 0;
 
 	(void)json_object_set_new(row, "stage", json_string(stages[run->stage]));
 	(void)json_object_set_new(row, "done", json_integer((json_int_t)p.done));
