@@ -87,6 +87,8 @@ static const struct setting rows[] = {
 	  "Caches between this box and the vendors, asked in this order: another Tarn, Squid, Traffic Server, Varnish, nginx, as http://HOST:PORT or https://HOST:PORT. One that fails is left alone for a while. Empty: none.", 0, 0, NULL },
 	{ "parent", "mode", SETTING_ENUM, AT(parent.mode), "proxy",
 	  "How they are asked: as a proxy (a vendor's https goes through by CONNECT, and is verified here), or in reverse, as if they were the vendor (a vendor's https only to those with https://).", 0, 0, parent_modes },
+	{ "parent", "credentials", SETTING_STRING, AT(parent.credentials), "",
+	  "USER:PASSWORD by which the servers know this box, if they want one (Basic: whoever is on the way can read it, but not to a server with https://). In reverse, a device's own comes first. In no log and no support archive.", 0, 0, NULL },
 	{ "parent", "vendors", SETTING_STRINGS, AT(parent.vendors), "",
 	  "The vendors, by their profiles' names, that are asked through them; empty: all.", 0, 0, NULL },
 	{ "parent", "direct", SETTING_BOOL, AT(parent.direct), "yes",
@@ -238,6 +240,7 @@ bool tarn_conf_private(const struct setting *row)
 	static const char *const names[][2] = {
 		{ "sync", "installation_id" },
 		{ "sync", "licence_id" },
+		{ "parent", "credentials" },
 	};
 
 	return is_one_of(row, names, ARRAY_LEN(names));

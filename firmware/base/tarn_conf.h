@@ -71,6 +71,7 @@ struct tarn_settings {
 	struct {
 		struct string_list servers; /* origin.h; empty: none */
 		int mode;		    /* enum tarn_parent_mode */
+		char *credentials;	    /* "user:password"; empty: none */
 		struct string_list vendors; /* profiles' names; empty: all */
 		bool direct;
 		int64_t check;

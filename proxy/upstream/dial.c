@@ -9,6 +9,7 @@
  * A struct dial lives on one worker and is freed right before its callback, or by dial_cancel(). What came out of
  * each handshake is told to verdict.h.
  */
+#include "proxy/upstream/credentials.h"
 #include "proxy/upstream/dial.h"
 
 #include <stdio.h>
@@ -167,12 +168,13 @@ static void on_tunnel(void *arg, int err, const struct http_head *head, struct s
 static void tunnel_begin(struct dial *d)
 {
 	const char *form = strchr(d->host, ':') ? "[%s]:%u" : "%s:%u";
-	char to[PROFILE_HOST_MAX + 10], text[EXCHANGE_HEAD_MAX];
+	char to[PROFILE_HOST_MAX + 10], text[EXCHANGE_HEAD_MAX], line[CREDENTIALS_LINE_MAX];
 	int n, rc;
 
 	(void)snprintf(to, sizeof(to), form, d->host, d->port);
-	n = snprintf(text, sizeof(text), "CONNECT %s HTTP/1.1\r\nHost: %s\r\nVia: 1.1 %s\r\n\r\n",
-		     to, to, d->worker->proxy->pseudonym);
+	(void)credentials_line(&d->config->settings, true, line);
+	n = snprintf(text, sizeof(text), "CONNECT %s HTTP/1.1\r\nHost: %s\r\nVia: 1.1 %s\r\n%s\r\n",
+		     to, to, d->worker->proxy->pseudonym, line);
 	rc = exchange_begin(d->worker, &d->stream, span_make(text, (size_t)n),
 			    (unsigned)d->worker->config->settings.upstream.connect_timeout,
 			    on_tunnel, d, &d->tunnel);

@@ -122,6 +122,7 @@ struct fetch {
 	char *absolute; /* the target as a proxy is asked for it */
 	char *out;
 	size_t out_n, out_at;
+	size_t secret_n; /* bytes of `out`, before its last CRLF: our password at the parent */
 	bool body_ended;
 	struct span body_part;		/* of the device's, to be sent now */
 	char frame[CHUNK_HEAD_MAX + 8]; /* of the chunked coding, before and behind it */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "firmware/base/stat.h"
+#include "proxy/upstream/credentials.h"
 #include "proxy/upstream/fetch_priv.h"
 
 /* Where a resumed fetch goes on. */
@@ -56,6 +57,26 @@ static int target_at(struct fetch *f, struct span authority, struct span *ret_ta
 	return 0;
 }
 
+/* Our password at the parent, as the head's last line. 0 or -EMSGSIZE. */
+static int credentials_put(struct fetch *f)
+{
+	char line[CREDENTIALS_LINE_MAX];
+	size_t n;
+
+	f->secret_n = 0;
+	if (!fetch_at_parent(f) ||
+	    (!f->way.proxy && http_has(f->request, HTTP_FIELD_AUTHORIZATION)))
+		return 0;
+	n = credentials_line(&f->config->settings, f->way.proxy, line);
+	if (f->out_n + n > POLICY_HEAD_MAX)
+		return -EMSGSIZE;
+	memmove(f->out + f->out_n - 2 + n, f->out + f->out_n - 2, 2);
+	memcpy(f->out + f->out_n - 2, line, n);
+	f->out_n += n;
+	f->secret_n = n;
+	return 0;
+}
+
 int fetch_build(struct fetch *f)
 {
 	char authority[PROFILE_HOST_MAX + 8];
@@ -92,7 +113,8 @@ int fetch_build(struct fetch *f)
 		f->out = malloc(POLICY_HEAD_MAX);
 	if (!f->out)
 		return -ENOMEM;
-	return policy_forward(&what, f->out, POLICY_HEAD_MAX, &f->out_n);
+	rc = policy_forward(&what, f->out, POLICY_HEAD_MAX, &f->out_n);
+	return rc < 0 ? rc : credentials_put(f);
 }
 
 /* 0: all taken; -EAGAIN; or -errno. */
@@ -106,6 +128,23 @@ static int send_some(struct fetch *f, const char *p, size_t n, int flags, size_t
 	return *ret_sent == n ? 0 : -EAGAIN;
 }
 
+/* What goes out, without the password. */
+static void sent_tell(struct fetch *f)
+{
+	size_t n = f->out_n - f->secret_n;
+	char *head = f->secret_n ? malloc(n) : f->out;
+
+	if (!head)
+		return;
+	if (f->secret_n) {
+		memcpy(head, f->out, n - 2);
+		memcpy(head + n - 2, "\r\n", 2);
+	}
+	f->sent(f->arg, span_make(head, n));
+	if (f->secret_n)
+		free(head);
+}
+
 static int send_head(struct fetch *f)
 {
 	size_t sent;
@@ -116,7 +155,7 @@ static int send_head(struct fetch *f)
 	if (f->out_at == 0)
 		f->requested = worker_now(f->worker)->wall_ms / 1000;
 	if (f->out_at == 0 && f->sent)
-		f->sent(f->arg, span_make(f->out, f->out_n));
+		sent_tell(f);
 	rc = send_some(f, f->out + f->out_at, f->out_n - f->out_at, f->has_body ? MSG_MORE : 0,
 		       &sent);
 	f->out_at += sent;

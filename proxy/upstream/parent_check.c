@@ -11,6 +11,7 @@
  * OPTIONS * with Max-Forwards: 0 is for the parent itself (RFC 9110 7.6.2, 9.3.7); our name in Via tells another Tarn
  * who has it for its parent.
  */
+#include "proxy/upstream/credentials.h"
 #include "proxy/upstream/parent_check.h"
 
 #include <stdio.h>
@@ -113,7 +114,7 @@ static void on_dial(void *arg, int err, const struct stream *stream, const struc
 {
 	struct question *q = arg;
 	const struct worker *control = q->check->control;
-	char at[ORIGIN_TEXT_MAX], text[EXCHANGE_HEAD_MAX];
+	char at[ORIGIN_TEXT_MAX], text[EXCHANGE_HEAD_MAX], line[CREDENTIALS_LINE_MAX];
 	int n, rc;
 
 	(void)peer;
@@ -124,10 +125,12 @@ static void on_dial(void *arg, int err, const struct stream *stream, const struc
 		return;
 	}
 	q->stream = *stream;
+	(void)credentials_line(&control->config->settings, q->way.proxy, line);
 	n = snprintf(text, sizeof(text),
 		     "OPTIONS * HTTP/1.1\r\nHost: %s\r\nMax-Forwards: 0\r\nVia: 1.1 %s\r\n"
-		     "Connection: close\r\n\r\n",
-		     strstr(origin_format(&q->way.at, at), "//") + 2, control->proxy->pseudonym);
+		     "Connection: close\r\n%s\r\n",
+		     strstr(origin_format(&q->way.at, at), "//") + 2, control->proxy->pseudonym,
+		     line);
 	rc = exchange_begin(q->check->control, &q->stream, span_make(text, (size_t)n),
 			    (unsigned)control->config->settings.upstream.connect_timeout, on_answer,
 			    q, &q->exchange);

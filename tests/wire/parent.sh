@@ -11,6 +11,7 @@ set -u
 # shellcheck source=tests/wire/box.sh
 . "$(dirname "$0")/box.sh"
 port_a=$port port_b=$((port + 2)) tls=$((port + 3)) squid=$((port + 4)) ats=$((port + 5)) nobody=$((port + 6)) port_c=$((port + 7))
+reverse=$((port + 8))
 mkdir -p "$dir"/{www,a,b,squid,ats}
 
 # ---- the vendor --------------------------------------------------------------------------------------
@@ -18,9 +19,20 @@ mkdir -p "$dir"/{www,a,b,squid,ats}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=vendor \
 	-addext subjectAltName=IP:127.0.0.10 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
 head -c 300000 /dev/urandom >"$dir/www/content"
+printf 'box:%s\n' "$(openssl passwd -apr1 zyx-secret)" >"$dir/passwords"
 nginx_start <<END
 	log_format brief '\$scheme \$request_uri \$status';
 	access_log $dir/access.log brief;
+	log_format secrets '\$http_authorization\$http_proxy_authorization';
+	access_log $dir/secrets.log secrets;
+	server {
+		listen 127.0.0.1:$reverse;
+		root $dir/www;
+		access_log off;
+		auth_basic parent;
+		auth_basic_user_file $dir/passwords;
+		location / { try_files /content =404; }
+	}
 	server {
 		listen 127.0.0.9:$origin;
 		listen 127.0.0.10:$tls ssl;
@@ -141,6 +153,27 @@ cut_in_the_middle() {
 	echo "status $(<"$dir/status"), $(stat -c %s "$dir/body") bytes"
 	[[ $(<"$dir/status") == 200 ]]
 }
+# Through a Squid that wants a password, and none straight.
+with_password() {
+	local helper=/usr/lib/squid/basic_ncsa_auth
+	[[ -x $helper ]] || { skip 'a Squid that wants a password' "no $helper"; return; }
+	stop squid KILL
+	squid_start "auth_param basic program $helper $dir/passwords" 'acl known proxy_auth REQUIRED' 'http_access deny !known'
+	as_parent "http://127.0.0.1:$squid" -o parent.credentials=box:zyx-wrong
+	check 'a Squid that wants a password, and gets a wrong one: the vendor is asked' test "$(get /acme/wrong)" == 200
+	check '... it rests' wait_until 5 state_is resting
+	check '... which is said' test "$(parent why)" == 'it wants a password'
+	as_parent "http://127.0.0.1:$squid" -o parent.direct=no -o parent.credentials=box:zyx-secret
+	check '... and the right one' wait_until 5 state_is good
+	check 'what it brings is right' test "$(get /acme/password)" == 200
+	check '... byte for byte' is_right
+	check '... https, too' test "$(get /safe/password)" == 200
+	check '... as that user' wait_until 5 grep -q "GET http://127.0.0.9:$origin/password box " "$dir/squid/access"
+	refuse 'the vendor hears nothing of it' grep -q '[^-]' "$dir/secrets.log"
+	refuse '... nor does the log' grep -rq "zyx-secret\|$(printf box:zyx-secret | base64)" "$dir/a/proxy.log"
+	stop squid KILL
+	squid_start 'http_access deny all'
+}
 with_squid() {
 	squid_start
 	as_parent "http://127.0.0.1:$squid"
@@ -183,6 +216,7 @@ with_squid() {
 	check '... and the parent rests' wait_until 5 state_is resting
 	check 'https through it is refused: straight' test "$(get /safe/denied)" == 200
 
+	with_password
 	as_parent "http://127.0.0.1:$squid" -o parent.direct=no -o "parent.vendors=acme"
 	check 'not straight, if that is forbidden' test "$(get /acme/forbidden)" == 403
 	check '... the vendor hears nothing' came_is /forbidden 0
@@ -210,6 +244,15 @@ elif ats_start; then
 else
 	check "a Traffic Server starts: $(tail -n 1 "$dir/ats/out")" false
 fi
+
+# ---- nginx, in reverse, that wants a password ---------------------------------------------------------
+
+as_parent "http://127.0.0.1:$reverse" -o parent.mode=reverse -o parent.direct=no -o parent.credentials=box:zyx-wrong
+check 'in reverse, with a wrong password' test "$(get /acme/reverse)" == 401
+as_parent "http://127.0.0.1:$reverse" -o parent.mode=reverse -o parent.direct=no -o parent.credentials=box:zyx-secret
+check '... and the right one' test "$(get /acme/reverse)" == 200
+check '... byte for byte' is_right
+check "a device's own comes first" test "$(get /acme/own -u device:zyx-other)" == 401
 
 # ---- Tarn --------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ set -u
 # The origin is nobody: failures are told with more words than successes.
 origin=9
 box_start -o log.access=yes -o log.format=json \
-	-o sync.installation_id=zyx-installation -o sync.licence_id=zyx-licence -o admin.listen=127.0.0.1:$((port + 2))
+	-o sync.installation_id=zyx-installation -o sync.licence_id=zyx-licence \
+	-o "parent.servers=http://127.0.0.1:9" -o parent.credentials=box:zyx-parent -o admin.listen=127.0.0.1:$((port + 2))
 cat >"$dir/tarn.conf" <<END
 [proxy]
 admin_socket = $dir/run/proxy.sock
@@ -25,6 +26,9 @@ path = $dir/store
 [sync]
 installation_id = zyx-installation
 licence_id = zyx-licence
+[parent]
+servers = http://127.0.0.1:9
+credentials = box:zyx-parent
 [demand]
 devices = hashed
 [dns]

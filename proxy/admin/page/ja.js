@@ -687,6 +687,7 @@ export default {
 	'set.scope.not_ahead.14wbp4z': '対象ではあるが、そのための先読みはしない端末。来客用など。',
 	'set.parent.servers.11oct5q': 'この装置と配信元の間にあるキャッシュ（別の Tarn、Squid、Traffic Server、Varnish、nginx）。http://HOST:PORT または https://HOST:PORT の形で、この順に問い合わせる。失敗したものはしばらく使わない。空欄はなし。',
 	'set.parent.mode.f10cnf': '問い合わせ方: プロキシとして（配信元の https は CONNECT で通り、ここで検証する）、または配信元であるかのように（reverse。配信元の https は https:// のものにだけ問い合わせる）。',
+	'set.parent.credentials.1p6zcuu': 'サーバーが認証を求める場合に、この装置を名乗る「ユーザー:パスワード」（Basic 認証。https:// のサーバー以外では経路上で読み取られ得る）。リバースでは端末自身の認証情報が優先される。ログにもサポート用アーカイブにも残らない。',
 	'set.parent.vendors.jw5n3c': 'これらを通して取得する配信元（プロファイルの名前）。空欄はすべて。',
 	'set.parent.direct.47zrun': 'どれも応じないときは、配信元に直接問い合わせる。',
 	'set.parent.check.1g9cosl': 'それぞれが応答するかを確かめる間隔。',
