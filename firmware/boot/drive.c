@@ -2,8 +2,8 @@
 /*
  *	on USB? ──► waiting ──► child: blkid ──► ours? ──► mount ──► firmware/systemd/drive ──► tarnctl ──► its end: history
  *
- * The child has a mount namespace of its own: the drive is mounted for it and what it starts, and let go by the kernel with
- * the last of them, however they end. Nothing on the drive is run or followed. What is told on the way stands in a
+ * The child has a mount namespace of its own: the drive is mounted for it and what it starts. The script lets it go before it
+ * says that it is done, and the kernel with the last of them, however they end. Nothing on the drive is run or followed. What is told on the way stands in a
  * note, one line for people, which we read.
  */
 #include "firmware/boot/drive.h"
@@ -120,11 +120,13 @@ static const char *const *prepare(void *arg)
 		return NULL;
 	argv[1] = kind.label;
 	rc = mount_at(device, &kind);
-	if (rc == -ENODEV)
+	if (rc == -ENODEV) {
 		argv[3] = "the drive has no file system that this system knows: FAT, exFAT, ext4";
-	else if (rc) {
+	} else if (rc) {
 		(void)snprintf(why, sizeof(why), "the drive can't be mounted: %s", strerror(-rc));
 		argv[3] = why;
+	} else {
+		(void)setenv("TARN_DRIVE_MOUNTED", "yes", 1);
 	}
 	(void)setenv("TARN_DRIVE_NOTE", NOTE, 1);
 	return argv;

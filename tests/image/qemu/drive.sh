@@ -81,7 +81,8 @@ check '... byte by byte' eval 'ext_out "$work/ext" "$work/out.ext" && catalogue_
 # Another box, as it were: nothing stored, and no way to the vendor.
 kill "$(<"$work/nginx.pid")"
 check 'the cache is emptied' vm 'tarnctl cache rm "*"'
-refuse '... the device gets nothing' object_got one
+box=$(vm "ip -4 -o addr show dev br0" | grep -oE '10\.7\.0\.[0-9]+' | head -n 1)
+refuse '... the device gets nothing' in_ns dev2 curl -sSf --max-time 60 -o /dev/null "http://$box:3128/example/files/one"
 if command -v mkfs.exfat >/dev/null; then
 	drive_make "$work/exfat" exfat TARN-IMPORT || exit 1
 	plug "$work/exfat"
@@ -93,7 +94,14 @@ fi
 mlabel -i "$work/fat@@1M" ::TARN-IMPORT
 plug "$work/fat"
 check 'a drive is put in: it is imported' done_with TARN-IMPORT
-check 'a device gets all of it, with no way to the vendor' catalogue_got
+# As an update source: a box that reaches no vendor lets devices go straight, whatever it has stored.
+source_got() {
+	local name
+	for name in index.lst "${objects[@]}"; do
+		in_ns dev2 curl -sS --max-time 60 "http://$box:3128/example/files/$name" | cmp - "$work/files/$name" || return 1
+	done
+}
+check 'a device gets all of it, with no way to the vendor' source_got
 vm 'tarnctl slots' | sed 's/^/# /'
 
 vm_kill

@@ -174,7 +174,7 @@ catalogue_seed() {
 		[reach]
 		host = mirror.vendor.example
 	END
-	printf '[sync]\ninterval = 1d\njitter = 0s\n' >"$work/settings"
+	printf '[proxy]\nlisten = 0.0.0.0:3128\n[sync]\ninterval = 1d\njitter = 0s\n' >"$work/settings"
 	mmd -i "$work/disk@@1M" ::/tarn/vendors && seed "$work/disk" "$work/profile" vendors/example.conf &&
 		seed "$work/disk" "$work/settings" tarn.conf
 }
