@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/readme.sh
+. "$here/../readme.sh"
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 command -v nginx >/dev/null || skip_all 'no nginx, for what an update is fetched from'
 
@@ -97,6 +99,28 @@ check 'one that is not there begins' update '{"url": "http://127.0.0.1:8080/none
 check '... and says why it ends' wait_until 30 look '.update.state == "refused" and (.update.text | endswith("the server says 404"))'
 check 'what is refused restarts nothing' look '.restart_at == null'
 check 'tarnctl slots says it to people' eval "ctl slots | grep -q '^update.*the server says 404'"
+
+# ---- as the README says -----------------------------------------------------------------------------
+
+# shellcheck disable=SC2016 # the README's $x
+readme_said=$work/said
+example() { # STATUS WORDS [SED]
+	local got
+	got=$(readme_example "$work/proxy.sock" "$2" "${3:-}" 2>&1)
+	echo "$got"
+	[[ $got == "$1" ]]
+}
+check 'the README looks at the systems' example 200 '$x/appliance'
+check '... plans a restart' example 204 '$x/appliance/restart'
+check '... begins an update' example 204 '$x/appliance/update' 's|https://[^"]*|http://127.0.0.1:8080/no.update|'
+check '... which is refused for what it is' wait_until 30 look '.update.state == "refused" and .update.text == "the file is not an update of Tarn"'
+check '... fetches a file' example 200 '$x/download' 's|http://mirror[^"]*|http://127.0.0.1:8080/no.update|'
+check '... which is a line, and the file' cmp <(tail -n +2 "$readme_said") "$work/files/no.update"
+check '... goes back, were there a boot partition' example 409 '$x/appliance/rollback'
+if [[ ! -d /state ]]; then
+	check '... and resets, were there a state partition' example 409 '$x/appliance/reset'
+fi
+check 'a restart is taken back' is POST appliance/restart '{"restart": "no"}' 204
 
 # ---- one at a time ----------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/readme.sh
+. "$here/../readme.sh"
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 command -v nft >/dev/null || skip_all 'nft is not here'
 
@@ -71,6 +73,8 @@ tarnd_start
 check 'it runs by itself, in both families' wait_until 20 status_is '"\(.selftest.state) \(.selftest.ways)"' 'ok 2' || logs_show
 check 'armed' wait_until 10 armed || logs_show
 check 'a connection is intercepted' wait_until 5 intercepted dev1 $url
+# shellcheck disable=SC2016 # the README's $x
+check 'it runs as the README says' test "$(readme_example "$work/proxy.sock" '-X POST $x/selftest')" = 200
 steered=$(status .counters.selftest)
 accepted=$(stat conn.accepted)
 ctl selftest >"$work/answer"

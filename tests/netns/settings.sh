@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=tests/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/readme.sh
+. "$here/../readme.sh"
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 
 PROXY=$BUILD/bin/tarn-proxy
@@ -177,19 +179,22 @@ check 'is taken back, and in force is what was' wait_until 30 gone_back
 
 # ---- what the README says -------------------------------------------------------------------------
 
-mapfile -t lines < <(sed -n '/^## Settings, and the API by hand/,/^## /p' "$here/../../README.md" | grep '^curl --unix-socket ')
+mapfile -t lines < <(readme_section | grep '^curl --unix-socket ')
 check 'the README has examples' test ${#lines[@]} -ge 10
 for line in "${lines[@]}"; do
 	line=${line//\/run\/tarn\/proxy.sock/$work/proxy.sock}
 	check "${line#*proxy.sock }" in_ns box bash -c "${line/curl /curl -sSf --max-time 10 -o /dev/null }"
 done
 
+readme_block 'tarn()' | sed "s|/run/tarn/proxy.sock|$work/proxy.sock|" >"$work/readme"
+check 'the README has examples of the rest' test "$(grep -c '^tarn ' "$work/readme")" -ge 20
+check 'they do what they say' bash -euxc ". '$work/readme'"
+
 # The page's address is a change of its own; after it is confirmed, all that the README says over HTTPS.
 ctl config set admin.listen=127.0.0.1:8443 && ctl config confirm
 check 'the API is served by HTTPS' wait_until 30 in_ns box curl -sk -o /dev/null https://127.0.0.1:8443/
 password=$(ctl admin password)
-sed -n '/^box=https/,/^```/p' "$here/../../README.md" | sed "s|^box=[^ ]* jar=[^ ]*|box=https://127.0.0.1:8443 jar=$work/jar|
-	s|PASSWORD|$password|" | grep -v '^```' >"$work/readme"
+readme_block box=https | sed "s|^box=[^ ]* jar=[^ ]*|box=https://127.0.0.1:8443 jar=$work/jar|; s|PASSWORD|$password|" >"$work/readme"
 check 'the README has each method over HTTPS' eval "for m in PUT POST PATCH DELETE; do grep -q \"X \$m\" '$work/readme' || exit 1; done"
 check 'each does what it says' in_ns box bash -euxo pipefail "$work/readme"
 check 'after which it is logged out' test "$(in_ns box curl -sk -b "$work/jar" -o /dev/null -w '%{http_code}' https://127.0.0.1:8443/api/v1/status)" = 401

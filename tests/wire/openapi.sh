@@ -9,6 +9,8 @@
 set -u
 # shellcheck source=tests/wire/box.sh
 . "$(dirname "$0")/box.sh"
+# shellcheck source=tests/readme.sh
+. "$here/../readme.sh"
 admin=$here/../../proxy/admin
 
 # ---- the document -------------------------------------------------------------------------------
@@ -41,6 +43,12 @@ undescribed() {
 	[[ ! -s $dir/undescribed ]]
 }
 check 'what is there is described' undescribed
+
+unshown() {
+	comm -23 <(cut -d ' ' -f 1,2 "$dir/described") <(readme_verbs) | tee "$dir/unshown"
+	[[ ! -s $dir/unshown ]]
+}
+check 'the README has an example of each' unshown
 
 # ---- what the server answers --------------------------------------------------------------------
 

@@ -14,6 +14,8 @@
 set -u
 # shellcheck source=tests/wire/box.sh
 . "$(dirname "$0")/box.sh"
+# shellcheck source=tests/readme.sh
+. "$here/../readme.sh"
 export WIRE_PROFILE=fleet FLEET_TTL=1m
 
 # Devices and vendor: one command, one answer in $answer.
@@ -54,7 +56,9 @@ fleet_start 20 3
 start
 fleet update 0 20
 check 'the first update, nothing stored' test "$(of .failed)-$(of .mixed)" == 0-0
-sync_now
+before=$(runs)
+check 'a run begins as the README says' test "$(readme_example "$dir/run/proxy.sock" '"action": "now"')" == 204
+wait_until 20 is_over "$before"
 is_published() { api sync | jq -e '.profiles[0].generation > 0' >/dev/null; }
 check 'what devices have asked for is published' is_published
 
