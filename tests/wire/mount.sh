@@ -274,16 +274,22 @@ filling() { # other content comes, until there was no room
 }
 filling &
 filler=$!
-wrong=0 rounds=0
+wrong=0 rounds=0 exports=0
 while kill -0 "$filler" 2>/dev/null; do
 	rm -rf "$dir/copy/now"
 	# What can be read is right, or it is not read.
 	if (cd "$mnt/current/acme" && cp -r . "$dir/copy/now") 2>/dev/null; then
 		diff -rq -x filler "$www" "$dir/copy/now" >/dev/null || wrong=$((wrong + 1))
 	fi
+	# The same of what is exported; a generation that is not whole any more is not.
+	rm -rf "$dir/copy/out"
+	if "$build/bin/tarnctl" -c "$dir/tarn.conf" export -p acme "$dir/copy/out" >"$dir/export.log" 2>&1; then
+		diff -rq -x filler "$www" "$dir/copy/out/acme" >/dev/null || wrong=$((wrong + 1))
+		exports=$((exports + 1))
+	fi
 	rounds=$((rounds + 1))
 done
 wait "$filler"
 check 'the store has had to make room' test "$(wire stat store.evicted)" -ge 4
-check "$rounds copies meanwhile: right or refused" test "$wrong" == 0
+check "$rounds copies and exports meanwhile, $exports of these whole: right or refused" test "$wrong" == 0
 done_testing
