@@ -164,5 +164,7 @@ void ctl_progress_end(struct ctl_progress *progress);
 
 void ctl_help_all(FILE *to);
 void ctl_help_one(const struct ctl_command *command, FILE *to);
+/* The commands of two words that begin with this one; false: there are none. */
+bool ctl_help_group(const char *word, FILE *to);
 
 #endif

@@ -57,6 +57,34 @@ static void command_row(const struct ctl_command *command, void *arg)
 	row(arg, left, command->help);
 }
 
+struct group {
+	const char *word;
+	FILE *to;
+	bool any;
+};
+
+static void group_row(const struct ctl_command *command, void *arg)
+{
+	struct group *group = arg;
+	size_t n = strlen(group->word);
+
+	if (strncmp(command->words, group->word, n) != 0 || command->words[n] != ' ')
+		return;
+	if (!group->any)
+		fprintf(group->to, "Usage: tarnctl [OPTION]... %s COMMAND\n\nCommands\n",
+			group->word);
+	group->any = true;
+	command_row(command, group->to);
+}
+
+bool ctl_help_group(const char *word, FILE *to)
+{
+	struct group group = { .word = word, .to = to };
+
+	ctl_each(group_row, &group);
+	return group.any;
+}
+
 void ctl_help_all(FILE *to)
 {
 	fputs("Usage: tarnctl [OPTION]... COMMAND\n\nCommands\n", to);

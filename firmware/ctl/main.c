@@ -278,6 +278,8 @@ static int run(const struct ctl_options *options, char **argv)
 		return help_command(options, argv);
 	if (!*argv)
 		return usage("a command is missing", "");
+	if (!search.found && help && ctl_help_group(*argv, stdout))
+		return CTL_WORKING;
 	if (!search.found)
 		return unknown(*argv);
 	if (help) {

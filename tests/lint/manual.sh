@@ -33,6 +33,12 @@ settings_are_there() {
 }
 check 'every command has its entry' commands_are_there
 check 'every setting has its entry' settings_are_there
+helps() { # each command, and each first word of several
+	"$ctl" help | awk '/^Commands/ { on = 1; next } /^$/ { on = 0 } on && /^  [^ ]/ { print $1 }' | sort -u |
+		while read -r word; do "$ctl" "$word" --help | grep -q "^Usage: tarnctl .* $word" || { echo "no help of $word"; exit 1; }; done
+}
+check '--help of each' helps
+check '... but of what there is not: status 64' eval '"$ctl" nothing --help 2>/dev/null; (($? == 64))'
 check 'an unknown page: status 64' eval '"$ctl" man x 2>/dev/null; (($? == 64))'
 
 # completes WANT WORDS...: bash offers WANT for the last of the words.
