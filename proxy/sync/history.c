@@ -2,7 +2,8 @@
 /*
  * What is remembered of runs and publications, in one row of state, as the JSON that the API gives:
  *
- *	{"history": [run ...], "vendors": {name: {"last": seconds, "published": [[number, at ms] ...]}}}
+ *	{"history": [run ...], "vendors": {name: {"last": seconds, "published": [[number, at ms] ...], "paused": true,
+ *	 "running": true}}}
  */
 #include <stdlib.h>
 
@@ -55,7 +56,7 @@ void history_add_carried(struct sync *sync, const struct sync_carried *carried)
 				(json_int_t)carried->bytes, "took_s", 0.0, "trouble", ""));
 }
 
-static json_t *vendor_pack(const struct vendor *vendor)
+static json_t *vendor_pack(const struct vendor *vendor, bool running)
 {
 	json_t *published = json_array();
 
@@ -63,7 +64,8 @@ static json_t *vendor_pack(const struct vendor *vendor)
 		(void)json_array_append_new(
 			published, json_pack("[I, I]", (json_int_t)vendor->published[i].number,
 					     (json_int_t)vendor->published[i].at_ms));
-	return json_pack("{s:I, s:o*}", "last", (json_int_t)vendor->last, "published", published);
+	return json_pack("{s:I, s:o*, s:b, s:b}", "last", (json_int_t)vendor->last, "published",
+			 published, "paused", vendor->paused, "running", running);
 }
 
 void history_save(struct sync *sync)
@@ -75,7 +77,9 @@ void history_save(struct sync *sync)
 
 	LIST_FOREACH(vendor, &sync->vendors, link)
 	if (all && vendors)
-		(void)json_object_set_new(vendors, vendor->name, vendor_pack(vendor));
+		(void)json_object_set_new(
+			vendors, vendor->name,
+			vendor_pack(vendor, sync->run && sync->run->vendor == vendor));
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	if (!text ||
 	    writer_put_state(sync->control->proxy->writer, ROW, span_of(text), NULL, NULL) < 0)
@@ -91,6 +95,9 @@ static void vendor_unpack(struct vendor *vendor, const json_t *all)
 	size_t i;
 
 	vendor->last = json_integer_value(json_object_get(row, "last"));
+	vendor->paused = json_is_true(json_object_get(row, "paused"));
+	vendor->due = json_is_true(json_object_get(row, "running"));
+	vendor->why = "it was cut off by a restart";
 	json_array_foreach(published, i, one)
 	{
 		uint64_t number = (uint64_t)json_integer_value(json_array_get(one, 0));

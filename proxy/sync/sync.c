@@ -126,6 +126,8 @@ static void begin(struct sync *sync, struct vendor *vendor)
 	}
 	if (run_begin(sync, vendor, why) < 0)
 		vendor_plan(sync, vendor);
+	else
+		history_save(sync); /* a restart goes on with it */
 }
 
 /* May it begin by itself now? */
@@ -255,6 +257,7 @@ int sync_command(struct sync *sync, enum sync_action action, const char *profile
 		command(sync, vendor, action);
 		rc = 0;
 	}
+	history_save(sync);
 	event_active(&sync->timer, EV_TIMEOUT, 0);
 	return rc;
 }

@@ -152,18 +152,37 @@ check "$kills times killed in a run: nothing mixed, nothing lost" test "$wrong" 
 check 'at most what was not committed is fetched again' is_at_most "$(of .repeats) - $before" "$((kills * 8))"
 echo "# fetched again: $(($(of .repeats) - before)) objects"
 
+# ---- a run that was cut off, a vendor that is paused ----------------------------------------------------
+
+start -o sync.rate=1M
+fleet next
+stored=$(counter store.stored)
+now
+has_stored() { (($(counter store.stored) > stored)); }
+check 'a run has stored something' wait_until 20 has_stored
+stop box KILL
+start
+goes_on() { [[ $(last result)-$(last why) == 'done-it was cut off by a restart' ]]; }
+check 'after a kill -9 it goes on by itself' wait_until 20 goes_on
+fleet update 0 20
+check 'and devices are served its generation' test "$(of .failed)-$(of .mixed)" == 0-0
+now pause
+is_paused() { api sync | jq -e '.profiles[0].state == "paused"' >/dev/null; }
+check 'it can be paused' wait_until 5 is_paused
+stop box
+start
+check 'and stays so over a restart' is_paused
+now resume
+stop box
+
 # ---- pause, cancel, an unreachable vendor -------------------------------------------------------------------
 
 start -o sync.retry=300ms
 fleet next
+before=$(runs)
 now pause
 now now # goes on
-resumed() { [[ $(last result) == 'done' ]]; }
-check 'a run that was paused and told to begin runs' wait_until 10 resumed
-is_paused() { api sync | jq -e '.profiles[0].state == "paused"' >/dev/null; }
-now pause
-check 'it can be paused' wait_until 5 is_paused
-now resume
+check 'a run that was paused and told to begin runs' wait_until 10 is_over "$before"
 fleet bounce
 fleet next
 now
