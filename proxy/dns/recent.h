@@ -18,7 +18,7 @@ struct recent;
 MUST_USE int recent_new(struct worker *worker);
 void recent_free(struct worker *worker);
 
-/* The name has these addresses, 1 .. RESOLVE_ADDRS_MAX, for `left_ms`, of which RECENT_MS count; in place of what was told before. */
+/* The name has these addresses, 1 .. RESOLVE_ADDRS_MAX, for `left_ms`, of which RECENT_MS count; what was told before goes. */
 void recent_told(struct recent *recent, const char *host, const struct addr *addrs, size_t n,
 		 uint64_t now_ms, uint64_t left_ms);
 /* How many addresses; 0: it has to be asked. *ret_turn goes up with each call, for balance_order(). */

@@ -131,7 +131,10 @@ static int join(int fd, const struct addr *group, int ifindex)
 	return set(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &six, sizeof(six)) ? 0 : -errno;
 }
 
-/* A socket, or -errno. Another program of this machine may listen, too. An interface's number is asked of the socket: other ways need more calls. */
+/*
+ * A socket, or -errno. Another program of this machine may listen, too. An interface's number is asked of the socket: other
+ * ways need more calls.
+ */
 static int group_open(const char *interface, struct span group_text)
 {
 	socklen_t n = sizeof(int);

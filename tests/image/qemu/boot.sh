@@ -11,9 +11,7 @@ set -u
 needs
 check 'the image is built' image_have || done_testing
 
-topology bridge
-vm_network
-dhcp_start
+office
 head -c 3000000 /dev/urandom >"$work/files/object"
 head -c 9000000 /dev/urandom >"$work/files/cold"
 touch -d '10 days ago' "$work/files/"*

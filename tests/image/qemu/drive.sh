@@ -7,15 +7,6 @@
 set -u
 # shellcheck source=tests/image/qemu/lib.sh
 . "$(dirname "$0")/lib.sh"
-needs
-check 'the image is built' image_have || done_testing
-
-topology bridge
-vm_network
-dhcp_start
-catalogue
-disk_make "$image" "$work/disk" 2G
-check 'a seed is put into the ESP' catalogue_seed
 
 # drive_make FILE TYPE LABEL: a drive of 64 MiB; FAT begins at 1 MiB.
 drive_make() {
@@ -47,12 +38,7 @@ done_with() { becomes "drive label=$1 state=done" 120; }
 fat_out() { mkdir "$2" && mcopy -s -i "$1@@1M" '::*' "$2/"; }
 ext_out() { mkdir "$2" && debugfs -R "rdump / $2" "$1" 2>/dev/null; }
 
-vm_start "$work/disk"
-check 'it is ready' becomes ready
-ready_say
-check 'it intercepts' wait_until 120 intercepted dev1 http://198.51.100.10/ || vm 'tarnctl status' | sed 's/^/# /'
-check 'a device gets all there is' catalogue_got
-check 'it is published' wait_until 60 catalogue_published
+catalogue_box
 
 drive_make "$work/fat" vfat TARN-EXPORT || exit 1
 plug "$work/fat"

@@ -197,6 +197,28 @@ catalogue_published() {
 	vm "tarnctl sync --now >/dev/null 2>&1; tarnctl sync --json" | jq -e 'any(.profiles[]; .generation > 0)'
 }
 
+# A branch office around the box, which gets its address by DHCP.
+office() {
+	topology bridge
+	vm_network
+	dhcp_start
+}
+# catalogue_box: what drives and shares begin with: a box that has published what the vendor has.
+catalogue_box() {
+	needs
+	check 'the image is built' image_have || done_testing
+	office
+	catalogue
+	disk_make "$image" "$work/disk" 2G
+	check 'a seed is put into the ESP' catalogue_seed
+	vm_start "$work/disk"
+	check 'it is ready' becomes ready
+	ready_say
+	check 'it intercepts' wait_until 120 intercepted dev1 http://198.51.100.10/ || vm 'tarnctl status' | sed 's/^/# /'
+	check 'a device gets all there is' catalogue_got
+	check 'it is published' wait_until 60 catalogue_published
+}
+
 # The box's cards are taps, each in a bridge with the wire.
 vm_network() {
 	local port tap

@@ -11,9 +11,7 @@ needs
 check 'the image is built' image_have || done_testing
 check 'updates are made of the same root tree' variants panics || done_testing
 
-topology bridge
-vm_network
-dhcp_start
+office
 disk_make "$image" "$work/disk" 2G
 vm_start "$work/disk"
 check 'the factory image becomes ready' becomes ready

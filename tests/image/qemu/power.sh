@@ -18,9 +18,7 @@ v4=http://198.51.100.10
 check 'the image is built' image_have || done_testing
 check 'an update is made of the same root tree' variants good || done_testing
 
-topology bridge
-vm_network
-dhcp_start
+office
 
 same_bytes() { # NS NAME
 	in_ns "$1" curl -sS --max-time 120 -H 'Host: mirror.vendor.example' -D "$work/head.$2.$1" "$v4/files/$2" |

@@ -7,21 +7,7 @@
 set -u
 # shellcheck source=tests/image/qemu/lib.sh
 . "$(dirname "$0")/lib.sh"
-needs
-check 'the image is built' image_have || done_testing
-
-topology bridge
-vm_network
-dhcp_start
-catalogue
-disk_make "$image" "$work/disk" 2G
-check 'a seed is put into the ESP' catalogue_seed
-vm_start "$work/disk"
-check 'it is ready' becomes ready
-ready_say
-check 'it intercepts' wait_until 120 intercepted dev1 http://198.51.100.10/ || vm 'tarnctl status' | sed 's/^/# /'
-check 'a device gets all there is' catalogue_got
-check 'it is published' wait_until 60 catalogue_published
+catalogue_box
 
 box=$(vm "ip -4 -o addr show dev br0" | grep -oE '10\.7\.0\.[0-9]+' | head -n 1)
 ftp() { in_ns "$1" curl -sS --max-time 20 "${@:2}"; } # DEVICE [OPTION]... URL

@@ -11,9 +11,7 @@ needs
 check 'the image is built' image_have || done_testing
 check 'an update is made of the same root tree' variants sick || done_testing
 
-topology bridge
-vm_network
-dhcp_start
+office
 disk_make "$image" "$work/disk" 2G
 check 'one that never becomes healthy is on the disk' slot_put sick 0.4
 vm_start "$work/disk"

@@ -18,9 +18,7 @@ cp --remove-destination good.update tampered.update
 printf 'x' | dd of=tampered.update bs=1 seek=20000000 conv=notrunc status=none
 head -c 100000 /dev/urandom >noise.update
 
-topology bridge
-vm_network
-dhcp_start
+office
 disk_make "$image" "$work/disk" 2G
 vm_start "$work/disk"
 check 'the factory image becomes ready' becomes ready
