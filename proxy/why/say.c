@@ -52,20 +52,21 @@ void why_clean(char *text)
 
 /*
  * A sentence is printed with marks around its values, so that it can be told in another language, too: `text` is all of
- * it, `form` has {0}, {1} ... in place of the values. None of them has a mark in it; one that had would spoil the form.
+ * it, `form` has {0}, {1} ... in place of the values. Bytes of a value may be anything, marks, too: then there is no form.
  */
 #define VALUE_BEGIN '\1'
 #define VALUE_END   '\2'
+#define VALUES_MAX  16
 
 struct sentence {
-	char text[LINE_MAX_CHARS], form[LINE_MAX_CHARS + 64];
+	char text[LINE_MAX_CHARS], form[LINE_MAX_CHARS + 4 * VALUES_MAX];
 	json_t *values; /* owned; NULL: there is no form */
 };
 
-/* The format with marks around each conversion. */
-static void mark_format(const char *format, char marked[LINE_MAX_CHARS])
+/* The format with marks around each conversion; gives how many there are. */
+static size_t mark_format(const char *format, char marked[LINE_MAX_CHARS])
 {
-	size_t n = 0;
+	size_t n = 0, conversions = 0;
 
 	while (*format && n + 8 < LINE_MAX_CHARS) {
 		size_t conversion = *format == '%' ? strcspn(format, "dus") + 1 : 0;
@@ -74,7 +75,9 @@ static void mark_format(const char *format, char marked[LINE_MAX_CHARS])
 			marked[n++] = *format++;
 			continue;
 		}
-		CHECK(conversion < 6); /* "%.*s" is the longest, and "%%" is not among them */
+		/* "%.*s" is the longest, and "%%" is not among them. */
+		CHECK(conversion < 6);
+		conversions++;
 		marked[n++] = VALUE_BEGIN;
 		memcpy(marked + n, format, conversion);
 		n += conversion;
@@ -82,9 +85,20 @@ static void mark_format(const char *format, char marked[LINE_MAX_CHARS])
 		format += conversion;
 	}
 	marked[n] = 0;
+	CHECK(conversions <= VALUES_MAX);
+	return conversions;
 }
 
-/* The marks go; what stands between two of them is a value. */
+static size_t marks_in(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == VALUE_BEGIN || *text == VALUE_END;
+	return n;
+}
+
+/* The marks go; what stands between two of them is a value. There are as many as the format has, so all has room. */
 static void take_values(const char *marked, struct sentence *s)
 {
 	size_t n = 0, form = 0, begin = 0;
@@ -112,17 +126,22 @@ static void take_values(const char *marked, struct sentence *s)
 static void sentence_print(struct sentence *s, const char *format, va_list ap)
 {
 	char marked[LINE_MAX_CHARS], printed[LINE_MAX_CHARS];
+	size_t conversions = mark_format(format, marked);
+	va_list plain;
 	int n;
 
-	mark_format(format, marked);
+	va_copy(plain, ap);
 	n = vsnprintf(printed, sizeof(printed), marked, ap);
-	s->values = json_array();
-	take_values(printed, s);
-	/* Cut off, or the same in all languages but for its words: no values. */
-	if (n < 0 || (size_t)n >= sizeof(printed) || json_array_size(s->values) == 0) {
-		json_decref(s->values);
-		s->values = NULL;
+	s->values = NULL;
+	if (conversions && n >= 0 && (size_t)n < sizeof(printed) &&
+	    marks_in(printed) == 2 * conversions) {
+		s->values = json_array();
+		take_values(printed, s);
+	} else {
+		(void)vsnprintf(s->text, sizeof(s->text), format, plain);
+		why_clean(s->text);
 	}
+	va_end(plain);
 }
 
 /* Into an object; takes the values. */
