@@ -3,11 +3,12 @@
  * What is remembered of runs and publications, in one row of state, as the JSON that the API gives:
  *
  *	{"history": [run ...], "vendors": {name: {"last": seconds, "published": [[number, at ms] ...], "paused": true,
- *	 "running": true}}}
+ *	 "cuts": how often in a row a run was cut off, counting the one that runs}}}
  */
 #include <stdlib.h>
 
 #include "firmware/base/log.h"
+#include "proxy/sync/schedule.h"
 #include "proxy/sync/sync_priv.h"
 
 #define ROW SPAN("sync/history")
@@ -64,8 +65,8 @@ static json_t *vendor_pack(const struct vendor *vendor, bool running)
 		(void)json_array_append_new(
 			published, json_pack("[I, I]", (json_int_t)vendor->published[i].number,
 					     (json_int_t)vendor->published[i].at_ms));
-	return json_pack("{s:I, s:o*, s:b, s:b}", "last", (json_int_t)vendor->last, "published",
-			 published, "paused", vendor->paused, "running", running);
+	return json_pack("{s:I, s:o*, s:b, s:i}", "last", (json_int_t)vendor->last, "published",
+			 published, "paused", vendor->paused, "cuts", (int)vendor->cuts + running);
 }
 
 void history_save(struct sync *sync)
@@ -88,7 +89,7 @@ void history_save(struct sync *sync)
 	json_decref(all);
 }
 
-static void vendor_unpack(struct vendor *vendor, const json_t *all)
+static void vendor_unpack(const struct sync *sync, struct vendor *vendor, const json_t *all)
 {
 	const json_t *row = json_object_get(json_object_get(all, "vendors"), vendor->name);
 	const json_t *published = json_object_get(row, "published"), *one;
@@ -96,8 +97,13 @@ static void vendor_unpack(struct vendor *vendor, const json_t *all)
 
 	vendor->last = json_integer_value(json_object_get(row, "last"));
 	vendor->paused = json_is_true(json_object_get(row, "paused"));
-	vendor->due = json_is_true(json_object_get(row, "running"));
+	vendor->cuts = (unsigned)json_integer_value(json_object_get(row, "cuts"));
+	vendor->due = vendor->cuts > 0;
 	vendor->why = "it was cut off by a restart";
+	/* One that ends the program each time must not do so without a pause. */
+	if (vendor->cuts > 1)
+		vendor->due_at = worker_now(sync->control)->mono_ms +
+				 schedule_retry(&sync->control->config->settings, vendor->cuts - 1);
 	json_array_foreach(published, i, one)
 	{
 		uint64_t number = (uint64_t)json_integer_value(json_array_get(one, 0));
@@ -125,7 +131,7 @@ void history_load(struct sync *sync)
 	json_decref(sync->history);
 	sync->history = json_incref(json_object_get(all, "history"));
 	LIST_FOREACH(vendor, &sync->vendors, link)
-	vendor_unpack(vendor, all);
+	vendor_unpack(sync, vendor, all);
 	json_decref(all);
 	sync_reload(sync); /* the next run counts from the last one */
 }

@@ -196,6 +196,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 void sync_run_over(struct sync *sync, struct vendor *vendor)
 {
+	vendor->cuts = 0;
 	vendor_plan(sync, vendor);
 	history_save(sync);
 	event_active(&sync->timer, EV_TIMEOUT, 0);

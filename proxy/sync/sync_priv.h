@@ -97,6 +97,7 @@ struct vendor {
 	uint64_t due_at;  /* mono_ms; if due */
 	uint64_t ended;	  /* mono_ms: its last run; 0: none */
 	unsigned failures;
+	unsigned cuts;	   /* how often in a row a run was cut off by the end of the program */
 	char trouble[160]; /* of the last run; "" if there was none */
 	struct {
 		uint64_t number;

@@ -164,6 +164,24 @@ stop box KILL
 start
 goes_on() { [[ $(last result)-$(last why) == 'done-it was cut off by a restart' ]]; }
 check 'after a kill -9 it goes on by itself' wait_until 20 goes_on
+# One that ends the program each time, as it were: it is begun again by itself once, then after a pause (sync.retry, 1 min).
+fleet next
+stop box
+start -o sync.rate=1M
+now
+stored=0
+check 'another has stored something' wait_until 20 has_stored
+stop box KILL
+start -o sync.rate=1M
+check 'begun again it has, too' wait_until 20 has_stored
+stop box KILL
+start
+was_up() { api status | jq -e '.uptime_s >= 2' >/dev/null; }
+wait_until 10 was_up # it looks four times a second
+waits() { [[ $(counter store.stored) == 0 ]] && api sync | jq -e '.profiles[0].state != "running"' >/dev/null; }
+check 'cut off twice it waits' waits
+sync_now
+check 'but not for who begins it by hand' test "$(last result)" == 'done'
 fleet update 0 20
 check 'and devices are served its generation' test "$(of .failed)-$(of .mixed)" == 0-0
 now pause
