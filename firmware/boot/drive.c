@@ -3,8 +3,8 @@
  *	on USB? ──► waiting ──► child: blkid ──► ours? ──► mount ──► firmware/systemd/drive ──► tarnctl ──► its end: history
  *
  * The child has a mount namespace of its own: the drive is mounted for it and what it starts. The script lets it go before it
- * says that it is done, and the kernel with the last of them, however they end. Nothing on the drive is run or followed. What is told on the way stands in a
- * note, one line for people, which we read.
+ * says that it is done, and the kernel with the last of them, however they end. Nothing on the drive is run or followed. What
+ * is told on the way stands in a note, one line for people, which we read.
  */
 #include "firmware/boot/drive.h"
 

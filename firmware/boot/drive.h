@@ -24,7 +24,7 @@ struct drives {
 	pid_t pid; /* 0: none is at work */
 	uint64_t started_ms;
 	char text
-		[DRIVE_TEXT_MAX]; /* of the last one, for people: "TARN-IMPORT: done: acme: ..."; "": there was none */
+		[DRIVE_TEXT_MAX]; /* of the last one: "TARN-IMPORT: done: acme: ..."; "": there was none */
 };
 
 /* A block device came or went. */
