@@ -154,7 +154,7 @@ echo "# fetched again: $(($(of .repeats) - before)) objects"
 
 # ---- a run that was cut off, a vendor that is paused ----------------------------------------------------
 
-start -o sync.rate=1M
+start -o sync.rate=256K # a run takes seconds
 fleet next
 stored=$(counter store.stored)
 now
@@ -167,12 +167,12 @@ check 'after a kill -9 it goes on by itself' wait_until 20 goes_on
 # One that ends the program each time, as it were: it is begun again by itself once, then after a pause (sync.retry, 1 min).
 fleet next
 stop box
-start -o sync.rate=1M
+start -o sync.rate=256K
 now
 stored=0
 check 'another has stored something' wait_until 20 has_stored
 stop box KILL
-start -o sync.rate=1M
+start -o sync.rate=256K
 check 'begun again it has, too' wait_until 20 has_stored
 stop box KILL
 start
