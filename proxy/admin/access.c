@@ -11,7 +11,6 @@
 #include "cache/writer.h"
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
-#include "proxy/admin/password.h"
 
 struct access {
 	struct writer *writer;
@@ -91,24 +90,42 @@ int access_set_password(struct access *access, enum admin_role role, struct span
 	return 0;
 }
 
+int access_may(struct access *access, const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms)
+{
+	uint64_t wait = limit_ask(&access->limit, peer, now_ms);
+
+	if (!wait)
+		return 0;
+	STAT_INC(STAT_ADMIN_LOGIN_LIMITED);
+	*ret_wait_ms = wait;
+	return -EBUSY;
+}
+
+void access_hash(const struct access *access, enum admin_role role,
+		 char ret_hash[PASSWORD_TEXT_MAX])
+{
+	memcpy(ret_hash, access->passwords[role], PASSWORD_TEXT_MAX);
+}
+
+void access_told(struct access *access, const char *peer, bool right, uint64_t now_ms)
+{
+	limit_tell(&access->limit, peer, right, now_ms);
+	if (right)
+		return;
+	STAT_INC(STAT_ADMIN_LOGIN_WRONG);
+	LOG(LOG_L_WARN, "admin.wrong_password", "from=%s", peer);
+}
+
 int access_check(struct access *access, enum admin_role role, struct span password,
 		 const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms)
 {
-	uint64_t wait = limit_ask(&access->limit, peer, now_ms);
-	bool right;
+	int rc = access_may(access, peer, now_ms, ret_wait_ms);
+	bool right = rc == 0 && password_fits(password, access->passwords[role]);
 
-	if (wait) {
-		STAT_INC(STAT_ADMIN_LOGIN_LIMITED);
-		*ret_wait_ms = wait;
-		return -EBUSY;
-	}
-	right = password_fits(password, access->passwords[role]);
-	limit_tell(&access->limit, peer, right, now_ms);
-	if (right)
-		return 0;
-	STAT_INC(STAT_ADMIN_LOGIN_WRONG);
-	LOG(LOG_L_WARN, "admin.wrong_password", "from=%s", peer);
-	return -EACCES;
+	if (rc < 0)
+		return rc;
+	access_told(access, peer, right, now_ms);
+	return right ? 0 : -EACCES;
 }
 
 struct sessions *access_sessions(struct access *access)

@@ -7,6 +7,7 @@
 #ifndef TARN_PROXY_ADMIN_ACCESS_H
 #define TARN_PROXY_ADMIN_ACCESS_H
 
+#include "proxy/admin/password.h"
 #include "proxy/admin/session.h"
 
 struct access;
@@ -21,9 +22,15 @@ bool access_has_password(const struct access *access, enum admin_role role);
 MUST_USE int access_set_password(struct access *access, enum admin_role role, struct span password,
 				 const struct session *keep);
 /*
- * Is this the role's password? 0; -EACCES; -EBUSY with *ret_wait_ms: too many wrong ones, it was not looked at. Takes
- * some 50 ms.
+ * The parts of a check: may this address have one now? 0; -EBUSY with *ret_wait_ms: too many wrong ones. What the password
+ * is held against (password_fits(), some 50 ms; "": none is right). What came of it.
  */
+MUST_USE int access_may(struct access *access, const char *peer, uint64_t now_ms,
+			uint64_t *ret_wait_ms);
+void access_hash(const struct access *access, enum admin_role role,
+		 char ret_hash[PASSWORD_TEXT_MAX]);
+void access_told(struct access *access, const char *peer, bool right, uint64_t now_ms);
+/* All of it, while the loop waits: is this the role's password? 0; -EACCES; -EBUSY as above. */
 MUST_USE int access_check(struct access *access, enum admin_role role, struct span password,
 			  const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms);
 

@@ -20,6 +20,7 @@
 
 #include "proxy/admin/access.h"
 #include "proxy/admin/changes.h"
+#include "proxy/admin/logins.h"
 #include "proxy/admin/selftests.h"
 #include "proxy/admin/snapshots.h"
 #include "proxy/admin/systems.h"
@@ -41,6 +42,7 @@ struct admin {
 	struct evhttp *http;
 	struct asks *asks;
 	struct access *access;
+	struct logins *logins;
 	struct changes *changes;
 	struct selftests *selftests;
 	struct systems *systems;
@@ -63,6 +65,11 @@ static void on_request(struct evhttp_request *request, void *arg)
 struct access *admin_access(struct admin *admin)
 {
 	return admin->access;
+}
+
+struct logins *admin_logins(struct admin *admin)
+{
+	return admin->logins;
 }
 
 struct changes *admin_changes(struct admin *admin)
@@ -213,6 +220,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 	}
 	rc = asks_new(control, admin, &admin->asks);
 	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
+	rc = rc ? rc : logins_new(control, admin->access, &admin->logins);
 	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : selftests_new(control, &admin->selftests);
 	rc = rc ? rc : systems_new(control, &admin->systems);
@@ -243,6 +251,7 @@ void admin_free(struct admin **ptr)
 	systems_free(&admin->systems);
 	selftests_free(&admin->selftests);
 	changes_free(&admin->changes);
+	logins_free(&admin->logins);
 	access_free(&admin->access);
 	if (admin->path && lstat(admin->path, &st) == 0 && st.st_dev == admin->dev &&
 	    st.st_ino == admin->ino)

@@ -47,6 +47,9 @@ struct snapshots *admin_snapshots(struct admin *admin);
 struct access;
 struct access *admin_access(struct admin *admin);
 
+struct logins;
+struct logins *admin_logins(struct admin *admin);
+
 /* When it was made, of CLOCK_MONOTONIC. */
 uint64_t admin_started_ms(const struct admin *admin);
 

@@ -2,7 +2,8 @@
 /*
  * Resources: log-in and log-out, passwords, the token of those that only look.
  *
- * A log-in checks a password on the control loop: some 50 ms, at most one a second (session.h).
+ * A log-in's password is checked on a thread (logins.h); that of somebody who is logged in and changes it, on the control
+ * loop: some 50 ms, at most one a second (session.h).
  */
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "firmware/base/stat.h"
 #include "proxy/admin/access.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/logins.h"
 #include "proxy/admin/password.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
@@ -52,34 +54,20 @@ static void answer_wait(struct admin_ask *ask, uint64_t wait_ms)
 	admin_answer_error(ask, 429, "wait", "too many wrong passwords: wait %s s", seconds);
 }
 
-static void answer_check(struct admin_ask *ask, int rc, uint64_t wait_ms)
-{
-	if (rc == -EBUSY)
-		answer_wait(ask, wait_ms);
-	else
-		admin_answer_error(ask, 401, "password", "this is not the password");
-}
-
-static void post_session(struct admin_ask *ask)
+static void login_done(struct admin_ask *ask, enum admin_role role, int rc, uint64_t wait_ms)
 {
 	struct access *access = admin_access(ask->admin);
-	uint64_t now_ms = worker_now(ask->control)->mono_ms, wait_ms = 0;
-	const char *password = admin_body_text(ask, "password");
-	enum admin_role role;
 	char cookie[160];
-	int rc;
 
-	if (!password)
-		return admin_answer_error(ask, 400, "password", "password is missing");
-	if (ask->local)
-		return admin_answer_error(ask, 400, "local", "nobody has to log in here");
-	if (!role_of(ask, &role))
-		return;
-	rc = access_check(access, role, span_of(password), ask->peer, now_ms, &wait_ms);
+	if (rc == -EBUSY)
+		return answer_wait(ask, wait_ms);
+	if (rc == -EACCES)
+		return admin_answer_error(ask, 401, "password", "this is not the password");
 	if (rc < 0)
-		return answer_check(ask, rc, wait_ms);
+		return admin_answer_errno(ask, rc);
 	ask->role = role;
-	ask->session = session_begin(access_sessions(access), role, now_ms);
+	ask->session =
+		session_begin(access_sessions(access), role, worker_now(ask->control)->mono_ms);
 	STAT_INC(STAT_ADMIN_LOGINS);
 	LOG(LOG_L_NOTICE, "admin.login", "from=%s role=%s", ask->peer, role_name(role));
 	(void)snprintf(cookie, sizeof(cookie),
@@ -87,6 +75,19 @@ static void post_session(struct admin_ask *ask)
 		       ask->session->token);
 	admin_field(ask, "Set-Cookie", cookie);
 	admin_answer_json(ask, 200, session_json(ask));
+}
+
+static void post_session(struct admin_ask *ask)
+{
+	const char *password = admin_body_text(ask, "password");
+	enum admin_role role;
+
+	if (!password)
+		return admin_answer_error(ask, 400, "password", "password is missing");
+	if (ask->local)
+		return admin_answer_error(ask, 400, "local", "nobody has to log in here");
+	if (role_of(ask, &role))
+		logins_ask(admin_logins(ask->admin), ask, role, password, login_done);
 }
 
 static void delete_session(struct admin_ask *ask)
