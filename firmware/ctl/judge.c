@@ -47,6 +47,15 @@ static const struct {
 			       "reload`" },
 	{ "not checked yet", "Wait some seconds" },
 	{ "does not reach our stack", "Run `tarnctl selftest`: it says where it is lost" },
+	{ "does not reach devices",
+	  "Look at the devices' port (`tarnctl status` names it): `tc filter show dev PORT "
+	  "egress`, "
+	  "`tc -s qdisc show dev PORT` (dropped), `nft list ruleset` (hook egress), `ethtool -K "
+	  "PORT "
+	  "tx off` as a trial, its cable and its switch. It is tried again by itself" },
+	{ "its place is taken",
+	  "See what it is: `tc qdisc show dev PORT`, `tc filter show dev PORT ingress` (icpt0: "
+	  "egress). Take it away; tarnd puts its own back" },
 	{ "stands before ours", "Take it away, or run Tarn without it: `tarnctl selftest` says "
 				"whether anything still comes through" },
 	{ "port", "See [steer] lan, wan and bridge (`tarnctl config show steer`) against the ports "

@@ -179,10 +179,35 @@ static int ports_attach(struct tarnd *k)
 	return rc;
 }
 
+/* 0: nothing; -EEXIST: steered connections come to nothing, `why` in words. */
+static int silence_inspect(struct tarnd *k, char why[STEER_WHY_MAX])
+{
+	static const char *const texts[] = {
+		[SILENCE_NONE] = "",
+		[SILENCE_LOST] = "what is steered does not reach our stack: a firewall, a rule?",
+		[SILENCE_UNHEARD] = "what we answer does not reach devices: a filter? an offload?",
+	};
+	uint64_t stats[TARN_STAT_COUNT] = { 0 };
+	struct silence_counts counts;
+	enum silence_kind kind;
+
+	steer_stats(k->steer, stats);
+	counts = (struct silence_counts){
+		.steered = stats[TARN_STAT_SYN_STEERED],
+		.arrived = stats[TARN_STAT_LOOKUP_ASSIGNED] + stats[TARN_STAT_LOOKUP_NONE],
+		.sent = stats[TARN_STAT_OUT_SENT],
+		.heard = stats[TARN_STAT_PKT_STEERED],
+	};
+	kind = silence_see(&k->silence, &counts, clock_read().mono_ms);
+	if (kind == SILENCE_NONE)
+		return 0;
+	snprintf(why, STEER_WHY_MAX, "%s", texts[kind]);
+	return -EEXIST;
+}
+
 /* What a kernel that obeys others, too, has done to our way: put right, or named. */
 static void way_inspect(struct tarnd *k)
 {
-	uint64_t stats[TARN_STAT_COUNT] = { 0 };
 	char why[STEER_WHY_MAX] = "";
 	int rc = steer_check(k->steer, why);
 
@@ -191,19 +216,15 @@ static void way_inspect(struct tarnd *k)
 		rc = steer_icpt(k->steer);
 		rc = rc ? rc : ports_attach(k);
 		rc = rc ? rc : steer_check(k->steer, why);
+		if (rc == -EBUSY)
+			snprintf(why + strlen(why), sizeof(why) - strlen(why),
+				 ", its place is taken");
 	}
-	steer_stats(k->steer, stats);
 	if (!rc && k->scope_error) {
 		aim_scope_error(k->scope_error, why, sizeof(why));
 		rc = -EEXIST;
 	}
-	if (!rc && silence_see(&k->silence, stats[TARN_STAT_SYN_STEERED],
-			       stats[TARN_STAT_LOOKUP_ASSIGNED] + stats[TARN_STAT_LOOKUP_NONE],
-			       clock_read().mono_ms)) {
-		snprintf(why, sizeof(why),
-			 "what is steered does not reach our stack: a firewall, a rule?");
-		rc = -EEXIST;
-	}
+	rc = rc ? rc : silence_inspect(k, why);
 	if (rc == -EEXIST && !k->broken[0])
 		selftest_run(k->selftest, 0);
 	if (!rc && selftest_broken(k->selftest)) {

@@ -53,6 +53,7 @@ struct selftest {
 	unsigned way;	/* port * 2 + (1: IPv6) */
 	unsigned tried; /* ways of this run */
 	bool second;	/* the first try has failed */
+	bool taken;	/* our stack has confirmed what we ask */
 	uint64_t began_ns;
 	uint32_t asked_id;
 	uint16_t next_port;
@@ -251,6 +252,10 @@ static void on_late(struct selftest *s)
 {
 	if (s->phase == SYN_SENT)
 		way_lost(s);
+	else if (!s->taken)
+		way_end(s, SELFTEST_FAULT_LOST,
+			"%s: of what is steered, just the first packet reaches our stack",
+			family(s));
 	else
 		way_end(s, SELFTEST_FAULT_UNSERVED, "%s: no worker answers a connection",
 			family(s));
@@ -292,6 +297,7 @@ static void way_begin(struct selftest *s)
 
 	s->tried++;
 	s->phase = SYN_SENT;
+	s->taken = false;
 	s->answer_n = 0;
 	s->ask.magic = SELFTEST_MAGIC;
 	if (getrandom(s->ask.word, sizeof(s->ask.word), GRND_NONBLOCK) < 0)
@@ -350,6 +356,7 @@ static void on_data(struct selftest *s, const struct frame_tcp *tcp)
 {
 	size_t n = tcp->data.n, room = sizeof(s->answer) - s->answer_n;
 
+	s->taken |= (tcp->flags & FRAME_ACK) && tcp->ack == s->seq;
 	if (n && tcp->seq == s->ack) {
 		memcpy((uint8_t *)&s->answer + s->answer_n, tcp->data.p, n < room ? n : room);
 		s->answer_n += n < room ? n : room;

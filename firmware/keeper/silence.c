@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A window begins anew with each connection that arrives. */
+/* A window begins anew with each connection that arrives, and another one with each packet that follows a SYN. */
 #include "firmware/keeper/silence.h"
 
-static void window_begin(struct silence *s, uint64_t steered, uint64_t arrived)
+static enum silence_kind judge(const struct silence *s, const struct silence_counts *now)
 {
-	s->steered = steered;
-	s->arrived = arrived;
+	if (now->steered - s->hearing.steered >= SILENCE_SYNS &&
+	    now->sent - s->hearing.sent >= SILENCE_SYNS)
+		return SILENCE_UNHEARD;
+	return now->steered - s->arrival.steered >= SILENCE_SYNS ? SILENCE_LOST : SILENCE_NONE;
 }
 
-bool silence_see(struct silence *s, uint64_t steered, uint64_t arrived, uint64_t now_ms)
+enum silence_kind silence_see(struct silence *s, const struct silence_counts *now, uint64_t now_ms)
 {
 	if (s->until_ms && now_ms < s->until_ms)
-		return true;
+		return s->kind;
 	if (s->until_ms) { /* tried again from here on */
 		s->until_ms = 0;
-		window_begin(s, steered, arrived);
-		return false;
+		s->arrival = s->hearing = *now;
+		return SILENCE_NONE;
 	}
-	if (arrived != s->arrived) {
+	if (now->arrived != s->arrival.arrived)
+		s->arrival = *now;
+	if (now->heard != s->hearing.heard) {
 		s->wait_ms = 0;
-		window_begin(s, steered, arrived);
+		s->hearing = *now;
 	}
-	if (steered - s->steered < SILENCE_SYNS)
-		return false;
+	s->kind = judge(s, now);
+	if (s->kind == SILENCE_NONE)
+		return s->kind;
 	s->wait_ms = s->wait_ms ? s->wait_ms * 2 : SILENCE_TRY_MS;
 	if (s->wait_ms > SILENCE_TRY_MAX_MS)
 		s->wait_ms = SILENCE_TRY_MAX_MS;
 	s->until_ms = now_ms + s->wait_ms;
-	return true;
+	return s->kind;
 }

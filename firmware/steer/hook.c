@@ -9,6 +9,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/pkt_sched.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/tc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +52,25 @@ int hook_program(int ifindex, bool egress, unsigned *ret_id)
 	return 0;
 }
 
+/* A filter for egress would be one for ingress in an ingress qdisc, without a word. */
+static bool has_egress(int ifindex)
+{
+	struct nl_sock *socket = nl_socket_alloc();
+	struct rtnl_qdisc *qdisc = NULL;
+	struct nl_cache *qdiscs = NULL;
+	bool has = true; /* what is not known is not claimed */
+
+	if (socket && nl_connect(socket, NETLINK_ROUTE) == 0 &&
+	    rtnl_qdisc_alloc_cache(socket, &qdiscs) == 0) {
+		qdisc = rtnl_qdisc_get_by_parent(qdiscs, ifindex, TC_H_CLSACT);
+		has = qdisc && strcmp(rtnl_tc_get_kind(TC_CAST(qdisc)), "clsact") == 0;
+	}
+	rtnl_qdisc_put(qdisc);
+	nl_cache_free(qdiscs);
+	nl_socket_free(socket);
+	return has;
+}
+
 int hook_attach(int ifindex, bool egress, int prog_fd, struct hook *ret_hook)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = ifindex,
@@ -61,6 +84,8 @@ int hook_attach(int ifindex, bool egress, int prog_fd, struct hook *ret_hook)
 	if (rc && rc != -EEXIST)
 		return rc;
 	hook.qdisc_ours = !rc;
+	if (egress && rc && !has_egress(ifindex))
+		return -EBUSY;
 	rc = hook_program(ifindex, egress, &old);
 	if (rc == -EBUSY)
 		return rc;
@@ -82,19 +107,53 @@ static bool has_tcx(const struct hook *hook)
 	return bpf_prog_query(hook->ifindex, type, 0, &flags, NULL, &n) == 0 && n > 0;
 }
 
+/* Filters of one priority are asked in the order in which the kernel lists them, and the newest comes first. */
+static bool filter_before(struct nl_cache *filters, char rival[HOOK_RIVAL])
+{
+	for (struct nl_object *o = nl_cache_get_first(filters); o; o = nl_cache_get_next(o)) {
+		struct rtnl_tc *filter = (struct rtnl_tc *)o;
+		uint32_t chain = 0, handle = rtnl_tc_get_handle(filter);
+		const char *kind = rtnl_tc_get_kind(filter);
+
+		if (rtnl_cls_get_prio((struct rtnl_cls *)o) != HOOK_PRIORITY || !handle ||
+		    (rtnl_tc_get_chain(filter, &chain) == 0 && chain))
+			continue;
+		if (handle == HOOK_HANDLE)
+			return false;
+		snprintf(rival, HOOK_RIVAL, "a tc filter (%.8s 0x%x)", kind ? kind : "?", handle);
+		return true;
+	}
+	return false;
+}
+
+static bool has_filter_before(const struct hook *hook, char rival[HOOK_RIVAL])
+{
+	uint32_t parent = TC_H_MAKE(TC_H_CLSACT, hook->egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
+	struct nl_sock *socket = nl_socket_alloc();
+	struct nl_cache *filters = NULL;
+	bool found = false;
+
+	if (socket && nl_connect(socket, NETLINK_ROUTE) == 0 &&
+	    rtnl_cls_alloc_cache(socket, hook->ifindex, parent, &filters) == 0)
+		found = filter_before(filters, rival);
+	nl_cache_free(filters);
+	nl_socket_free(socket);
+	return found;
+}
+
 int hook_check(const struct hook *hook, char rival[HOOK_RIVAL])
 {
 	__u32 xdp = 0;
 	unsigned id;
 	int rc = hook_program(hook->ifindex, hook->egress, &id);
 
-	if (rc)
+	if (rc || (hook->egress && !has_egress(hook->ifindex)))
 		return -ENOENT;
 	if (!hook->egress && bpf_xdp_query_id(hook->ifindex, 0, &xdp) == 0 && xdp)
 		snprintf(rival, HOOK_RIVAL, "an XDP program (id %u)", xdp);
 	else if (has_tcx(hook))
 		snprintf(rival, HOOK_RIVAL, "a tcx program");
-	else
+	else if (!has_filter_before(hook, rival))
 		return 0;
 	return -EEXIST;
 }

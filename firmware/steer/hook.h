@@ -13,15 +13,15 @@ struct hook {
 	bool qdisc_ours; /* nobody else had a clsact qdisc here */
 };
 
-/* Attaches the program, replacing at once what we had there. 0 or -errno; -EBUSY if another's program is
- * in our place. */
+/* Attaches the program, replacing at once what we had there. 0 or -errno; -EBUSY if another's program, or
+ * another's qdisc that has no such side, is in our place. */
 __attribute__((warn_unused_result)) int hook_attach(int ifindex, bool egress, int prog_fd,
 						    struct hook *ret_hook);
 void hook_detach(const struct hook *hook);
 
 /*
  * Does the hook do its work? 0; -ENOENT: the program is not there any more; -EEXIST with `rival` in words: another one
- * sees the packets before it (XDP, tcx), and may take them.
+ * sees the packets before it (XDP, tcx, a tc filter), and may take them.
  */
 #define HOOK_RIVAL 48
 __attribute__((warn_unused_result)) int hook_check(const struct hook *hook, char rival[HOOK_RIVAL]);

@@ -252,7 +252,7 @@ int steer_check(const struct steer *s, char why[STEER_WHY_MAX])
 		if (!if_indextoname((unsigned)hook->ifindex, name))
 			snprintf(name, sizeof(name), "a port");
 		if (rc == -ENOENT)
-			snprintf(why, STEER_WHY_MAX, "our program on %s was taken away", name);
+			snprintf(why, STEER_WHY_MAX, "%s: our program is gone", name);
 		else if (rc)
 			snprintf(why, STEER_WHY_MAX, "%s: %s stands before ours", name, rival);
 		if (rc)

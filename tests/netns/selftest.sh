@@ -9,24 +9,8 @@ set -u
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/readme.sh
 . "$here/../readme.sh"
-[[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
-command -v nft >/dev/null || skip_all 'nft is not here'
-
-PROXY=$BUILD/bin/tarn-proxy
-unset FAKEPROXY_VENDORS
-topology bridge
-config 'lan = lan0' 'wan = wan0'
-cat >>"$work/tarn.conf" <<-END
-	size = 64M
-	[dns]
-	servers = 198.51.100.53
-	probe_interval = 1s
-END
-sed -i 's/^\[keeper\]/&\nselftest = 1s/' "$work/tarn.conf"
-ip -n "$(ns box)" link add br0 type bridge
-addr box br0 10.7.0.5/24 2001:db8:7::5/64
-ip -n "$(ns box)" link set br0 up
-via box 10.7.0.1 2001:db8:7::1
+# shellcheck source=tests/netns/probed.sh
+. "$here/probed.sh"
 
 # Whoever has an address of the selftest, on either cable of the box, is counted.
 for at in switch:uplink router:in0; do
@@ -47,27 +31,6 @@ done
 seen() { for at in switch router; do in_ns "$at" nft list table netdev seen; done | grep -o 'packets [0-9]*'; }
 unseen() { seen | sort | uniq -c && [[ $(seen | sort -u) == 'packets 0' ]]; }
 learned() { bridge -n "$(ns box)" fdb show br br0 | grep -E '^(00:00:00:00:00:00|01:80:c2:00:00:01) ' | grep -v permanent; }
-
-ctl() { "$BUILD/bin/tarnctl" -s "$work/proxy.sock" -k "$work/keeper.sock" "$@" 2>&1; }
-stat() { ctl stat | awk -v name="$1" '$1 == name {print $2}'; }
-well() { ctl selftest >/dev/null; }
-fault_is() { status_is .selftest.fault "$1"; }
-# found FAULT WHAT: within the time of some selftests; shown by the API, tarnctl and the status.
-found() {
-	check "$2: found, as '$1'" wait_until 10 fault_is "$1" || status .selftest
-	ctl selftest --json >"$work/answer"
-	check '... tarnctl selftest says so' test "$? $(jq -r .code "$work/answer")" = "1 $1"
-	check '... and what to do' jq -e '(.todo | length) > 20 and (.text | length) > 10 and ([.steps[].ok] | index(false))' "$work/answer"
-	ctl selftest | sed 's/^/# /'
-	ctl status >"$work/answer"
-	check '... the status is red' grep -q 'the selftest fails' "$work/answer" || sed 's/^/# /' "$work/answer"
-}
-gone() {
-	check '... taken away: all is well' wait_until 15 well
-	check '... and armed' wait_until 10 armed
-	check '... a connection is intercepted' wait_until 5 intercepted dev1 $url
-}
-url=http://198.51.100.10/
 
 tarnd_start
 check 'it runs by itself, in both families' wait_until 20 status_is '"\(.selftest.state) \(.selftest.ways)"' 'ok 2' || logs_show

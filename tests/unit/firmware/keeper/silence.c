@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steered connections that arrive, and that do not. */
+/* Steered connections that arrive and are answered, and those that are not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,13 +8,19 @@
 
 #include "firmware/keeper/silence.h"
 
-static void what_arrives_is_well(void **state)
+static enum silence_kind see(struct silence *s, uint64_t steered, uint64_t arrived, uint64_t sent,
+			     uint64_t heard, uint64_t now_ms)
+{
+	return silence_see(s, &(struct silence_counts){ steered, arrived, sent, heard }, now_ms);
+}
+
+static void what_arrives_and_is_heard_is_well(void **state)
 {
 	struct silence s = { 0 };
 
 	(void)state;
 	for (uint64_t i = 1; i < 100; i++)
-		assert_false(silence_see(&s, 3 * i, 2 * i, i * 1000));
+		assert_int_equal(see(&s, 3 * i, 2 * i, 9 * i, 5 * i, i * 1000), SILENCE_NONE);
 }
 
 static void few_prove_nothing(void **state)
@@ -22,8 +28,10 @@ static void few_prove_nothing(void **state)
 	struct silence s = { 0 };
 
 	(void)state;
-	for (uint64_t i = 1; i < 100; i++)
-		assert_false(silence_see(&s, SILENCE_SYNS - 1, 0, i * 1000));
+	for (uint64_t i = 1; i < 100; i++) {
+		assert_int_equal(see(&s, SILENCE_SYNS - 1, 0, 0, 0, i * 1000), SILENCE_NONE);
+		assert_int_equal(see(&s, SILENCE_SYNS - 1, 2, 9, 0, i * 1000), SILENCE_NONE);
+	}
 }
 
 static void silence_ends_it_for_ever_longer(void **state)
@@ -32,26 +40,48 @@ static void silence_ends_it_for_ever_longer(void **state)
 	uint64_t now = 1000, steered = 10, wait = SILENCE_TRY_MS;
 
 	(void)state;
-	assert_false(silence_see(&s, steered, 5, now)); /* the window begins */
+	assert_int_equal(see(&s, steered, 5, 5, 5, now), SILENCE_NONE); /* the windows begin */
 	for (unsigned i = 0; i < 10; i++) {
 		steered += SILENCE_SYNS;
-		assert_true(silence_see(&s, steered, 5, now));
-		assert_true(silence_see(&s, steered, 5, now + wait - 1));
+		assert_int_equal(see(&s, steered, 5, 5, 5, now), SILENCE_LOST);
+		assert_int_equal(see(&s, steered, 5, 5, 5, now + wait - 1), SILENCE_LOST);
 		now += wait;
-		assert_false(silence_see(&s, steered, 5, now)); /* tried again */
+		assert_int_equal(see(&s, steered, 5, 5, 5, now), SILENCE_NONE); /* tried again */
 		wait = wait * 2 > SILENCE_TRY_MAX_MS ? SILENCE_TRY_MAX_MS : wait * 2;
 	}
-	assert_false(silence_see(&s, steered + 2, 6, now)); /* one arrived: all is well */
-	assert_true(silence_see(&s, steered + 2 + SILENCE_SYNS, 6, now));
-	assert_false(silence_see(&s, steered, 6, now + SILENCE_TRY_MS));
+	/* One came through: all is well. */
+	assert_int_equal(see(&s, steered + 2, 6, 9, 6, now), SILENCE_NONE);
+	assert_int_equal(see(&s, steered + 2 + SILENCE_SYNS, 6, 9, 6, now), SILENCE_LOST);
+	assert_int_equal(see(&s, steered, 6, 9, 6, now + SILENCE_TRY_MS), SILENCE_NONE);
+}
+
+/* The selftest arrives meanwhile, and a device's SYN is sent again and again, each with an answer that it does not get. */
+static void answers_that_nobody_hears(void **state)
+{
+	struct silence s = { 0 };
+	uint64_t now = 1000;
+
+	(void)state;
+	assert_int_equal(see(&s, 10, 10, 90, 50, now), SILENCE_NONE);
+	assert_int_equal(see(&s, 11, 11, 91, 50, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 12, 12, 93, 50, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 13, 12, 95, 50, now += 1000), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 13, 14, 95, 50, now + SILENCE_TRY_MS - 1), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 13, 14, 95, 50, now += SILENCE_TRY_MS), SILENCE_NONE);
+	/* It goes on: twice as long. */
+	assert_int_equal(see(&s, 16, 15, 99, 50, now), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 16, 15, 99, 50, now + 2 * SILENCE_TRY_MS - 1), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 16, 15, 99, 50, now += 2 * SILENCE_TRY_MS), SILENCE_NONE);
+	assert_int_equal(see(&s, 19, 18, 109, 51, now), SILENCE_NONE); /* heard of */
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_arrives_is_well),
+		cmocka_unit_test(what_arrives_and_is_heard_is_well),
 		cmocka_unit_test(few_prove_nothing),
 		cmocka_unit_test(silence_ends_it_for_ever_longer),
+		cmocka_unit_test(answers_that_nobody_hears),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
