@@ -127,11 +127,22 @@ refused() {
 	echo "$answer"
 	[[ $(jq -r .fate <<<"$answer" 2>&1) == "$2" ]]
 }
-# slot_put NAME VERSION: onto $work/disk as if the box had installed it.
+# slot_put NAME VERSION [TRIES]: onto $work/disk as if the box had installed it; good: also as if it had been found good.
 slot_put() {
+	local counter=+${3:-3}
+	[[ $counter != +good ]] || counter=''
 	tail -c +4097 "$work/files/$1.update" >"$work/slot" &&
-		mcopy -o -i "$work/disk$slots_at" "$work/slot" "::/EFI/Linux/tarn-$2+3.efi" && rm "$work/slot"
+		mcopy -o -i "$work/disk$slots_at" "$work/slot" "::/EFI/Linux/tarn-$2$counter.efi" && rm "$work/slot"
 }
+# slot_cut FILE BYTES: so much is left of it. slot_random FILE: not a byte of its own is.
+slot_cut() {
+	slot_get "$1" && head -c "$2" "$work/slot" >"$work/slot.less" && slot_take "$1" "$work/slot.less"
+}
+slot_random() {
+	slot_get "$1" && head -c "$(stat -c %s "$work/slot")" /dev/urandom >"$work/slot.less" && slot_take "$1" "$work/slot.less"
+}
+slot_get() { mcopy -n -o -i "$work/disk$slots_at" "::/EFI/Linux/$1" "$work/slot"; }
+slot_take() { mcopy -o -i "$work/disk$slots_at" "$2" "::/EFI/Linux/$1"; }
 online() { vm 'ping -c 1 -W 2 10.7.0.1 >/dev/null'; }
 # history_has EXPRESSION: of an entry of the box's history.
 history_has() {
@@ -196,6 +207,47 @@ catalogue_same() {
 catalogue_published() {
 	vm "tarnctl sync --now >/dev/null 2>&1; tarnctl sync --json" | jq -e 'any(.profiles[]; .generation > 0)'
 }
+
+# vendor_objects: what devices ask for, in tests of the machine itself; vendor_seed DISK: the profile for it.
+# shellcheck disable=SC2034 # who sources this reads it
+v4=http://198.51.100.10 v6='http://[2001:db8:51::10]'
+vendor_objects() {
+	head -c 300000 /dev/urandom >"$work/files/small"
+	head -c 5000000 /dev/urandom >"$work/files/large"
+	touch -d '10 days ago' "$work/files/"*
+}
+vendor_seed() {
+	printf '[vendor]\nname = example\n[hosts]\nexact = mirror.vendor.example\nsuffix = vendor.example\n%s\n' \
+		$'[reach]\nhost = mirror.vendor.example' >"$work/profile"
+	mmd -i "$1@@1M" ::/tarn/vendors
+	seed "$1" "$work/profile" vendors/example.conf
+}
+# vendor_tls: the vendor's port 443 speaks TLS, by an authority of its own ($work/vendor-ca.crt), also as agrees.example.
+vendor_tls() {
+	local ca=$work/vendor-ca ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+	openssl req -x509 "${ec[@]}" -subj '/CN=vendor CA' -days 20 -keyout "$ca.key" -out "$ca.crt" &&
+		openssl req "${ec[@]}" -subj /CN=vendor -keyout "$work/vendor.key" -out "$work/vendor.csr" &&
+		openssl x509 -req -in "$work/vendor.csr" -CA "$ca.crt" -CAkey "$ca.key" -CAcreateserial -days 10 \
+			-extfile <(echo 'subjectAltName=DNS:mirror.vendor.example,DNS:agrees.example') -out "$work/vendor.crt" || return 1
+	sed -i -e 's|listen \(.*443\) |listen \1 ssl |' \
+		-e "s|access_log off;|access_log off; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key;|" "$work/nginx.conf"
+	printf 'address=/agrees.example/198.51.100.10\naddress=/agrees.example/2001:db8:51::10\n' >>"$work/dnsmasq.conf"
+	# nginx and dnsmasq, of vendor_start.
+	kill "${children[@]:0:2}"
+	wait "${children[@]:0:2}" 2>/dev/null
+	ip netns exec "$(ns vendor)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
+	children[0]=$!
+	ip netns exec "$(ns vendor)" dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
+	children[1]=$!
+	wait_until 10 in_ns vendor curl -sfk -o /dev/null https://198.51.100.10/
+}
+# object_right DEVICE NAME: it comes whole; its head is $work/head.NAME.DEVICE.
+object_right() {
+	in_ns "$1" curl -sS --max-time 120 -H 'Host: mirror.vendor.example' -D "$work/head.$2.$1" "$v4/files/$2" |
+		cmp - "$work/files/$2"
+}
+objects_right() { object_right "$1" small && object_right "$1" large; }
+box_address() { vm "ip -4 -o addr show dev br0" | grep -oE '10\.7\.0\.[0-9]+' | head -n 1; }
 
 # A branch office around the box, which gets its address by DHCP.
 office() {
@@ -318,6 +370,14 @@ ready_say() {
 	echo "# $(vm_ms) ms of the host's time: ready, after $(word ready up_ms) of its own; used $(word ready mem_used_kib) KiB"
 }
 
+# ready_within SECONDS, by the machine's own clock. Emulated on a busy machine it says nothing.
+ready_within() {
+	local ms
+	ms=$(word ready up_ms)
+	echo "ready after $ms ms, load $(cut -d ' ' -f 1 /proc/loadavg) on $(nproc) cores"
+	((ms <= $1 * 1000)) || [[ $(awk -v n="$(nproc)" '{ print ($1 > n) }' /proc/loadavg) == 1 ]]
+}
+
 # vm COMMAND: in the debug image's shell; prints what it prints, gives its status. 60 s at most.
 vm() {
 	local mark status
@@ -349,6 +409,52 @@ disk_make() { # IMAGE.zst DISK SIZE
 qmp() { # JSON COMMAND...: each is executed; answers are not read
 	local c
 	for c in '{"execute":"qmp_capabilities"}' "$@"; do echo "$c"; done >&"$mon_in"
+}
+
+# pid1_freeze: pid 1 runs no more; all else does.
+pid1_freeze() {
+	vm 'mkdir /tmp/groups && mount -t cgroup2 none /tmp/groups && mkdir /tmp/groups/still &&
+		echo 1 >/tmp/groups/still/cgroup.procs && echo 1 >/tmp/groups/still/cgroup.freeze'
+}
+
+# gdb_ask PACKET: to QEMU's debug stub on descriptor 3; sets `answer`. (Sums and acknowledgements are the protocol's.)
+gdb_ask() {
+	local i code sum=0
+	for ((i = 0; i < ${#1}; i++)); do
+		printf -v code %d "'${1:i:1}"
+		sum=$((sum + code))
+	done
+	printf '$%s#%02x' "$1" $((sum % 256)) >&3
+	answer=T
+	# T: that the machine stands still, for us.
+	while [[ $answer == T* ]] && IFS= read -r -t 20 -d '#' answer <&3 && read -r -t 20 -N 2 sum <&3; do
+		printf + >&3
+		answer=${answer##*\$}
+	done
+}
+# freeze_at: lays "cli; jmp here" where the processor is, if that is in the kernel.
+freeze_at() {
+	local at i
+	gdb_ask g
+	# rip is the 17th register, its lowest byte first.
+	for ((i = 14; i >= 0; i -= 2)); do at+=${answer:16 * 16 + i:2}; done
+	echo "at $at"
+	[[ $at == ffffffff* ]] && gdb_ask "M$at,3:faebfe" && [[ $answer == OK ]]
+}
+# kernel_freeze: nothing runs any more, no interrupt is taken.
+kernel_freeze() {
+	local i status=1
+	qmp '{"execute":"human-monitor-command","arguments":{"command-line":"gdbserver tcp:127.0.0.1:1234"}}'
+	for i in {1..50}; do
+		in_ns box bash -c "$(declare -f gdb_ask freeze_at)"'
+			exec 3<>/dev/tcp/127.0.0.1/1234 || exit 1
+			freeze_at
+			status=$?
+			gdb_ask D
+			exit $status' && { status=0; break; }
+		read -rt 0.2 <> <(:) || :
+	done
+	return $status
 }
 
 console_show() {
