@@ -217,8 +217,8 @@ static void way_inspect(struct tarnd *k)
 		rc = rc ? rc : ports_attach(k);
 		rc = rc ? rc : steer_check(k->steer, why);
 		if (rc == -EBUSY)
-			snprintf(why + strlen(why), sizeof(why) - strlen(why),
-				 ", its place is taken");
+			snprintf(why + strcspn(why, ":"), sizeof(why) - strcspn(why, ":"), "%s",
+				 ": our program is gone, its place is taken");
 	}
 	if (!rc && k->scope_error) {
 		aim_scope_error(k->scope_error, why, sizeof(why));

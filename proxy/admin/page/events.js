@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happened: the important events, newest first, live where the server has a stream.
 import { h, lamp, panel, segmented } from './dom.js';
-import { t, num, exactly, ago, coded, known } from './i18n.js';
+import { t, num, exactly, ago, coded, known, ours } from './i18n.js';
 import { get, stream } from './api.js';
 import { table } from './table.js';
 
@@ -22,7 +22,7 @@ const VARIANTS = { 'intercept.changed': f => f.armed === '1' ? 'on' : 'off', 're
 function words(e) {
 	const facts = factsOf(e.text), key = VARIANTS[e.what] ? `${e.what}.${VARIANTS[e.what](facts)}` : e.what;
 	if (facts.why_not)
-		facts.why_not = coded('whynot', facts.why_not, facts.why_not);
+		facts.why_not = coded('whynot', facts.why_not, ours(facts.why_not));
 	return known(`event.${key}`) ? t(`event.${key}`, facts) : `${e.what} ${e.text ?? ''}`;
 }
 // What the server adds beside the event's own words: shown as it is.

@@ -32,7 +32,7 @@ function faultsOf(s) {
 	if (s.cache?.last_error)
 		add('warn', 'store_error', { error: s.cache.last_error });
 	if (s.intercept?.keeper && !s.intercept.armed && !cut.length)
-		add('bad', 'not_armed', { why: coded('whynot', s.intercept.why_not, s.intercept.why_not) });
+		add('bad', 'not_armed', { why: coded('whynot', s.intercept.why_not, ours(s.intercept.why_not)) });
 	if (s.selftest?.state === 'failed')
 		add('bad', 'selftest', { text: ours(s.selftest.text), todo: coded('selftest.todo', s.selftest.code, s.selftest.todo) });
 	if (s.intercept?.hang_kills)

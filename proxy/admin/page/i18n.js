@@ -2,12 +2,13 @@
 // Words, numbers and dates in the reader's language. Which one: what was chosen here before, else the browser's.
 import en from './en.js';
 import ja from './ja.js';
+import countersJa from './counters_ja.js';
 import saidJa from './said_ja.js';
 
-const DICTIONARIES = { en, ja }, SAID = { ja: saidJa };
+const DICTIONARIES = { en, ja }, SAID = { ja: { ...countersJa, ...saidJa } };
 export const LANGUAGES = [['en', 'English'], ['ja', '日本語']];
 
-let lang = 'en', words = en, cache = {};
+let lang = 'en', words = en, cache = {}, patterns = [];
 
 function kept(key) {
 	try {
@@ -30,6 +31,7 @@ export function chooseLanguage(wanted) {
 	lang = list.filter(Boolean).map(l => l.slice(0, 2).toLowerCase()).find(l => DICTIONARIES[l]) ?? 'en';
 	words = DICTIONARIES[lang];
 	cache = {};
+	patterns = patternsOf(SAID[lang] ?? {});
 	if (wanted)
 		remember('tarn.lang', lang);
 	document.documentElement.lang = lang;
@@ -56,8 +58,28 @@ export function said(form, values = []) {
 	return colon > 1 && Object.hasOwn(words, form.slice(colon)) ? form.slice(0, colon) + words[form.slice(colon)] : null;
 }
 
-// As it is, where there are none; so with what the server refuses.
-export const ours = text => said(text ?? '') ?? text;
+// What the server says without its form, a refusal for one, by what stands between the values; those that say most come first.
+function patternsOf(words) {
+	const said = form => form.replace(/\{\d+\}/g, '');
+	return Object.keys(words).filter(form => form.includes('{0}') && /\w{2}.*\w{2}/.test(said(form)))
+		.sort((a, b) => said(b).length - said(a).length)
+		.map(form => [new RegExp(`^${form.replace(/[.*+?^$|()[\]\\]/g, '\\$&').replace(/\{\d+\}/g, '(.*?)')}$`, 's'), form]);
+}
+function matched(text) {
+	for (const [pattern, form] of patterns) {
+		const values = pattern.exec(text);
+		if (values)
+			return said(form, values.slice(1).map(ours));
+	}
+	const colon = text.indexOf(': ') + 2, rest = colon > 1 ? text.slice(colon) : '', theirs = ours(rest);
+	return theirs !== rest ? text.slice(0, colon) + theirs : null;
+}
+
+// In our language; as it is, where there are no words for it.
+export function ours(text) {
+	const s = text ?? '';
+	return !(lang in SAID) || !s ? s : Object.hasOwn(SAID[lang], s) ? SAID[lang][s] : matched(s) ?? s;
+}
 export const refusal = e => ours(e.message);
 
 function format(kind, options) {

@@ -581,7 +581,7 @@ export default {
 	'slotevent.seed': 'シードから設定',
 	'slotevent.drive': 'リムーバブルドライブの処理を完了',
 	'slotevent.drive-failed': 'リムーバブルドライブを処理できませんでした',
-	'selftest.title': '自己診断',
+	'selftest.title': 'セルフテスト',
 	'selftest.note': '端末と同じ経路（カーネル、キャッシュ、応答）を確認します。1 分ごとに自動実行されます。',
 	'selftest.run': '今すぐ実行',
 	'selftest.running': '実行中…',

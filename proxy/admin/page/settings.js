@@ -2,7 +2,7 @@
 // Every setting with its meaning, limits and default. Changes are gathered, looked at, and applied together; the
 // server judges them all before it takes any.
 import { h, clear, text, panel, say } from './dom.js';
-import { t, num, known, refusal } from './i18n.js';
+import { t, num, known, ours, refusal } from './i18n.js';
 import { call, get } from './api.js';
 import { passwordForm } from './session.js';
 import { lookNow } from './pending.js';
@@ -122,7 +122,7 @@ export default {
 				if (e.name === 'AbortError')
 					return;
 				for (const x of e.body?.errors ?? [])
-					errors.set(x.setting, x.text);
+					errors.set(x.setting, ours(x.text));
 				settings.forEach(s => rows.has(idOf(s)) && mark(s));
 				clear(done, h('div', { class: 'banner bad', role: 'alert' }, t('settings.refused'), errors.size ? '' : ` ${refusal(e)}`));
 				const first = settings.find(s => errors.has(idOf(s)));

@@ -16,8 +16,8 @@ export default {
 		const counters = table([
 			{ key: 'name', title: t('counters.name'), sort: c => c.name, cell: c => h('code', null, c.name) },
 			{ key: 'value', title: t('counters.value'), num: true, sort: c => c.value, cell: c => num(c.value) },
-			{ key: 'help', title: t('counters.help'), wrap: true, cell: c => c.help, hide: true },
-		], { caption: t('counters.title'), search: c => `${c.name} ${c.help}`, page: 40, filters: h('label', { class: 'tag' }, h('input', { type: 'checkbox', checked: true, onchange() { zero = !this.checked; draw(); } }), t('counters.moved')) });
+			{ key: 'help', title: t('counters.help'), wrap: true, cell: c => ours(c.help), hide: true },
+		], { caption: t('counters.title'), search: c => `${c.name} ${ours(c.help)}`, page: 40, filters: h('label', { class: 'tag' }, h('input', { type: 'checkbox', checked: true, onchange() { zero = !this.checked; draw(); } }), t('counters.moved')) });
 		let all = [], zero = false;
 		testPanel.hidden = true;
 
@@ -45,7 +45,7 @@ export default {
 		context.every(5000, async signal => {
 			const s = await get('status', { signal });
 			clear(facts, row('system.version', s.version), row('system.uptime', span(s.uptime_s)), row('system.workers', num(s.workers)), row('system.pseudonym', h('code', null, s.pseudonym)),
-				row('system.intercept', s.intercept.armed ? t('system.armed') : coded('whynot', s.intercept.why_not)), row('system.restarts', num(s.intercept.restarts)), row('system.hangs', num(s.intercept.hang_kills)));
+				row('system.intercept', s.intercept.armed ? t('system.armed') : coded('whynot', s.intercept.why_not, ours(s.intercept.why_not))), row('system.restarts', num(s.intercept.restarts)), row('system.hangs', num(s.intercept.hang_kills)));
 		});
 		context.every(5000, async signal => {
 			all = (await get('stat', { signal })).counters;
