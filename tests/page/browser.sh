@@ -16,24 +16,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(realpath -m "${BUILD:-$here/../../build}")
 page=$build/page
 
-for program in node npm chromium nginx; do
-	command -v $program >/dev/null || skip_all "$program is not here: make deps-page"
-done
-(($(node -p 'process.versions.node.split(".")[0]') >= 18)) || skip_all "node is older than 18"
-
-# Two copies of this test may begin at once.
-modules() {
-	cmp -s "$here/package-lock.json" "$page/node_modules/.of" && return 0
-	mkdir -p "$page"
-	cp "$here/package.json" "$here/package-lock.json" "$page/"
-	npm ci --prefix "$page" --no-audit --no-fund --ignore-scripts >"$page/npm.log" 2>&1 || return 1
-	cp "$here/package-lock.json" "$page/node_modules/.of"
-}
-mkdir -p "$build"
-exec 9>"$build/page.lock"
-flock 9
-modules || skip_all "npm brings no playwright-core: $(grep -m1 'ERR! \(code\|errno\)' "$page/npm.log")"
-exec 9>&-
+# shellcheck source=tests/page/modules.sh
+. "$here/modules.sh"
 
 # tarnd is one in a network: a network of our own, then.
 if ((EUID == 0)) && [[ -z ${PAGE_NET:-} ]]; then

@@ -52,7 +52,7 @@ function literals(file) {
 		.replace(/("(?:[^"\\]|\\.)*")|\/\*.*?\*\//gs, (all, string) => string ?? '');
 	return [...code.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*/g)].map(([all]) => {
 		let n = 0;
-		return [...all.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(m => m[1]).join('').replaceAll('\\"', '"').replace(/%[.*jz]*[dus]/g, () => `{${n++}}`);
+		return [...all.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(m => m[1]).join('').replaceAll('\\"', '"').replace(/%[.*0-9jlz]*[dus]/g, () => `{${n++}}`);
 	});
 }
 const root = `${dir}/../../..`, said = await load('said_ja');
@@ -80,6 +80,7 @@ await check('what refuses settings, and why nothing is intercepted, is said in J
 	const from = {
 		'firmware/base/settings_value.c': /^(a (?!setting)|an |bytes|networks|ports,|servers|IP addresses)/, 'firmware/keeper/change.c': /^(is set|fits|the file is|the file can|a change waits|not all|nothing waits|there is nothing)/,
 		'firmware/keeper/keeper_config.c': /./, 'firmware/keeper/arm.c': /./, 'firmware/keeper/aim.c': /^\[scope\] can/, 'firmware/keeper/keeper.c': /^what /,
+		'firmware/boot/download.c': /^(the |it has|tarn-proxy)/, 'firmware/keeper/appliance.c': /^(an update|tarnctl |this machine|url is|restart is)/, 'firmware/ctl/appliance.c': /^(by hand|the (restart|factory|boot p|state p))/,
 		'firmware/keeper/selftest.c': /^(what |of what|connections|the answers|no worker|the connection|something else|it is closed|the store|nothing is)/, 'proxy/admin/api_settings.c': /./,
 	};
 	const page = new Set(keys.filter(k => k.startsWith('whynot.')).map(k => k.slice(7)));
@@ -90,7 +91,7 @@ await check('what refuses settings, and why nothing is intercepted, is said in J
 		none(sentences.filter(s => !(s in said) && !page.has(s)), `${file}, not in said_ja.js`);
 	}
 	const calls = (file, name) => [...readFileSync(`${root}/${file}`, 'utf8').matchAll(new RegExp(`${name}\\([^;]*;`, 'gs'))].map(m => m[0]);
-	const inText = code => { let n = 0; return [...code.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*/g)].map(([all]) => [...all.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(m => m[1]).join('').replaceAll('\\"', '"').replace(/%[.*lz]*[dus]/g, () => `{${n++}}`)); };
+	const inText = code => { let n = 0; return [...code.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*/g)].map(([all]) => [...all.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(m => m[1]).join('').replaceAll('\\"', '"').replace(/%[.*0-9jlz]*[dus]/g, () => `{${n++}}`)); };
 	const net = calls('firmware/net/net.c', 'return refuse').map(c => inText(c)[0]).filter(isSentence);
 	const refusals = readdirSync(`${root}/proxy/admin`).filter(f => f.endsWith('.c')).flatMap(f => calls(`proxy/admin/${f}`, 'admin_answer_error').map(c => inText(c).filter(isSentence)[0])).filter(s => s && !s.startsWith('confirm '));
 	if (net.length < 6 || refusals.length < 50)
@@ -111,6 +112,7 @@ await check('a refusal is known by its form, its values stay, and what is not kn
 	is('lan0: connections are let pass: no listener', 'lan0: 接続が素通しになっています: 受け付けるソケットがありません');
 	is('lan0: a tc filter (bpf 0x2) stands before ours', 'lan0: tc フィルター（bpf 0x2） が Tarn より先に処理しています');
 	is('vendor acme: not checked yet', 'vendor acme: 未確認');
+	is('it can\'t be fetched: the server says 404', '取得できません: サーバーの応答: 404');
 	is('[steer] lan: there is no interface \'eth9 $& {0}\'', '[steer] lan: インターフェース「eth9 $& {0}」はありません');
 	for (const text of ['nobody says this: never', '', 'x: y: z', '{0}', '(.*?) is not valid'])
 		is(text, text);

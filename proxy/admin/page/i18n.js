@@ -71,8 +71,12 @@ function matched(text) {
 		if (values)
 			return said(form, values.slice(1).map(ours));
 	}
-	const colon = text.indexOf(': ') + 2, rest = colon > 1 ? text.slice(colon) : '', theirs = ours(rest);
-	return theirs !== rest ? text.slice(0, colon) + theirs : null;
+	// A name and what it is about, or one sentence and its reason.
+	const colon = text.indexOf(': ');
+	if (colon < 1)
+		return null;
+	const both = `${ours(text.slice(0, colon))}: ${ours(text.slice(colon + 2))}`;
+	return both === text ? null : both;
 }
 
 // In our language; as it is, where there are no words for it.
