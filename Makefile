@@ -12,12 +12,19 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# ARCH=arm64 builds for another kind of machine.
+PKG_CONFIG := pkg-config
+ifneq ($(filter-out $(if $(ARCH),$(shell dpkg --print-architecture)),$(ARCH)),)
+include image/cross.mk
+endif
+
 BUILD  ?= build
+IMAGE_OUT ?= $(BUILD)
 CONFIG ?= .config
 PREFIX ?= /usr
-CC     := gcc
+CC     := $(strip $(CROSS)gcc $(SYSROOT:%=--sysroot=%))
 CLANG  := clang-14
-AR     := ar
+AR     := $(CROSS)ar
 # Debian keeps bpftool in sbin, which is not on everybody's PATH.
 BPFTOOL     := PATH="$$PATH:/usr/sbin" bpftool
 LLVM_STRIP  := llvm-strip-14
@@ -33,9 +40,9 @@ PKGS := libevent libevent_pthreads libevent_openssl libssl libcrypto libcares li
 	jansson inih libxxhash libseccomp libcap expat zlib liblzma
 
 # Asked for at first use, not while this file is read: the packages may only be installed by then.
-PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS    = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)) -llmdb -lresolv)$(PKG_LIBS)
-CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell pkg-config --libs cmocka))$(CMOCKA_LIBS)
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS    = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)) -llmdb -lresolv)$(PKG_LIBS)
+CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
 HARD := -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -154,7 +161,7 @@ eviction: $(BUILD)/tests/bench/eviction ## [tests/bench/eviction.c] what a full 
 
 # ---- how it is built ---------------------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/config.h $(BUILD)/flags | deps-build $(SKELETONS)
+$(BUILD)/obj/%.o: %.c $(BUILD)/config.h $(BUILD)/flags | deps-build $(SYSROOT:=.ready) $(SKELETONS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -245,11 +252,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-cross
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-cross: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

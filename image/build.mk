@@ -19,8 +19,8 @@ $(BUILD)/boot/tarn-first: $(call objects,$(boot_first))
 .PHONY: image image-lock image-test image-test-all flash boot-programs
 boot-programs: $(BOOT_PROGRAMS)
 ##@ Appliance
-image: all boot-programs deps-image ## the appliance's image for amd64 (build/tarn-*.img.zst and .update)
-	@BUILD=$(BUILD) image/build
+image: all boot-programs deps-image ## the appliance's image (build/tarn-*.img.zst and .update); ARCH=arm64: for such machines
+	@BUILD=$(BUILD) IMAGE_OUT=$(IMAGE_OUT) image/build
 image-test: tests ## [tests/image/qemu] boot it in QEMU between a branch office and its vendor, update it (as root; minutes)
 	@BUILD=$(BUILD) tests/reach tests/run image/qemu/bpf.sh image/qemu/boot.sh image/qemu/update.sh
 image-test-all: tests ## [tests/image/qemu] every scenario in QEMU

@@ -26,9 +26,9 @@ BUILD=$(realpath -m "${BUILD:-$top/build}")
 # shellcheck disable=SC2034 # read by the scripts that source this
 case $ARCH in
 amd64) efi=x64 triplet=x86_64-linux-gnu loader=lib64/ld-linux-x86-64.so.2 cross='' \
-	consoles='console=tty0 console=ttyS0,115200' debug_tty=ttyS1 ;;
+	consoles='console=tty0 console=ttyS0,115200 vsyscall=none' debug_tty=ttyS1 ;;
 arm64) efi=aa64 triplet=aarch64-linux-gnu loader=lib/ld-linux-aarch64.so.1 cross=aarch64-linux-gnu- \
-	consoles='console=tty0 console=ttyAMA0,115200' debug_tty=hvc0 ;;
+	consoles='console=tty0 console=ttyAMA0,115200' debug_tty=ttyS0 ;;
 *) echo "image: ARCH=$ARCH is neither amd64 nor arm64" >&2; exit 2 ;;
 esac
 [[ $ARCH != "$(dpkg --print-architecture)" ]] || cross=''
@@ -38,6 +38,7 @@ debs=$cache/debs/$ARCH
 OUT=$(realpath -m "${IMAGE_OUT:-$BUILD}")
 work=$OUT/image/$ARCH
 lock=$here/lock.$ARCH
+sysroot=$BUILD/sysroot # for another kind of machine than this one
 used=$work/lock.used # the lock, or what took its place
 version=${IMAGE_VERSION:-$(sed -n 's/^#define TARN_VERSION "\(.*\)"/\1/p' "$top/firmware/base/version.h")}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 1767225600)}
@@ -79,5 +80,8 @@ real_name() {
 	esac
 }
 
-# The package names of packages.txt, or those of one use.
-packages() { awk -v use="${1:-}" '!/^#/ && NF && (use == "" || $2 == use) { print $1 }' "$here/packages.txt"; }
+# The package names of packages.txt, or those of one use. "cross" is only asked for where it is needed.
+packages() {
+	awk -v use="${1:-}" -v cross="$cross" '
+		!/^#/ && NF && (use == "" ? $2 != "cross" || cross != "" : $2 == use) { print $1 }' "$here/packages.txt"
+}

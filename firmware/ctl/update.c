@@ -145,6 +145,12 @@ static void say(const struct ctl_options *options, enum update_fate fate,
 static int end(struct watch *w, enum update_fate fate, const struct update *update,
 	       const char *when, const char *detail)
 {
+	char kinds[64];
+
+	if (fate == UPDATE_OTHER_ARCH && !*detail) {
+		(void)snprintf(kinds, sizeof(kinds), "%s, not %s", update->arch, UPDATE_ARCH);
+		detail = kinds;
+	}
 	bar_end(w);
 	(void)snprintf(w->note.text, sizeof(w->note.text), "%s%s%s", fate ? update_text(fate) : "",
 		       *detail ? ": " : "", detail);

@@ -37,11 +37,12 @@ update() {
 	mv "$2.new" "$2"
 }
 
-# sbom OUT: SPDX 2.3, from the lock.
+# sbom OUT: SPDX 2.3, from the lock: what is in the image or made it, not what is only compiled with.
 sbom() {
+	awk 'NR == FNR { without[$1]; next } !($1 in without)' <(packages cross) "$used" >"$work/sbom.rows"
 	jq -n --arg version "$version" --arg arch "$ARCH" \
 		--arg created "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
-		--arg image "$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)" --rawfile lock "$used" '
+		--arg image "$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)" --rawfile lock "$work/sbom.rows" '
 	def id: gsub("[^A-Za-z0-9.-]"; "-");
 	($lock | split("\n") | map(select(. != "") | split(" "))) as $rows |
 	{

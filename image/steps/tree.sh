@@ -22,7 +22,7 @@ unpack() {
 module_list() {
 	local from=$work/pkg/linux-image/lib/modules/$release
 	[[ -f $from/modules.dep ]] || depmod -b "$work/pkg/linux-image" "$release"
-	grep -vE '^(#|$)' "$here/modules.txt" >"$work/modules.want"
+	awk -v arch="$ARCH" '!/^#/ && NF && ($2 == "" || $2 == arch) { print $1 }' "$here/modules.txt" >"$work/modules.want"
 	awk -F'[: ]+' '
 	FILENAME == ARGV[1] { want[$1]; next }
 	{

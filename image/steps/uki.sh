@@ -53,7 +53,7 @@ uki() {
 	local base step=4096 at args=() s file
 	os_release >"$work/osrel"
 	printf "%s" "$consoles quiet loglevel=4 panic=5 oops=panic softlockup_panic=1 watchdog_thresh=30" \
-		" slab_nomerge init_on_alloc=1 randomize_kstack_offset=on vsyscall=none lockdown=integrity" \
+		" slab_nomerge init_on_alloc=1 randomize_kstack_offset=on lockdown=integrity" \
 		" tarn.version=$version${IMAGE_DEBUG:+ tarn.debug=$debug_tty}${IMAGE_CMDLINE:+ $IMAGE_CMDLINE} gpt" >"$work/cmdline"
 	base=$("${cross}objdump" -h "$stub" | awk '$2 ~ /^\./ { e = strtonum("0x" $3) + strtonum("0x" $4); if (e > m) m = e } END { print m }' 2>/dev/null) ||
 		base=''
@@ -84,17 +84,19 @@ sections_end() {
 
 # guard OUT: see image/guard.c.
 guard() {
-	local arch=x86_64 lib=/usr/lib format=() abi=()
+	local arch=x86_64 lib=/usr/lib format=() abi=() kind=()
 	# shellcheck disable=SC2153 # from common.sh
 	[[ $ARCH != arm64 ]] || arch=aarch64
+	# There the PE header is written by hand, in crt0, and an EFI application is what this symbol says.
+	[[ $arch != aarch64 ]] || kind=(--defsym=EFI_SUBSYSTEM=0xa)
 	[[ $arch != x86_64 ]] || abi=(-mno-red-zone -maccumulate-outgoing-args -DGNU_EFI_USE_MS_ABI)
-	[[ -z $cross ]] || lib=$work/sysroot/usr/lib
+	[[ -z $cross ]] || lib=$sysroot/usr/lib
 	"${cross}gcc" -I"${lib%/lib}/include/efi" -I"${lib%/lib}/include/efi/$arch" -ffreestanding -fpic -fshort-wchar \
 		-fno-stack-protector -fno-strict-aliasing -fno-merge-constants -Os -Wall -Wextra -Werror \
 		"${abi[@]}" \
 		-c "$here/guard.c" -o "$work/guard.o"
-	"${cross}ld" -nostdlib -znocombreloc -shared -Bsymbolic --build-id=none -T "$lib/elf_${arch}_efi.lds" \
-		"$lib/crt0-efi-$arch.o" "$work/guard.o" -L"$lib" -lgnuefi -lefi -o "$work/guard.so"
+	"${cross}ld" -nostdlib -znocombreloc -shared -Bsymbolic --build-id=none --no-warn-rwx-segments \
+		"${kind[@]}" -T "$lib/elf_${arch}_efi.lds" "$lib/crt0-efi-$arch.o" "$work/guard.o" -L"$lib" -lgnuefi -lefi -o "$work/guard.so"
 	[[ $arch != x86_64 ]] || format=(--target=efi-app-x86_64 --subsystem=10)
 	[[ $arch != aarch64 ]] || format=(-O binary)
 	"${cross}objcopy" -p -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' -j .reloc -j .rodata \

@@ -24,30 +24,49 @@ wait_until() {
 	done
 }
 
+# The kind of machine, by ARCH: this one's, or arm64, whose programs are in a build folder of their own.
+export ARCH=${ARCH:-$(dpkg --print-architecture)}
+built=$BUILD deps=(build image image-test)
+case $ARCH in
+arm64)
+	machine=(qemu-system-aarch64 -machine 'virt,accel=tcg' -cpu cortex-a72 -device virtio-rng-pci)
+	bios=/usr/share/AAVMF/AAVMF_CODE.fd bios_vars=/usr/share/AAVMF/AAVMF_VARS.fd
+	second_serial=(-device 'pci-serial,chardev=shell')
+	[[ $(dpkg --print-architecture) == arm64 ]] || built=$BUILD/arm64 deps+=(cross image-test-arm64)
+	;;
+*)
+	machine=(qemu-system-x86_64 -machine 'q35,accel=tcg' -cpu 'Westmere,+rdrand'
+		-global driver=cfi.pflash01,property=secure,value=off)
+	bios=/usr/share/OVMF/OVMF_CODE_4M.fd bios_vars=/usr/share/OVMF/OVMF_VARS_4M.fd
+	second_serial=(-serial chardev:shell)
+	;;
+esac
 # What several tests boot is built once, by the first; IMAGE_OUT keeps it apart from `make image`'s.
-images=${IMAGES:-$BUILD/tests/image}
+images=${IMAGES:-$BUILD/tests/image/$ARCH}
 image=$images/tarn.img.zst
 mkdir -p "$images"
 # On a busy machine the emulated timer's interrupts come late, the kernel takes the timer for broken, and hangs while
 # it tries others ("MP-BIOS bug: 8254 timer not connected"). Real machines keep that check.
 emulated=no_timer_check
 
-# needs: what is not here and can not be had is a visible skip.
-needs() {
-	"$top/tests/deps" build image image-test >"$work/deps.log" 2>&1 ||
+# needs: what is not here and can not be had is a visible skip. needs_packages: as much of it as building takes.
+needs_packages() {
+	"$top/tests/deps" "${deps[@]}" >"$work/deps.log" 2>&1 ||
 		skip_all 'packages for building and running the image can not be installed (tests/deps.txt)'
-	[[ $(dpkg --print-architecture) == amd64 ]] || skip_all 'builds and boots amd64 images only'
-	[[ -x $BUILD/boot/tarn-init ]] || skip_all "no $BUILD/boot/tarn-init (make boot-programs)"
+	"$top/image/fetch" >"$work/fetch.log" 2>&1 ||
+		skip_all "the packages of image/lock.$ARCH can not be fetched: $(tail -n 1 "$work/fetch.log")"
+}
+needs() {
 	exec {images_lock}>"$images/.lock"
 	flock "$images_lock"
-	"$top/image/fetch" >"$work/fetch.log" 2>&1 ||
-		skip_all "the packages of image/lock.amd64 can not be fetched: $(tail -n 1 "$work/fetch.log")"
+	needs_packages
 	flock -u "$images_lock"
+	[[ -x $built/boot/tarn-init ]] || skip_all "no $built/boot/tarn-init (make boot-programs)"
 }
 
 # image_fresh STAMP: nothing that goes into an image is newer.
 image_fresh() {
-	[[ -f $1 ]] && ! find "$BUILD"/bin "$BUILD"/boot "$top"/image "$top"/firmware/vendors "$top"/firmware/systemd/drive -type f -newer "$1" | grep -q .
+	[[ -f $1 ]] && ! find "$built"/bin "$built"/boot "$top"/image "$top"/firmware/vendors "$top"/firmware/systemd/drive -type f -newer "$1" | grep -q .
 }
 
 # image_have: $image is a debug image of what is built. Its log is $images/log.
@@ -56,8 +75,8 @@ image_have() {
 	flock "$images_lock"
 	if ! image_fresh "$images/stamp"; then
 		touch "$images/stamp.new"
-		env IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_CMDLINE="$emulated" "$top/image/build" \
-			>"$images/log" 2>&1
+		env BUILD="$built" IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_CMDLINE="$emulated" \
+			"$top/image/build" >"$images/log" 2>&1
 		status=$?
 		if ((status == 0)); then
 			ln -f "$images"/tarn-*-debug.img.zst "$image"
@@ -75,9 +94,9 @@ image_variant() {
 	local status=0 file=$images/$1.update
 	flock "$images_lock"
 	if ! [[ $file -nt $images/stamp && -f $file.cmdline && $(<"$file.cmdline") == "${2:-}" ]]; then
-		env IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_REUSE=1 IMAGE_VERSION="$1" \
+		env BUILD="$built" IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_REUSE=1 IMAGE_VERSION="$1" \
 			IMAGE_CMDLINE="$emulated ${2:-}" "$top/image/build" >>"$images/log" 2>&1 &&
-			mv "$images/tarn-$1-amd64-debug.update" "$file" && echo "${2:-}" >"$file.cmdline"
+			mv "$images/tarn-$1-$ARCH-debug.update" "$file" && echo "${2:-}" >"$file.cmdline"
 		status=$?
 	fi
 	flock -u "$images_lock"
@@ -313,13 +332,11 @@ vm_start() {
 	shift
 	rm -f "$work"/{shell,mon}.{in,out}
 	mkfifo "$work"/{shell,mon}.{in,out}
-	[[ -f $work/vars.fd ]] || cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars.fd"
+	[[ -f $work/vars.fd ]] || cp "$bios_vars" "$work/vars.fd"
 	: >"$work/console"
 	since=0
-	ip netns exec "$(ns box)" qemu-system-x86_64 -machine q35,accel=tcg -cpu Westmere,+rdrand \
-		-smp "${SMP:-1}" -m "${MEM:-512}" -nodefaults -no-user-config -display none \
-		-global driver=cfi.pflash01,property=secure,value=off \
-		-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+	ip netns exec "$(ns box)" "${machine[@]}" -smp "${SMP:-1}" -m "${MEM:-512}" -nodefaults -no-user-config -display none \
+		-drive if=pflash,format=raw,unit=0,readonly=on,file="$bios" \
 		-drive if=pflash,format=raw,unit=1,file="$work/vars.fd" \
 		-drive "if=none,id=disk,cache=writeback,discard=unmap,${DRIVE:-format=raw,file=$disk}" \
 		-device virtio-blk-pci,drive=disk,bootindex=1 \
@@ -330,7 +347,7 @@ vm_start() {
 		-device i6300esb,id=dog -action watchdog=reset \
 		-device qemu-xhci,id=usb -rtc base="${RTC:-utc}" \
 		-chardev file,id=console,path="$work/console" -serial chardev:console \
-		-chardev pipe,id=shell,path="$work/shell" -serial chardev:shell \
+		-chardev pipe,id=shell,path="$work/shell" "${second_serial[@]}" \
 		-chardev pipe,id=mon,path="$work/mon" -mon chardev=mon,mode=control "$@" 2>"$work/qemu.log" &
 	qemu=$!
 	children+=("$qemu")
