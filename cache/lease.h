@@ -3,8 +3,8 @@
  * Leases: ids whose bytes somebody uses. While an id is leased its chunks are neither freed nor
  * moved, so spans and file offsets from store_chunk() stay what they are, with no transaction open.
  *
- * Hold one until the last byte has been copied into its socket. (What would go there by sendfile would have to be
- * leased until it is *acknowledged*: a retransmission reads it again.) Any thread.
+ * Hold one until the last byte has been copied into its socket; of what goes there by sendfile, until it is
+ * *acknowledged*: a retransmission reads it again (proxy/client/owed.c). Any thread.
  */
 #ifndef CACHE_LEASE_H
 #define CACHE_LEASE_H

@@ -136,7 +136,7 @@ struct heritage_state {
 	uint32_t restarts;	      /* of the proxy since the keeper began */
 	uint32_t hang_kills;	      /* of these, killed for a stale heartbeat */
 	char reason[HERITAGE_REASON]; /* why not armed, in words; empty when armed */
-	uint32_t zero;
+	uint32_t far; /* 0 or 1: all ports are hardware, what leaves by them leaves this machine */
 };
 
 struct heritage_stop {
@@ -415,7 +415,8 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 	case HERITAGE_VENDOR_SEEN:
 		return m->vendor.ttl <= HERITAGE_TTL_MAX;
 	case HERITAGE_STATE:
-		return m->state.armed <= 1 && heritage_text_valid(m->state.reason);
+		return m->state.armed <= 1 && m->state.far <= 1 &&
+		       heritage_text_valid(m->state.reason);
 	case HERITAGE_MINT:
 		return m->mint.rsa <= 1 && heritage_host_valid(m->mint.host);
 	case HERITAGE_MINTED:

@@ -218,7 +218,7 @@ static uint32_t default_action(void)
 static int calls_with_arguments(scmp_filter_ctx filter)
 {
 	static const int families[] = { AF_UNIX, AF_INET, AF_INET6 };
-	static const uint64_t ioctls[] = { FIONREAD, FIONBIO };
+	static const uint64_t ioctls[] = { FIONREAD, FIONBIO, TIOCOUTQ };
 	static const uint64_t prctls[] = { PR_SET_NAME, PR_GET_NAME };
 	static const uint64_t fcntls[] = { F_GETFD,	    F_SETFD,	F_GETFL, F_SETFL,
 					   F_DUPFD_CLOEXEC, F_SETLK,	F_GETLK, F_SETLKW,

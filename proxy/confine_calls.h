@@ -22,7 +22,7 @@
 	/* sockets */ \
 	X(bind) X(listen) X(accept4) X(accept) X(connect) X(shutdown) X(getsockname) \
 	X(getpeername) X(getsockopt) X(setsockopt) X(recvfrom) X(recvmsg) X(recvmmsg) \
-	X(sendto) X(sendmsg) X(sendmmsg) X(splice) X(pipe2) \
+	X(sendto) X(sendmsg) X(sendmmsg) X(splice) X(sendfile) X(pipe2) \
 	/* bytes and files */ \
 	X(read) X(readv) X(pread64) X(preadv) X(write) X(writev) X(pwrite64) X(pwritev) \
 	X(close) X(lseek) X(dup) X(fstat) X(stat) X(lstat) X(newfstatat) X(statx) X(statfs) \

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/stat.h"
 #include "proxy/loop.h"
+#include "proxy/proxy.h"
 
 #define BEATS_BYTES (HERITAGE_WORKERS_MAX * sizeof(uint64_t))
 
@@ -171,6 +173,7 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 			    "armed=%u why_not=%s", message->state.armed,
 			    LOG_QUOTE(span_of(message->state.reason)));
 		keeper->state = message->state;
+		atomic_store(&keeper->control->proxy->far, message->state.far != 0);
 		keeper->state_known = true;
 		break;
 	case HERITAGE_CHANGED:

@@ -6,6 +6,7 @@
 #ifndef TARN_PROXY_PROXY_H
 #define TARN_PROXY_PROXY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "proxy/pseudonym.h"
@@ -37,6 +38,8 @@ struct proxy {
 	struct history *history;	   /* proxy/admin/history.h; control loop's alone */
 	struct keeper
 		*keeper; /* proxy/heritage_client.h; control loop's alone; NULL: we run alone */
+	/* What goes to intercepted devices leaves this machine: the keeper says so. */
+	_Atomic bool far;
 };
 
 #endif

@@ -79,6 +79,7 @@
 	ONE(BYTES_TO_DEVICES, COUNTER, "bytes.to_devices", "body bytes sent to devices for cacheable requests") \
 	ONE(BYTES_FROM_VENDOR, COUNTER, "bytes.from_vendor", "body bytes received from vendors for cacheable requests") \
 	ONE(BYTES_FROM_STORE, COUNTER, "bytes.from_store", "body bytes sent to devices straight from the store") \
+	ONE(BYTES_BY_SENDFILE, COUNTER, "bytes.by_sendfile", "of those from the store, what was sent without copying them") \
 	/* flights */ \
 	ONE(FLIGHT_STARTED, COUNTER, "flight.started", "fetches started") \
 	ONE(FLIGHT_OPEN, GAUGE, "flight.open", "fetches under way") \

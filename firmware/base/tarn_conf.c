@@ -14,6 +14,7 @@ static const char *const steer_modes[] = { "off", "bridge", "gateway", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const parent_modes[] = { "proxy", "reverse", NULL };
 static const char *const quic_modes[] = { "pass", "drop", NULL };
+static const char *const proxy_sendfile[] = { "auto", "yes", "no", NULL };
 static const char *const demand_names[] = { "off", "dhcp", "mdns", "both", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
@@ -52,6 +53,8 @@ static const struct setting rows[] = {
 	  "A connection on which nothing moves for this long is closed.", 100, MS_DAY, NULL },
 	{ "proxy", "max_connections", SETTING_INT, AT(proxy.max_connections), "8192",
 	  "Devices' connections open at once; over it new ones are closed, so that devices go elsewhere.", 1, 1000000, NULL },
+	{ "proxy", "sendfile", SETTING_ENUM, AT(proxy.sendfile), "auto",
+	  "Send what is stored without copying it: to intercepted devices behind hardware ports (auto), to all without TLS (yes), or never (no). Not for programs and containers on this very machine: they could read what has been written over since, so auto leaves them out.", 0, 0, proxy_sendfile },
 	{ "proxy", "admin_socket", SETTING_PATH, AT(proxy.admin_socket), "/run/tarn/proxy.sock",
 	  "Unix socket of the admin API.", 0, 0, NULL },
 

@@ -24,6 +24,11 @@ enum tarn_parent_mode {
 	TARN_PARENT_PROXY,
 	TARN_PARENT_REVERSE
 };
+enum tarn_sendfile {
+	TARN_SENDFILE_AUTO,
+	TARN_SENDFILE_YES,
+	TARN_SENDFILE_NO
+};
 enum tarn_names {
 	TARN_NAMES_OFF,
 	TARN_NAMES_DHCP,
@@ -49,6 +54,7 @@ struct tarn_settings {
 		int64_t head_timeout;
 		int64_t idle_timeout;
 		int64_t max_connections;
+		int sendfile; /* enum tarn_sendfile */
 		char *admin_socket;
 	} proxy;
 	struct {

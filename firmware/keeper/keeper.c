@@ -95,6 +95,7 @@ static void state_tell(struct tarnd *k)
 	union heritage_message m = { .state = HERITAGE_INIT(HERITAGE_STATE, heritage_state) };
 
 	m.state.armed = k->verdict.step == ARM_ARMED;
+	m.state.far = k->net && net_ports_hardware(k->net);
 	m.state.restarts = plane->restarts;
 	m.state.hang_kills = plane->hang_kills;
 	memcpy(m.state.reason, k->verdict.why_not, sizeof(m.state.reason));

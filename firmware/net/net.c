@@ -77,6 +77,7 @@ static int port_add(struct network *net, const struct net_link *link, enum net_r
 	snprintf(port->name, sizeof(port->name), "%s", link->name);
 	port->ifindex = link->ifindex;
 	port->role = role;
+	port->hardware = !*link->kind;
 	return 0;
 }
 
@@ -416,6 +417,15 @@ const struct net_port *net_ports(const struct network *net, size_t *ret_n)
 {
 	*ret_n = net->n;
 	return net->ports;
+}
+
+bool net_ports_hardware(const struct network *net)
+{
+	size_t n = 0;
+
+	while (n < net->n && net->ports[n].hardware)
+		n++;
+	return n > 0 && n == net->n;
 }
 
 const struct net_link *net_icpt(const struct network *net)

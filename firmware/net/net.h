@@ -32,6 +32,7 @@ struct net_port {
 	char name[IFNAMSIZ];
 	int ifindex;
 	enum net_role role;
+	bool hardware;
 	bool joined; /* we put it into the bridge */
 	bool raised; /* we set it up */
 };
@@ -55,6 +56,8 @@ __attribute__((warn_unused_result)) int net_setup(struct net_kernel *k, const st
 void net_remove(struct network **net);
 
 const struct net_port *net_ports(const struct network *net, size_t *ret_n);
+/* Is there a port, and each of them hardware, so that what leaves by it leaves this machine? */
+bool net_ports_hardware(const struct network *net);
 const struct net_link *net_icpt(const struct network *net);
 
 /*

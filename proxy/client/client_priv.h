@@ -4,6 +4,7 @@
  *
  *	conn.c	   the connection: reading heads, keep-alive, its end
  *	linger.c   what remains of a connection that is over: unread input
+ *	owed.c	   ... and bytes of the store that the device has not acknowledged
  *	request.c  a request: whose it is, and where it goes
  *	lookup.c   ... its keys, and what is stored under them
  *	cached.c   ... through the store and flights
@@ -94,6 +95,10 @@ struct conn {
 	bool served;	      /* at least one response was begun */
 	bool last;	      /* no request after this one */
 	bool broken;	      /* half a message is on the wire: nothing may follow */
+
+	TAILQ_ENTRY(conn) owes; /* while `owed` is there */
+	struct owed *owed; /* leases on what its socket's queue may have of the store; or NULL */
+	bool guarded;	   /* that queue is dropped if nobody waits for it (owed.c) */
 };
 
 TAILQ_HEAD(conns, conn);
@@ -198,11 +203,17 @@ LIST_HEAD(removals, removal);
 struct lingering;
 TAILQ_HEAD(lingers, lingering);
 
+struct owed;
+TAILQ_HEAD(debts, owed);
+
 struct client {
 	struct worker *worker;
 	struct conns conns;
 	struct lingers lingers;
-	struct event sweep; /* while there are lingers */
+	struct conns owing; /* connections that have `owed` */
+	struct debts debts; /* what connections owed that are over */
+	unsigned debts_n;   /* ... of which the socket is waited for */
+	struct event sweep; /* while there are lingers, owing or debts */
 	bool sweeping;
 	struct removals removals;
 	SLIST_HEAD(, request) spares;
@@ -275,6 +286,22 @@ void linger_init(struct client *client);
 /* Takes the socket: what was sent arrives, what comes is dropped, then it is closed. */
 void linger_start(struct client *client, int fd);
 void linger_end_all(struct client *client);
+/* Looks over lingers, owing and debts in a moment. */
+void client_sweep_soon(struct client *client);
+
+/* ---- owed.c */
+/*
+ * May bytes of that lease leave by sendfile(2)? If so it is kept until they are acknowledged. Ask before each; if not,
+ * they have to be copied.
+ */
+bool owed_take(struct conn *conn, struct lease *lease);
+/* True: the socket is taken, until all is acknowledged and linger_start() gets it. False: there is nothing to wait for. */
+bool owed_close(struct conn *conn);
+void owed_cut(struct conn *conn);	/* the socket has been closed */
+void owed_hand_over(struct conn *conn); /* ... becomes another's */
+/* Gives back what is acknowledged. True: there is more to look at later. */
+bool owed_sweep(struct client *client);
+void owed_end_all(struct client *client);
 
 /* ---- request.c */
 MUST_USE struct request *request_new(struct conn *conn);

@@ -85,6 +85,12 @@ static void conn_free(struct conn *conn)
 	worker_release(worker);
 }
 
+static void socket_close(struct conn *conn)
+{
+	if (!owed_close(conn))
+		linger_start(conn->worker->client, conn->fd);
+}
+
 void conn_cut(struct conn *conn, bool reset)
 {
 	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
@@ -98,8 +104,9 @@ void conn_cut(struct conn *conn, bool reset)
 	if (reset) {
 		(void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		close(conn->fd);
+		owed_cut(conn);
 	} else {
-		linger_start(conn->worker->client, conn->fd);
+		socket_close(conn);
 	}
 	conn_free(conn);
 }
@@ -109,6 +116,7 @@ void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 	CHECK(!conn->tls);
 	conn_unwatch_read(conn);
 	event_del(&conn->write_event);
+	owed_hand_over(conn);
 	plan->fd = conn->fd;
 	plan->peer = conn->device;
 	splice_start(conn->worker, plan);
@@ -118,7 +126,7 @@ void conn_hand_over(struct conn *conn, struct splice_plan *plan)
 void conn_close(struct conn *conn)
 {
 	tls_conn_free(&conn->tls, true);
-	linger_start(conn->worker->client, conn->fd);
+	socket_close(conn);
 	conn_free(conn);
 }
 
@@ -491,6 +499,8 @@ int client_new(struct worker *worker)
 	client->worker = worker;
 	TAILQ_INIT(&client->conns);
 	TAILQ_INIT(&client->lingers);
+	TAILQ_INIT(&client->owing);
+	TAILQ_INIT(&client->debts);
 	SLIST_INIT(&client->spares);
 	LIST_INIT(&client->removals);
 	linger_init(client);
@@ -519,6 +529,7 @@ void client_free(struct worker *worker)
 		return;
 	while (!TAILQ_EMPTY(&client->conns))
 		conn_cut(TAILQ_FIRST(&client->conns), true);
+	owed_end_all(client);
 	linger_end_all(client);
 	removals_forget(client);
 	fetch_end_all();

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies of responses, to the device's socket: head and bytes by one sendmsg, straight from where they are: the
- * map of the store or a flight's chunks, several chunks by one call.
- *
- * Not by sendfile: the kernel's one copy of a chunk costs less than handing its pages over one by one (measured:
- * tests/bench), and what has been copied may be sent again without the store, so that no lease has to wait
- * for acknowledgements.
+ * Bodies of responses, to the device's socket, straight from where they are: head and bytes by one sendmsg from the
+ * map of the store or a flight's chunks, several chunks by one call; or chunks of the store by sendfile, which
+ * copies nothing (a third to two thirds of the cost, from SENDFILE_MIN on: `make bench`), where their lease can
+ * be kept until the device has acknowledged them (owed.c).
  *
  * Before each send: which bytes come next (piece_next)? From the stored object where it has them, else from
  * the flight; a hole in the middle starts a flight (fill_next_hole). Three things leave in order: the head, a frame
@@ -14,19 +12,23 @@
  *
  * A turn sends at most TURN_BYTES; then other connections get theirs.
  */
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "firmware/base/log.h"
 #include "proxy/client/client_priv.h"
 
-#define TURN_BYTES  (1024 * 1024)
-#define PIECE_SPANS 8 /* chunks that go out by one call */
+#define TURN_BYTES   (1024 * 1024)
+#define PIECE_SPANS  8	   /* chunks that go out by one call */
+#define SENDFILE_MIN 32768 /* bytes: less is copied, in one call with the head */
 
 /* The next body bytes, in order. */
 struct piece {
 	struct span mem[PIECE_SPANS];
+	off_t at[PIECE_SPANS]; /* ... in the store's file, if they are stored */
 	unsigned n;
+	bool by_file; /* to be sent from there */
 	struct flight_piece held;
 };
 
@@ -45,9 +47,10 @@ static struct span place_from(const struct store_place *place, uint64_t pos, uin
 	return end - pos < mem.n ? span_head(mem, (size_t)(end - pos)) : mem;
 }
 
-static bool chunk_next(struct request *req, uint64_t pos, struct span *ret_mem)
+static bool chunk_next(struct request *req, uint64_t pos, struct piece *piece)
 {
 	struct store_place place;
+	struct span mem;
 	int rc = stored_chunk(reader_of(req), req->stored, (uint32_t)(pos / CONFIG_CHUNK_BYTES),
 			      &place);
 
@@ -55,8 +58,10 @@ static bool chunk_next(struct request *req, uint64_t pos, struct span *ret_mem)
 		fill_bad(req, pos);
 	if (rc < 0)
 		return false;
-	*ret_mem = place_from(&place, pos, req->out.end);
-	return ret_mem->n > 0;
+	mem = place_from(&place, pos, req->out.end);
+	piece->mem[piece->n] = mem;
+	piece->at[piece->n] = place.offset + (mem.p - place.bytes.p);
+	return mem.n > 0;
 }
 
 /* As many stored chunks in a row as one call may take. */
@@ -72,8 +77,10 @@ static enum flight_got stored_next(struct request *req, struct piece *ret)
 		return FLIGHT_GOT_BYTES;
 	}
 	while (ret->n < PIECE_SPANS && pos < out->end && pos - out->pos < TURN_BYTES &&
-	       fill_has(req, out->object, pos) && chunk_next(req, pos, &ret->mem[ret->n]))
+	       fill_has(req, out->object, pos) && chunk_next(req, pos, ret))
 		pos += ret->mem[ret->n++].n;
+	ret->by_file = ret->n && ret->mem[0].n >= SENDFILE_MIN &&
+		       owed_take(req->conn, stored_lease(req->stored));
 	return ret->n ? FLIGHT_GOT_BYTES : FLIGHT_GOT_CUT;
 }
 
@@ -192,6 +199,29 @@ static void advance(struct deliver *out, size_t n)
 		frame_add(out, CHUNK_END, sizeof(CHUNK_END) - 1);
 }
 
+/* Head and frame, before a body that follows at once. As send_all(). */
+static int send_before(struct request *req)
+{
+	struct deliver *out = &req->out;
+	struct iovec iov[2] = {
+		{ (void *)(uintptr_t)out->head_out.p, out->head_out.n },
+		{ (void *)(uintptr_t)out->frame_out.p, out->frame_out.n },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	size_t want = out->head_out.n + out->frame_out.n, n;
+	ssize_t sent;
+
+	if (!want)
+		return 0;
+	sent = sendmsg(req->conn->fd, &msg, MSG_NOSIGNAL | MSG_MORE);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
+	n = (size_t)sent;
+	use(&out->head_out, &n);
+	use(&out->frame_out, &n);
+	return (size_t)sent == want ? 0 : -EAGAIN;
+}
+
 /* Head, frame and piece (may be NULL) in one call. 0: all taken; -EAGAIN; -errno. */
 static int send_all(struct request *req, const struct piece *piece)
 {
@@ -222,6 +252,42 @@ static int send_all(struct request *req, const struct piece *piece)
 		STAT_ADD(STAT_BYTES_FROM_STORE, n);
 	advance(out, n);
 	return (size_t)sent == want ? 0 : -EAGAIN;
+}
+
+/* One span of a piece, from the file if that pays. As sendmsg(2). */
+static ssize_t send_span(struct request *req, const struct piece *piece, unsigned i)
+{
+	struct span mem = piece->mem[i];
+	off_t at = piece->at[i];
+	ssize_t n;
+
+	if (mem.n < SENDFILE_MIN)
+		return send(req->conn->fd, mem.p, mem.n, MSG_NOSIGNAL);
+	n = sendfile(req->conn->fd, store_fd(req->conn->worker->proxy->store), &at, mem.n);
+	if (n > 0)
+		STAT_ADD(STAT_BYTES_BY_SENDFILE, (size_t)n);
+	if (n == 0)
+		errno = EIO; /* the file has been cut short */
+	return n > 0 ? n : -1;
+}
+
+/* As send_all(), the piece by its file; -EIO: it can't be read there. */
+static int send_by_file(struct request *req, const struct piece *piece)
+{
+	struct deliver *out = &req->out;
+	int rc = send_before(req);
+
+	for (unsigned i = 0; rc == 0 && i < piece->n; i++) {
+		ssize_t sent = send_span(req, piece, i);
+
+		if (sent < 0)
+			return errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
+		STAT_ADD(STAT_BYTES_FROM_STORE, (size_t)sent);
+		advance(out, (size_t)sent);
+		if ((size_t)sent < piece->mem[i].n)
+			return -EAGAIN;
+	}
+	return rc;
 }
 
 static void frame_chunk(struct deliver *out, size_t n)
@@ -299,8 +365,12 @@ static int step(struct request *req)
 	case FLIGHT_GOT_BYTES:
 		if (out->chunked && !out->frame_left)
 			frame_chunk(out, piece.mem[0].n);
-		rc = send_all(req, &piece);
+		rc = piece.by_file ? send_by_file(req, &piece) : send_all(req, &piece);
 		flight_piece_done(&piece.held);
+		if (rc == -EIO && piece.by_file) {
+			fill_bad(req, out->pos); /* it is fetched again */
+			rc = 0;
+		}
 		return rc == 0 ? 1 : rc;
 	case FLIGHT_GOT_WAIT:
 		return send_all(req, NULL);

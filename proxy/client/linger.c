@@ -22,7 +22,7 @@ struct lingering {
 	uint64_t since; /* mono_ms */
 };
 
-static void sweep_soon(struct client *client)
+void client_sweep_soon(struct client *client)
 {
 	if (client->sweeping)
 		return;
@@ -48,7 +48,7 @@ static bool lingering_new(struct client *client, int fd)
 	l->since = worker_now(client->worker)->mono_ms;
 	TAILQ_INSERT_TAIL(&client->lingers, l, link);
 	worker_hold(client->worker);
-	sweep_soon(client);
+	client_sweep_soon(client);
 	return true;
 }
 
@@ -85,17 +85,19 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	struct client *client = arg;
 	uint64_t now = worker_now(client->worker)->mono_ms;
 	struct lingering *l, *next;
+	bool owes;
 
 	(void)fd;
 	(void)what;
 	client->sweeping = false;
+	owes = owed_sweep(client);
 	for (l = TAILQ_FIRST(&client->lingers); l; l = next) {
 		next = TAILQ_NEXT(l, link);
 		if (discard(l) || now - l->since >= LINGER_MS)
 			lingering_end(client, l);
 	}
-	if (!TAILQ_EMPTY(&client->lingers))
-		sweep_soon(client);
+	if (owes || !TAILQ_EMPTY(&client->lingers))
+		client_sweep_soon(client);
 }
 
 void linger_init(struct client *client)

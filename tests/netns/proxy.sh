@@ -78,6 +78,7 @@ check 'it was fetched' stat_over request.miss 0
 hits=$(stat request.hit)
 check 'another device gets it from the store' same_big dev2
 check 'a hit' stat_over request.hit "$hits"
+check 'copied: by a veth it could reach a socket of this machine' stat_is bytes.by_sendfile 0
 check 'the response says so' eval 'header dev1 /files/big Cache-Status | grep -q hit'
 check 'over IPv6, too' eval "in_ns dev1 curl -sS --noproxy '*' --max-time 10 --resolve \
 	'mirror.vendor.example:80:[2001:db8:51::10]' http://mirror.vendor.example/files/big |

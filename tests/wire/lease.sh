@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Slow devices get right bytes while what they read is evicted and its pages are written anew: bytes in a socket's
-# queue are read from the data file again when they are sent, so their pages stay until they are acknowledged.
+# Slow devices get right bytes while what they read is evicted and its pages are written anew. (netns/acked.sh has those of
+# which the last bytes stand in the socket's queue, not copied.)
 #
 # timeout: 300
 #

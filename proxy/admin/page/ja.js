@@ -614,6 +614,7 @@ export default {
 	'set.proxy.head_timeout.1r85wk6': 'リクエストヘッダーはこの時間内に届かなければならない。',
 	'set.proxy.idle_timeout.ntuyd0': 'この時間動きのない接続を閉じる。',
 	'set.proxy.max_connections.7c91xd': '同時に開ける端末の接続数。超えた接続は閉じ、端末は他の経路を使う。',
+	'set.proxy.sendfile.juzxxu': '保存済みのデータをコピーせずに送信する: ハードウェアポートの先にいる、振り向けられた端末へ（auto）、TLS でないすべての接続へ（yes）、または使用しない（no）。同じマシン上のプログラムやコンテナでは、後から上書きされた内容を読むおそれがあるため、auto では対象外。',
 	'set.proxy.admin_socket.1csmo3p': '管理 API の UNIX ソケット。',
 	'set.proxy.listen_tls.tj87pc': 'HTTPS の更新元（https://tarn.internal/<配信元>/<パス>）として待ち受けるアドレス。証明書は、[admin] names のうちこの装置の認証局が証明できる名前について発行される。tarnd が必要。空欄は待ち受けなし。',
 	'set.cache.path.1h5182n': 'ストアのディレクトリ。',

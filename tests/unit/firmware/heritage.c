@@ -92,6 +92,11 @@ static void values_must_be_in_range(void **state)
 	assert_false(heritage_valid(&m, m.head.size, true));
 	m.vendor.ttl = HERITAGE_TTL_MAX;
 	assert_true(heritage_valid(&m, m.head.size, true));
+	m = message(HERITAGE_STATE, sizeof(struct heritage_state));
+	m.state.far = 1;
+	assert_true(heritage_valid(&m, m.head.size, false));
+	m.state.far = 2;
+	assert_false(heritage_valid(&m, m.head.size, false));
 	m = message(HERITAGE_SELFTEST_RUN, sizeof(struct heritage_selftest_run));
 	m.selftest_run.id = 0;
 	assert_false(heritage_valid(&m, m.head.size, true));

@@ -254,6 +254,20 @@ static void only_wired_ports_are_candidates(void **state)
 	net_remove(&net);
 }
 
+/* What leaves by a veth or a tap may end in a socket of this very machine. */
+static void one_port_that_is_no_hardware_is_known(void **state)
+{
+	struct network *net = setup(plan("lan0", "wan0"));
+
+	(void)state;
+	assert_true(net_ports_hardware(net));
+	net_remove(&net);
+	fake_link(kernel, "vm0", "tun", NULL);
+	net = setup(plan("lan0 vm0", "wan0"));
+	assert_false(net_ports_hardware(net));
+	net_remove(&net);
+}
+
 static void lists_take_commas_and_spaces(void **state)
 {
 	struct network *net;
@@ -339,6 +353,7 @@ int main(void)
 		BOX(a_strangers_icpt0_is_refused),
 		BOX(one_port_is_no_bridge),
 		BOX(only_wired_ports_are_candidates),
+		BOX(one_port_that_is_no_hardware_is_known),
 		BOX(lists_take_commas_and_spaces),
 		BOX(the_default_route_shows_the_wan_port),
 		BOX(what_is_heard_on_one_port_alone_shows_it),
