@@ -193,6 +193,8 @@ server_tarn() {
 		listen = 127.0.0.1:${PORT[tarn]}
 		admin_socket = $WORK/tarn/admin.sock
 		max_connections = 20000
+		# As to devices on other machines, which the load generator stands for.
+		sendfile = yes
 		[cache]
 		path = $WORK/tarn/cache
 		size = 8G
