@@ -41,7 +41,7 @@ static void print_object(const json_t *row)
 	char bytes[32], at[40];
 	double size = ctl_number(row, "size");
 
-	printf("%10.0f %11s  %s  %-5s %-6s  ", ctl_number(row, "id"),
+	printf("%10.0f  %10s  %s  %-5s  %-6s  ", ctl_number(row, "id"),
 	       size < 0 ? "-" : ctl_bytes(size, bytes), ctl_time(ctl_number(row, "stored_at"), at),
 	       ctl_text(row, "state"), ctl_text(row, "class"));
 	print_name(row);
@@ -50,6 +50,12 @@ static void print_object(const json_t *row)
 	if (*ctl_text(row, "role"))
 		printf(" (%s)", ctl_text(row, "role"));
 	putchar('\n');
+}
+
+static void print_head(void)
+{
+	printf("%10s  %10s  %-19s  %-5s  %-6s  %s\n", "ID", "SIZE", "STORED", "STATE", "CLASS",
+	       "WHAT");
 }
 
 /* As JSON it is one document a line: that of a million objects needs no memory here either. */
@@ -73,7 +79,7 @@ static int ls_command(const struct ctl_options *options, char **args)
 {
 	double after = 0, n = 0, size = 0;
 	bool more = true;
-	char bytes[32];
+	char bytes[32], count[60];
 
 	while (more) {
 		char *path = list_path(options, args[0], after);
@@ -86,6 +92,8 @@ static int ls_command(const struct ctl_options *options, char **args)
 		if (rc != CTL_WORKING)
 			return rc;
 		rows = json_object_get(answer, "objects");
+		if (!options->json && n < 0.5 && json_array_size(rows))
+			print_head();
 		print_rows(options, rows);
 		json_array_foreach(rows, i, row)
 		{
@@ -97,7 +105,8 @@ static int ls_command(const struct ctl_options *options, char **args)
 		json_decref(answer);
 	}
 	if (!options->json)
-		printf("%.0f objects, %s\n", n, ctl_bytes(size, bytes));
+		printf("%s, %s\n", ctl_count(n, "object", "objects", count),
+		       ctl_bytes(size, bytes));
 	return CTL_WORKING;
 }
 

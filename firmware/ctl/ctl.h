@@ -118,6 +118,8 @@ double ctl_number(const json_t *object, const char *name);
 /* "1.5 GiB", into `buf`, which it gives back. */
 const char *ctl_bytes(double bytes, char buf[32]);
 /* "40 s", "5 min", "3 h 05 min", "2 d 07 h". */
+/* "1 object", "2 objects": gives buf. */
+const char *ctl_count(double n, const char *one, const char *many, char buf[60]);
 const char *ctl_duration(double seconds, char buf[40]);
 /* "2026-01-31 12:00:00" of local time from milliseconds since 1970; "-" for less than 1. */
 const char *ctl_time(double ms, char buf[40]);

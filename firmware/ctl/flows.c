@@ -125,7 +125,7 @@ static void print_sum(const json_t *answer)
 	const json_t *flows = json_object_get(answer, "flows");
 	const json_t *fetches = json_object_get(answer, "fetches");
 	double out = 0, in = 0;
-	char a[32], b[32];
+	char a[32], b[32], n[3][60];
 	json_t *row;
 	size_t i;
 
@@ -133,10 +133,13 @@ static void print_sum(const json_t *answer)
 		ctl_number(row, "rate") > 0 ? ctl_number(row, "rate") : 0;
 	json_array_foreach(fetches, i, row) in +=
 		ctl_number(row, "rate") > 0 ? ctl_number(row, "rate") : 0;
-	printf("%zu flows, %s/s; %zu fetches, %s/s; %.0f HTTP connections of devices, %.0f of them "
-	       "idle%s\n",
-	       json_array_size(flows), ctl_bytes(out, a), json_array_size(fetches),
-	       ctl_bytes(in, b), ctl_number(answer, "connections"), ctl_number(answer, "idle"),
+	printf("%s, %s/s; %s, %s/s; %s of devices, %.0f of them idle%s\n",
+	       ctl_count((double)json_array_size(flows), "flow", "flows", n[0]), ctl_bytes(out, a),
+	       ctl_count((double)json_array_size(fetches), "fetch", "fetches", n[1]),
+	       ctl_bytes(in, b),
+	       ctl_count(ctl_number(answer, "connections"), "HTTP connection", "HTTP connections",
+			 n[2]),
+	       ctl_number(answer, "idle"),
 	       json_is_true(json_object_get(answer, "more")) ? "; there are more" : "");
 }
 

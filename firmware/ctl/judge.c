@@ -337,13 +337,17 @@ static void judge_keeper(struct status *s)
 static void judge_nobody(struct status *s)
 {
 	bool forbidden = s->keeper_rc == -EACCES || s->proxy_rc == -EACCES;
+	bool hangs = s->keeper_rc == -ETIMEDOUT;
 
 	problem(s, forbidden ? CTL_NOT_ALLOWED : CTL_NOT_RUNNING, "tarnd",
 		ask_error_text(s->keeper_rc),
 		forbidden ? "Ask as root"
-			  : "Start it (systemctl start tarnd); why it ended is in its log "
-			    "(journalctl -u tarnd). "
-			    "Devices reach the vendor without it");
+		: hangs ? "Look for what keeps this machine busy or its disk waiting (top, dmesg); "
+			  "then start it again (systemctl restart tarnd). Devices reach the "
+			  "vendor without it"
+			: "Start it (systemctl start tarnd); why it ended is in its log "
+			  "(journalctl -u tarnd). "
+			  "Devices reach the vendor without it");
 	problem(s, CTL_NOT_RUNNING, "tarn-proxy", ask_error_text(s->proxy_rc), "");
 }
 

@@ -259,6 +259,11 @@ static int unknown(const char *word)
 	struct likeness likeness = { .word = word };
 
 	ctl_each(likeness_row, &likeness);
+	if (likeness.found && likeness.n == strlen(word) &&
+	    likeness.found->words[likeness.n] == ' ') {
+		fprintf(stderr, "tarnctl: %s what? See tarnctl %s --help\n", word, word);
+		return CTL_USAGE;
+	}
 	fputs("tarnctl: unknown command: ", stderr);
 	ctl_put_text(word, stderr);
 	if (likeness.found)

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #define PROGRESS_MS 200
 #define BAR_WIDTH   30
 #define LABEL_WIDTH 14
+#define LINE_MIN    20
 
 void ctl_put_text(const char *text, FILE *to)
 {
@@ -45,6 +47,12 @@ const char *ctl_bytes(double bytes, char buf[32])
 	for (; size >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
 		size /= 1024;
 	(void)snprintf(buf, 32, "%s%.*f %s", bytes < 0 ? "-" : "", unit ? 1 : 0, size, units[unit]);
+	return buf;
+}
+
+const char *ctl_count(double n, const char *one, const char *many, char buf[60])
+{
+	(void)snprintf(buf, 60, "%.0f %s", n, n >= 0.5 && n < 1.5 ? one : many);
 	return buf;
 }
 
@@ -82,13 +90,45 @@ int ctl_print_json(json_t *document)
 	return CTL_WORKING;
 }
 
+/* Columns for text behind a label; 0: as many as it takes, as for scripts. */
+static size_t line_width(void)
+{
+	struct winsize size;
+
+	if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ||
+	    size.ws_col < LABEL_WIDTH + LINE_MIN)
+		return 0;
+	return size.ws_col - LABEL_WIDTH;
+}
+
+/* Bytes of `text` for a line: up to the last blank that fits, or one word that does not. */
+static size_t line_bytes(const char *text, size_t width)
+{
+	size_t n = 0, at;
+
+	for (at = 0; text[at]; at++) {
+		if (text[at] == ' ' && (at <= width || !n))
+			n = at;
+		if (at >= width && n)
+			return n;
+	}
+	return at <= width || !n ? at : n;
+}
+
+/* On a terminal it is broken at blanks. */
 void ctl_line(const char *label, const char *text)
 {
-	if (!text[0])
-		return;
-	printf("%-*s", LABEL_WIDTH, label);
-	ctl_put_text(text, stdout);
-	putchar('\n');
+	size_t width = line_width(), n;
+
+	for (; *text; text += n + (text[n] == ' ')) {
+		n = width ? line_bytes(text, width) : strlen(text);
+		printf("%-*s", LABEL_WIDTH, label);
+		for (size_t i = 0; i < n; i++)
+			fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i],
+			      stdout);
+		putchar('\n');
+		label = "";
+	}
 }
 
 /* ---- tables --------------------------------------------------------------------------------------- */

@@ -17,9 +17,9 @@
 #define TLS_HOSTS_SHOWN 3
 #define SCOPE_SHOWN	6
 
-static const char *verdict_name(enum ctl_exit verdict)
+static const char *verdict_name(const struct status *s)
 {
-	switch (verdict) {
+	switch (s->verdict) {
 	case CTL_WORKING:
 		return "working";
 	case CTL_DEGRADED:
@@ -27,7 +27,7 @@ static const char *verdict_name(enum ctl_exit verdict)
 	case CTL_NOT_ALLOWED:
 		return "unknown";
 	default:
-		return "not running";
+		return s->keeper_rc == -ETIMEDOUT ? "not answering" : "not running";
 	}
 }
 
@@ -80,7 +80,7 @@ static void print_keeper(const struct status *s)
 
 static void print_proxy(const struct status *s)
 {
-	char since[40];
+	char since[40], count[60];
 	double up = ctl_number(s->proxy, "uptime_s"), workers = ctl_number(s->proxy, "workers");
 	double open = judge_counter(s, "conn.open"), accepted = judge_counter(s, "conn.accepted");
 	double requests = judge_counter(s, "requests");
@@ -92,8 +92,8 @@ static void print_proxy(const struct status *s)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%sup %s", n ? ", " : "",
 			      ctl_duration(up, since));
 	if (workers >= 0)
-		(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%.0f workers", n ? ", " : "",
-			       workers);
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, "%s%s", n ? ", " : "",
+			       ctl_count(workers, "worker", "workers", count));
 	ctl_line("tarn-proxy", text);
 	if (open >= 0) {
 		(void)snprintf(text, sizeof(text), "%.0f open, %.0f accepted, %.0f requests", open,
@@ -146,10 +146,14 @@ static void print_saved(const struct status *s)
 
 	if (to < 0 || from < 0)
 		return;
-	/* From the vendor may come more than went out: then nothing was saved, and that is said. */
-	(void)snprintf(text, sizeof(text), "%s (%.1f %%): %s to devices, %s from vendors",
-		       ctl_bytes(to - from, a), to > 0 ? 100 * (to - from) / to : 0,
-		       ctl_bytes(to, b), ctl_bytes(from, c));
+	/* From the vendor may come more than went out, as what is fetched ahead or for a slow device does. */
+	if (to > from)
+		(void)snprintf(text, sizeof(text), "%s (%.1f %%)", ctl_bytes(to - from, a),
+			       100 * (to - from) / to);
+	else
+		(void)snprintf(text, sizeof(text), "nothing yet");
+	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		       ": %s to devices, %s from vendors", ctl_bytes(to, b), ctl_bytes(from, c));
 	ctl_line("Saved", text);
 }
 
@@ -190,7 +194,7 @@ static void print_cache(const struct status *s)
 	const json_t *cache = json_object_get(s->proxy, "cache");
 	double bytes = ctl_number(cache, "bytes"), limit = ctl_number(cache, "limit");
 	double objects = ctl_number(cache, "objects");
-	char a[32], b[32], text[160];
+	char a[32], b[32], count[60], text[160];
 	int n;
 
 	if (bytes < 0)
@@ -200,7 +204,8 @@ static void print_cache(const struct status *s)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, " of %s (%.1f %%)",
 			      ctl_bytes(limit, b), 100 * bytes / limit);
 	if (objects >= 0)
-		(void)snprintf(text + n, sizeof(text) - (size_t)n, ", %.0f objects", objects);
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, ", %s",
+			       ctl_count(objects, "object", "objects", count));
 	ctl_line("Cache", text);
 }
 
@@ -244,7 +249,7 @@ static void print_list(const char *label, const json_t *texts)
 
 static void print_words(const struct status *s)
 {
-	ctl_line("Tarn is", verdict_name(s->verdict));
+	ctl_line("Tarn is", verdict_name(s));
 	print_list("Because", s->problems);
 	print_list("To do", s->todo);
 	print_list("Note", s->notes);
@@ -262,10 +267,9 @@ static void print_words(const struct status *s)
 
 static void print_json(const struct status *s)
 {
-	json_t *document =
-		json_pack("{s:s, s:O, s:O, s:O, s:O?, s:O?}", "state", verdict_name(s->verdict),
-			  "problems", s->problems, "todo", s->todo, "notes", s->notes, "keeper",
-			  s->keeper, "proxy", s->proxy);
+	json_t *document = json_pack("{s:s, s:O, s:O, s:O, s:O?, s:O?}", "state", verdict_name(s),
+				     "problems", s->problems, "todo", s->todo, "notes", s->notes,
+				     "keeper", s->keeper, "proxy", s->proxy);
 
 	CHECK(document != NULL);
 	CHECK_OK(json_dumpf(document, stdout, JSON_INDENT(2)));

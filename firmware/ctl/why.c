@@ -10,6 +10,7 @@
  */
 #include "firmware/ctl/ctl.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,18 +122,27 @@ static int explain_alone(const struct ctl_options *options, const struct why_ask
 
 /* ---- what is printed ------------------------------------------------------------------------------ */
 
+__attribute__((format(printf, 2, 3))) static void print_line(const char *label, const char *format,
+							     ...)
+{
+	char *text = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	CHECK(n >= 0);
+	ctl_line(label, text);
+	free(text);
+}
+
 static void print_rule(const json_t *rule, const char *before)
 {
 	const char *about = ctl_text(rule, "about"), *source = ctl_text(rule, "source");
 
-	printf("%-14s", strcmp(about, before) != 0 ? about : "");
-	ctl_put_text(ctl_text(rule, "text"), stdout);
-	if (source[0]) {
-		fputs("  [", stdout);
-		ctl_put_text(source, stdout);
-		putchar(']');
-	}
-	putchar('\n');
+	print_line(strcmp(about, before) != 0 ? about : "", "%s%s%s%s", ctl_text(rule, "text"),
+		   source[0] ? "  [" : "", source, source[0] ? "]" : "");
 }
 
 static void print_words(const json_t *json)
@@ -141,15 +151,8 @@ static void print_words(const json_t *json)
 	json_t *rule;
 	size_t i;
 
-	printf("%-14s", "Request");
-	ctl_put_text(ctl_text(json, "method"), stdout);
-	putchar(' ');
-	ctl_put_text(ctl_text(json, "url"), stdout);
-	printf("\n%-14s", "Decision");
-	ctl_put_text(ctl_text(json, "does"), stdout);
-	fputs(": ", stdout);
-	ctl_put_text(ctl_text(json, "sentence"), stdout);
-	putchar('\n');
+	print_line("Request", "%s %s", ctl_text(json, "method"), ctl_text(json, "url"));
+	print_line("Decision", "%s: %s", ctl_text(json, "does"), ctl_text(json, "sentence"));
 	json_array_foreach(json_object_get(json, "rules"), i, rule)
 	{
 		print_rule(rule, before);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "firmware/base/profile.h"
+#include "firmware/mint/public.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/tls/leaves.h"
@@ -183,6 +184,7 @@ static int own_context(const struct addr_list *addresses, const struct string_li
 	return rc;
 }
 
+/* Those that are asked for. */
 static int names_copy(struct cert *cert, const struct string_list *names)
 {
 	cert->names.v = calloc(names->n + 1, sizeof(*cert->names.v));
@@ -191,7 +193,9 @@ static int names_copy(struct cert *cert, const struct string_list *names)
 	for (size_t i = 0; i < names->n; i++) {
 		char host[PROFILE_HOST_MAX];
 
-		if (host_normalise(span_of(names->v[i]), host) < 0)
+		/* The CA speaks for no other name of ours; to ask for one is to be refused. */
+		if (host_normalise(span_of(names->v[i]), host) < 0 ||
+		    strcmp(host, CA_OWN_NAME) != 0)
 			continue;
 		cert->names.v[cert->names.n] = strdup(host);
 		if (!cert->names.v[cert->names.n])

@@ -32,10 +32,10 @@ wire count store.stored 42 || exit 1
 
 # ---- lists --------------------------------------------------------------------------------------
 
-check 'ls shows each object and the sum' lines 43 ctl ls
+check 'ls shows each object and the sum' lines 44 ctl ls
 check '... by name' grep -q 'fresh  *object  *@content/bases/large.dat$\|@content/bases/large.dat' "$dir/out"
-check '... by a part of it' lines 2 ctl ls large
-check '... by a pattern' lines 12 ctl ls '@content/bases/1*.dat'
+check '... by a part of it' lines 3 ctl ls large
+check '... by a pattern' lines 13 ctl ls '@content/bases/1*.dat'
 check '... as JSON, a line each' eval "ctl ls --json '*.dat' | jq -es 'length == 41 and all(.[]; .path and .id and .profile == \"acme\")'"
 ids() { # all ids, by pages of 7
 	local after=0 answer
@@ -50,17 +50,22 @@ check '... and the oldest first' eval "api 'http://x/api/v1/objects?limit=100&or
 check 'a number that is none is refused' eval "api -o '$dir/out' -w '%{http_code}' 'http://x/api/v1/objects?limit=x' | grep -q 400"
 id=$(ctl ls --json large | jq .id)
 check 'show tells all about one' eval "ctl show '$id' | grep -q 'large.dat' && ctl show --json '$id' | jq -e '.size == 3145728 and .stored_bytes == .size and .chunks == 13'"
+narrow() { # COLUMNS COMMAND...: on a terminal of so many
+	script -qec "stty cols $1; $build/bin/tarnctl -s $dir/run/proxy.sock -k none ${*:2}" /dev/null | tr -d '\r' | tee "$dir/narrow"
+	awk -v most="$1" 'length > most { exit 1 } END { exit NR < 12 }' "$dir/narrow"
+}
+check 'why is broken at blanks on a narrow terminal' narrow 72 why http://127.0.0.9/bases/none.dat
 refuse '... and refuses what is not there' ctl show 999999
 check 'stat shows the file and its limit' eval "ctl stat | grep -q '^file .* of .*%' && ctl stat --json | jq -e '.objects == 42 and .state == \"serving\" and .file_bytes <= .limit'"
 
 # ---- removal ------------------------------------------------------------------------------------
 
 check 'rm takes one' eval "ctl rm '$id' | grep -q '1 removed'"
-check '... which is gone' lines 42 ctl ls
+check '... which is gone' lines 43 ctl ls
 check '... and comes again' same bases/large.dat
 check 'rm takes what matches' eval "ctl rm '@content/bases/1*.dat' | grep -q '11 removed'"
 wire count store.objects 31
-check '... and nothing else' lines 32 ctl ls
+check '... and nothing else' lines 33 ctl ls
 refuse 'the API wants to know what' eval "api -f -X DELETE http://x/api/v1/objects"
 fetch || exit 1
 wire idle
@@ -106,5 +111,5 @@ box_start
 check 'a broken file is set aside' eval "ls '$dir/store' | grep -q '^store.mdb.broken-'"
 check '... while devices are served' fetch
 wire count store.stored 42
-check '... and a fresh one fills' lines 43 ctl ls
+check '... and a fresh one fills' lines 44 ctl ls
 done_testing
