@@ -97,6 +97,7 @@ export default {
 	'body bytes sent to devices for cacheable requests': '保存対象の要求に対して端末へ送った本文のバイト数',
 	'body bytes received from vendors for cacheable requests': '保存対象の要求に対して配信元から受け取った本文のバイト数',
 	'body bytes sent to devices straight from the store': 'ストアから直接端末へ送った本文のバイト数',
+	'of those from the store, what was sent without copying them': 'うち、コピーせずに送ったもの',
 	'fetches started': '開始した取得',
 	'fetches under way': '進行中の取得',
 	'requests reading from fetches now': '現在、取得中のデータを読んでいる要求',
