@@ -22,7 +22,8 @@
  * 5. End of file on HERITAGE_FD_KEEPER: the keeper is gone. The proxy zeroes its heartbeats (new connections
  *    pass), finishes what it has, and exits 0. STOP asks for the same.
  * 6. The proxy arms nothing. The keeper arms interception after READY, while beats are fresh and the last
- *    HEALTH said `reachable`. A proxy that sends no HEALTH for HERITAGE_HEALTH_MS counts as not reachable.
+ *    HEALTH said `reachable`. A proxy that sends no HEALTH for HERITAGE_HEALTH_MS counts as not reachable. Where
+ *    [steer] offline has devices served what is stored (proxy/offline.h), HEALTH says so for that, too.
  * 7. Where nothing is steered ([steer] mode = off, a kernel without BPF) HERITAGE_ENV is HERITAGE_ENV_PLAIN: only
  *    HERITAGE_FD_KEEPER and HERITAGE_FD_ADMIN are there, and the proxy makes the rest as if it were alone.
  */

@@ -43,6 +43,7 @@
 #include "proxy/known.h"
 #include "proxy/listen.h"
 #include "proxy/loop.h"
+#include "proxy/offline.h"
 #include "proxy/probe.h"
 #include "proxy/proxy.h"
 #include "proxy/splice.h"
@@ -83,6 +84,10 @@ struct program {
 	struct mail drained;
 	bool draining;
 	unsigned looks;
+	bool reachable; /* reach's last word */
+	char unreachable_why[128];
+	bool told, told_well; /* the keeper's */
+	char told_why[128];
 };
 
 static struct program program;
@@ -306,6 +311,30 @@ static void store_look(void)
 	STAT_SET(STAT_STORE_COMMIT_WORST_MS, store.commit_worst_ms);
 }
 
+/*
+ * Shall devices be intercepted? While a vendor can be reached, or what is stored is to be served without
+ * (proxy/offline.h). Told when it changes.
+ */
+static void health_look(struct worker *control)
+{
+	const char *why = program.unreachable_why, *lacks = NULL;
+	bool offline = !program.reachable && control->config->settings.steer.offline;
+	bool well;
+
+	if (offline)
+		lacks = offline_lacks(control);
+	well = program.reachable || (offline && !lacks);
+	why = well ? "" : lacks ? lacks : why;
+	if (program.told && program.told_well == well && !strcmp(program.told_why, why))
+		return;
+	LOG(LOG_L_NOTICE, "health.changed", "well=%d offline=%d why_not=%s", well, offline && well,
+	    LOG_QUOTE(span_of(why)));
+	program.told = true;
+	program.told_well = well;
+	(void)snprintf(program.told_why, sizeof(program.told_why), "%s", why);
+	keeper_health(program.proxy.keeper, well, why);
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *control = arg;
@@ -314,6 +343,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	STAT_SET(STAT_LOOP_LAG_MS, workers_lag_ms(program.proxy.workers));
 	store_look();
+	health_look(control);
 	if (program.proxy.flights && ++program.looks % TRIM_LOOKS == 0)
 		flights_trim(program.proxy.flights);
 	CHECK_OK(event_add(&program.look, worker_timeout(control, LOOK_MS)));
@@ -324,7 +354,9 @@ static void reach_changed(void *arg, bool reachable, const char *why_not)
 	(void)arg;
 	LOG(LOG_L_NOTICE, "reach.changed", "reachable=%d why_not=%s", reachable,
 	    LOG_QUOTE(span_of(why_not)));
-	keeper_health(program.proxy.keeper, reachable, why_not);
+	program.reachable = reachable;
+	(void)snprintf(program.unreachable_why, sizeof(program.unreachable_why), "%s", why_not);
+	health_look(program.proxy.control);
 }
 
 /* A parent came or went: the vendors that it leads to did, too. */

@@ -180,6 +180,8 @@ static const struct setting rows[] = {
 	  "UDP 443 to a vendor's addresses: let it pass, or drop it so that devices fall back to TCP.", 0, 0, quic_modes },
 	{ "steer", "allow_private_vendor", SETTING_BOOL, AT(steer.allow_private_vendor), "no",
 	  "May a vendor's name resolve to a private address? Otherwise such an answer counts as hijacked.", 0, 0, NULL },
+	{ "steer", "offline", SETTING_BOOL, AT(steer.offline), "no",
+	  "For a site without internet: devices are intercepted also while no vendor can be reached, once something is stored (an import, say), and are served that; all else fails for them, as it does without the box. no: they go straight then.", 0, 0, NULL },
 
 	{ "keeper", "socket", SETTING_PATH, AT(keeper.socket), "/run/tarn/keeper.sock",
 	  "Unix socket on which tarnd tells its state.", 0, 0, NULL },

@@ -134,6 +134,7 @@ struct tarn_settings {
 		char *bridge;
 		int quic; /* enum tarn_quic */
 		bool allow_private_vendor;
+		bool offline;
 	} steer;
 	struct {
 		char *socket;

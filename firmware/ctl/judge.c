@@ -46,6 +46,10 @@ static const struct {
 			       "vendors.dir` names, then `tarnctl config "
 			       "reload`" },
 	{ "not checked yet", "Wait some seconds" },
+	{ "nothing is stored yet",
+	  "Bring it what another box has exported: `tarnctl import DIR`, or a drive labelled "
+	  "TARN-IMPORT" },
+	{ "no default route", "Give it an address and a default route, as devices have" },
 	{ "does not reach our stack", "Run `tarnctl selftest`: it says where it is lost" },
 	{ "does not reach devices",
 	  "Look at the devices' port (`tarnctl status` names it): `tc filter show dev PORT "
@@ -125,6 +129,11 @@ bool judge_is_armed(const struct status *s)
 	return strcmp(ctl_text(s->keeper, "state"), "armed") == 0;
 }
 
+bool judge_is_offline(const struct status *s)
+{
+	return strcmp(ctl_text(s->proxy, "state"), "offline") == 0;
+}
+
 bool judge_reach_known(const json_t *row)
 {
 	return !json_is_false(json_object_get(row, "checked"));
@@ -142,7 +151,12 @@ static void judge_reach(struct status *s)
 	{
 		if (!judge_reach_known(row))
 			continue;
-		if (json_is_false(json_object_get(row, "reachable")))
+		if (json_is_false(json_object_get(row, "reachable")) && judge_is_offline(s))
+			note(s, "No vendor can be reached, and [steer] offline = yes: devices are "
+				"served "
+				"what is stored; all else fails for them until one can be reached "
+				"again");
+		else if (json_is_false(json_object_get(row, "reachable")))
 			problem(s, CTL_DEGRADED, "a vendor can't be reached",
 				ctl_text(row, "vendor"),
 				"Devices ask the vendor themselves meanwhile. Look at this box's "
@@ -217,7 +231,7 @@ static void judge_proxy(struct status *s)
 	if (strcmp(state, "draining") == 0)
 		problem(s, CTL_DEGRADED, "tarn-proxy is about to end", "", "");
 	else if (state[0] && strcmp(state, "ok") != 0 && strcmp(state, "no_upstream") != 0 &&
-		 strcmp(state, "uncached") != 0)
+		 strcmp(state, "uncached") != 0 && !judge_is_offline(s))
 		problem(s, CTL_DEGRADED, "tarn-proxy", state, "");
 	if (judge_counter(s, "admin.unheard") > 0)
 		note(s,

@@ -22,6 +22,8 @@ void status_judge(struct status *s);
 /* tarn-proxy's counter of this name; -1: not known. */
 double judge_counter(const struct status *s, const char *name);
 bool judge_is_armed(const struct status *s);
+/* Devices are served what is stored, for no vendor can be reached ([steer] offline). */
+bool judge_is_offline(const struct status *s);
 /* A vendor that has not been checked yet is neither reachable nor not. */
 bool judge_reach_known(const json_t *row);
 

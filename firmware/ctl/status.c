@@ -62,8 +62,9 @@ static void print_keeper(const struct status *s)
 			 "none (tarnd is not there; the proxy serves those that ask it)");
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "%s%s%.40s", judge_is_armed(s) ? "armed" : "not armed",
-		       mode[0] ? ", mode " : "", mode);
+	(void)snprintf(text, sizeof(text), "%s%s%.40s%s", judge_is_armed(s) ? "armed" : "not armed",
+		       mode[0] ? ", mode " : "", mode,
+		       judge_is_offline(s) ? ", offline: what is stored is served" : "");
 	ctl_line("Interception", text);
 	print_ports(s);
 	if (vendors >= 0) {

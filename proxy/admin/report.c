@@ -15,6 +15,7 @@
 #include "firmware/base/version.h"
 #include "proxy/config.h"
 #include "proxy/dns/reach.h"
+#include "proxy/offline.h"
 #include "proxy/heritage_client.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -225,7 +226,7 @@ static const char *state_word(struct worker *control)
 	if (control->draining)
 		return "draining";
 	if (control->proxy->reach && !reach_any(control->proxy->reach))
-		return "no_upstream";
+		return offline_serves(control) ? "offline" : "no_upstream";
 	if (!control->proxy->store)
 		return "uncached";
 	store_stat(control->proxy->store, &stat);

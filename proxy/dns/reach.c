@@ -9,12 +9,13 @@
  * A probe: resolver_ask_fresh() -> probe_resolved() -> connect_addrs() -> probe_connected() -> verdict(). It has one
  * time limit for its DNS part, and connect_timeout for the other.
  *
- * The walk: while a vendor is reachable, its exact hosts are resolved through the path in use, a few at a
+ * The walk: while a vendor is reachable ([steer] offline: always), its exact hosts are resolved through the path in use, a few at a
  * time, and again before their answers run out. What they give is told to the owner (and so to the keeper).
  */
 #include "proxy/dns/reach.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "firmware/base/log.h"
@@ -72,6 +73,7 @@ struct reach {
 	reach_vendor_f *vendor;
 	void *arg;
 	bool any, told;
+	char why[128]; /* that was told */
 	size_t sites_n, walkers_n, walk_at;
 	struct site *sites;
 	struct walker *walkers;
@@ -93,6 +95,12 @@ static bool has_parent(const struct site *site)
 static bool site_reachable(const struct site *site)
 {
 	return !site->host || machine_reachable(&site->machine) || has_parent(site);
+}
+
+/* Whose addresses are to be known: they are steered to. */
+static bool site_walked(const struct site *site)
+{
+	return site_reachable(site) || site->reach->config->settings.steer.offline;
 }
 
 static const struct addr *site_resolver(const struct site *site)
@@ -122,11 +130,14 @@ static void tell(struct reach *reach)
 			 site->machine.step == MACHINE_START ? "not checked yet" : "not reachable");
 	}
 	STAT_SET(STAT_REACH_UNREACHABLE, unreachable);
-	if (reach->told && any == reach->any)
+	if (any)
+		*why = '\0';
+	if (reach->told && any == reach->any && !strcmp(why, reach->why))
 		return;
 	reach->told = true;
 	reach->any = any;
-	reach->changed(reach->arg, any, any ? "" : why);
+	memcpy(reach->why, why, sizeof(reach->why));
+	reach->changed(reach->arg, any, why);
 }
 
 /* The machine may have moved: log and count what it did. */
@@ -321,7 +332,7 @@ static void walker_resolved(void *arg, int err, const struct addr *addrs, size_t
 	walker->open = false;
 	walker->due_ms =
 		now_ms(reach) + (again > AGAIN_MAX_S ? AGAIN_MAX_S : again) * UINT64_C(1000);
-	if (!site_reachable(&reach->sites[walker->site]))
+	if (!site_walked(&reach->sites[walker->site]))
 		return;
 	for (size_t i = 0; i < n; i++)
 		reach->vendor(reach->arg, &addrs[i], ttl);
@@ -340,7 +351,7 @@ static void walk_run(evutil_socket_t fd, short what, void *arg)
 		struct walker *walker = &reach->walkers[at];
 		struct site *site = &reach->sites[walker->site];
 
-		if (walker->open || walker->due_ms > now || !site_reachable(site))
+		if (walker->open || walker->due_ms > now || !site_walked(site))
 			continue;
 		reach->walk_at = at + 1;
 		if (!walker->due_ms)

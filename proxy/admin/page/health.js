@@ -20,7 +20,9 @@ function faultsOf(s) {
 	const cut = (s.reach ?? []).filter(r => r.checked && !r.reachable);
 	if (s.state === 'draining')
 		add('warn', 'draining');
-	if (s.state === 'no_upstream' || (cut.length && cut.length === s.reach.length))
+	if (s.state === 'offline')
+		add('warn', 'offline');
+	else if (s.state === 'no_upstream' || (cut.length && cut.length === s.reach.length))
 		add('bad', 'no_upstream', { vendors: cut.map(r => r.vendor).join(', ') });
 	else if (cut.length)
 		add('warn', 'some_unreachable', { vendors: cut.map(r => r.vendor).join(', ') });

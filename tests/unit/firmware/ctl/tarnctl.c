@@ -333,6 +333,18 @@ static void a_vendor_out_of_reach_is_degraded(void **state)
 	expect(out, "Vendors       w: not known yet\n              v: not reachable, DNS: system");
 }
 
+static void a_site_without_internet_is_no_fault(void **state)
+{
+	(void)state;
+	keeper(KEEPER_ARMED);
+	proxy(HTTP_OK "{\"state\":\"offline\",\"reach\":[{\"vendor\":\"v\",\"checked\":true,"
+		      "\"reachable\":false,\"via\":\"system\"}]}");
+	assert_int_equal(run("status"), 0);
+	expect(out, "Tarn is       working\n");
+	expect(out, ", offline: what is stored is served\n");
+	expect(out, "Note          No vendor can be reached, and [steer] offline = yes: ");
+}
+
 static void an_unusable_store_is_degraded(void **state)
 {
 	(void)state;
@@ -552,6 +564,7 @@ int main(void)
 		T(steering_off_is_a_choice),
 		T(the_keeper_alone_is_degraded),
 		T(a_vendor_out_of_reach_is_degraded),
+		T(a_site_without_internet_is_no_fault),
 		T(an_unusable_store_is_degraded),
 		T(what_to_do),
 		T(answers_may_be_anything),
