@@ -40,4 +40,4 @@ $(EXAMPLE): $(BUILD)/bin/tarnctl
 	$(Q)$< config help >$@.new
 	$(Q)mv $@.new $@
 endif
-UNITS := $(wildcard firmware/systemd/*.service)
+UNITS := $(filter-out $(if $(CONFIG_MOUNT),,%/tarn-mount.service),$(wildcard firmware/systemd/*.service))

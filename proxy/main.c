@@ -327,7 +327,7 @@ static void health_look(struct worker *control)
 	why = well ? "" : lacks ? lacks : why;
 	if (program.told && program.told_well == well && !strcmp(program.told_why, why))
 		return;
-	LOG(LOG_L_NOTICE, "health.changed", "well=%d offline=%d why_not=%s", well, offline && well,
+	LOG(LOG_L_INFO, "health.changed", "well=%d offline=%d why_not=%s", well, offline && well,
 	    LOG_QUOTE(span_of(why)));
 	program.told = true;
 	program.told_well = well;

@@ -59,7 +59,7 @@ installs() { make --no-print-directory -s BUILD="$BUILD" DESTDIR="$work/root" in
 there() { for path; do [[ -f $work/root/$path ]] || { echo "no $path"; return 1; }; done; }
 check 'make install' installs
 check 'manual pages, completion, units' there usr/share/man/man{1/tarnctl.1,5/tarn.conf.5,5/tarn-vendor.5,8/tarnd.8,8/tarn-proxy.8,8/tarn-mount.8} \
-	usr/share/bash-completion/completions/tarnctl usr/lib/systemd/system/{tarnd,tarn-proxy,tarn-drive@}.service \
+	usr/share/bash-completion/completions/tarnctl usr/lib/systemd/system/{tarnd,tarn-proxy,tarn-drive@,tarn-mount}.service \
 	usr/lib/tarn/drive usr/lib/udev/rules.d/80-tarn-drive.rules usr/lib/{sysusers,tmpfiles}.d/tarn.conf usr/share/doc/tarn/tarn.conf.example
 check 'the example is a configuration' "$ctl" -c "$work/root/usr/share/doc/tarn/tarn.conf.example" config diff
 echo '# mine' >>"$work/root/etc/tarn/vendors/kaspersky.conf"
