@@ -2,7 +2,8 @@
 # bpf/X.bpf.c becomes build/bpf/X.skel.h, with the object and its loader inside. Kernel types come
 # from the UAPI headers; what differs between kernels is read through helpers, not through structs.
 
-BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror \
+# -fdebug-compilation-dir: BTF names source files, and would name the folder of the build.
+BPF_CFLAGS = -O2 -g -fdebug-compilation-dir=. -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror \
 	-I. -I/usr/include/$(shell gcc -print-multiarch)
 
 ifeq ($(CONFIG_BPF),y)
