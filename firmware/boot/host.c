@@ -245,7 +245,8 @@ void host_config(void)
 		if (mkdir(folders[i], 0755) && errno != EEXIST)
 			LOG(LOG_L_WARN, "host.folder", "path=%s error=%d", folders[i], errno);
 	resolver_make();
-	(void)chmod("/state/lib", 0700);
+	/* tarn-proxy reads the CA's certificate there; the key beside it is root's. */
+	(void)chmod("/state/lib", 0711);
 	(void)chmod("/state/ssh", 0700);
 	host_vendors();
 	(void)unlink("/state/etc/vendors");
