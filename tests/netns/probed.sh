@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 #
 # A box in bridge mode whose selftest runs each second, and what is asked of it; source it after lib.sh.
 [[ -x $BUILD/bin/tarn-proxy ]] || skip_all 'tarn-proxy is not built'
 command -v nft >/dev/null || skip_all 'nft is not here'
 
+# shellcheck disable=SC2034 # lib.sh reads it
 PROXY=$BUILD/bin/tarn-proxy
 unset FAKEPROXY_VENDORS
 topology bridge

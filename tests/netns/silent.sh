@@ -160,7 +160,7 @@ if [[ -n $clang ]]; then
 	"$clang" -O2 -g -target bpf -c "$work/foreign.c" -o "$work/lose.o"
 	filter lan0 egress lose
 	knock() { # until it is named
-		direct dev1 $url --max-time 8
+		direct dev1 "$url" --max-time 8
 		why_is 'what we answer does not reach devices'
 	}
 	check 'answers that a port loses are found, and named' wait_until 40 knock || status .why_not_armed

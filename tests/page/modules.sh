@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 #
 # What the tests in a browser need beyond the other tests; source it after tap.sh, with `build` and `page` set: playwright-core
 # and axe-core come from npm by the lock file, once, to build/page/node_modules.

@@ -41,7 +41,7 @@ export default {
 			{ key: 'device', title: t('devices.device'), sort: d => d.name ?? d.address ?? d.device, cell: d => h('span', null, d.name ?? d.address ?? d.device, d.name && h('div', { class: 'under mono' }, d.address), h('div', { class: 'under' }, linkOf(d)), scopeOf(d)) },
 			{ key: 'state', title: t('devices.state'), sort: d => STATES.indexOf(state(d)), cell: d => [h('span', { class: 'tag' }, lamp(LAMPS[state(d)] ?? 'off'), t(`device.${state(d)}`)), h('div', { class: 'under reason' }, reasonOf(d))] },
 			{ key: 'profile', title: t('devices.profile'), sort: d => d.profile ?? '', cell: d => d.profile ?? '–', hide: true },
-			{ key: 'generation', title: t('devices.generation'), num: true, sort: d => d.generation, cell: d => generation(d.generation), hide: true },
+			{ key: 'generation', title: t('devices.generation'), num: true, sort: d => d.generation, cell: d => generation(d.generation), hide: 'wider' },
 			{ key: 'updated', title: t('devices.updated'), sort: d => -(d.updated_at ?? 0), cell: d => h('span', { title: exactly(d.updated_at) }, ago(d.updated_at)), hide: true },
 			{ key: 'seen', title: t('devices.seen'), sort: d => -(d.seen_at ?? 0), cell: d => h('span', { title: exactly(d.seen_at) }, ago(d.seen_at)) },
 			{ key: 'bytes', title: t('devices.bytes'), num: true, sort: d => d.bytes, cell: d => bytes(d.bytes), hide: true },

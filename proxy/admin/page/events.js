@@ -23,6 +23,8 @@ function words(e) {
 	const facts = factsOf(e.text), key = VARIANTS[e.what] ? `${e.what}.${VARIANTS[e.what](facts)}` : e.what;
 	if (facts.why_not)
 		facts.why_not = coded('whynot', facts.why_not, ours(facts.why_not));
+	if (e.what === 'reach.step')
+		facts.to = coded('reachstate', facts.to);
 	return known(`event.${key}`) ? t(`event.${key}`, facts) : `${e.what} ${e.text ?? ''}`;
 }
 // What the server adds beside the event's own words: shown as it is.

@@ -22,14 +22,14 @@ export default {
 			{ key: 'done', title: t('flows.done'), num: true, sort: f => f.length ? f.bytes / f.length : -1, cell: f => f.length ? percent(Math.min(1, f.bytes / f.length)) : '–', hide: true },
 		];
 		const rest = [
-			{ key: 'state', title: t('flows.state'), sort: f => f.state, cell: f => coded('flowstate', f.state), hide: true },
-			{ key: 'age', title: t('flows.age'), num: true, sort: f => f.age_ms, cell: f => span(f.age_ms / 1000), hide: true },
+			{ key: 'state', title: t('flows.state'), sort: f => f.state, cell: f => coded('flowstate', f.state), hide: 'wider' },
+			{ key: 'age', title: t('flows.age'), num: true, sort: f => f.age_ms, cell: f => span(f.age_ms / 1000), hide: 'wider' },
 		];
 		const named = { key: 'what', title: t('flows.what'), wrap: true, sort: what, cell: f => h('span', { class: 'mono' }, what(f)) };
 		const search = f => `${f.device ?? f.address ?? ''} ${f.vendor ?? ''} ${what(f)} ${f.outcome ? coded('flow', f.outcome) : ''}`;
 		const flows = table([
 			{ key: 'device', title: t('flows.device'), sort: f => f.device ?? '', cell: f => h('span', { class: 'mono' }, f.device ?? '–') }, named, ...amounts,
-			{ key: 'outcome', title: t('flows.outcome'), sort: f => f.outcome ?? '', cell: f => f.outcome ? h('span', { class: `chip ${f.outcome === 'hit' ? 'ok' : ''}` }, coded('flow', f.outcome)) : '–' }, ...rest,
+			{ key: 'outcome', title: t('flows.outcome'), sort: f => f.outcome ?? '', cell: f => f.outcome ? h('span', { class: `chip ${f.outcome === 'hit' ? 'ok' : ''}` }, coded('flow', f.outcome)) : '–', hide: true }, ...rest,
 		], { caption: t('flows.list'), order: ['speed', -1], remember: KEPT, search, empty: t('flows.none') });
 		const fetches = table([
 			{ key: 'from', title: t('flows.from'), sort: f => f.address ?? '', cell: f => h('span', { class: 'mono' }, f.address ?? '–') }, named, ...amounts, ...rest,

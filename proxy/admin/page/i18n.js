@@ -103,7 +103,7 @@ function scaled(n, step, units) {
 		i++;
 	}
 	const digits = i === 0 || v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
-	return `${n < 0 ? '−' : ''}${num(v, digits)} ${units[i]}`;
+	return `${n < 0 ? '−' : ''}${num(v, digits)}\u00a0${units[i]}`;
 }
 
 export const bytes = n => n == null ? '–' : scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']);

@@ -77,6 +77,9 @@ function reachList(status) {
 			' ', h('span', { class: 'under' }, t('reach.since', { span: span(r.since_s) }))))));
 }
 
+// What is fetched ahead, or for a slow device, comes before it goes out: then nothing is saved yet.
+const showSaved = (el, to, from) => el.set(percent(from > to ? 0 : share(to, from), 1), from > to ? t('saved.none', { from: bytes(from), all: bytes(to) }) : t('saved.of', { saved: bytes(to - from), all: bytes(to) }));
+
 export default {
 	id: 'overview',
 	make(context) {
@@ -105,7 +108,7 @@ export default {
 			store.set(bytes(status.cache.bytes), t('tile.objects', { n: num(status.cache.objects), limit: bytes(status.cache.limit) }));
 			up.set(span(status.uptime_s), `Tarn ${status.version}`);
 			if (saved.hidden)
-				tiles[0].set(percent(share(status.saved.to_devices, status.saved.from_vendor), 1), t('saved.of', { saved: bytes(status.saved.to_devices - status.saved.from_vendor), all: bytes(status.saved.to_devices) }));
+				showSaved(tiles[0], status.saved.to_devices, status.saved.from_vendor);
 			clear(reach, reachList(status));
 			if (status.tls && status.tls.connections)
 				clear(tls, h('p', { class: 'note' }, t('overview.tls', { n: num(status.tls.connections), bytes: bytes(status.tls.bytes_down) })));
@@ -122,7 +125,7 @@ export default {
 			saved.set('day', days);
 			RANGES.forEach((r, i) => {
 				const ring = r.ring === 'hour' ? hours : days, to = sum(ring.to_devices, r.steps), from = sum(ring.from_vendor, r.steps);
-				tiles[i].set(percent(share(to, from), 1), t('saved.of', { saved: bytes(Math.max(0, to - from)), all: bytes(to) }));
+				showSaved(tiles[i], to, from);
 			});
 		});
 		context.every(15000, async signal => {

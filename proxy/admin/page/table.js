@@ -4,7 +4,7 @@ import { h, clear, text } from './dom.js';
 import { t, num } from './i18n.js';
 
 // columns: [{key, title, cell(row) -> node or text, sort(row) -> number or string, num, hide, wrap}];
-// hide: the class 'wide-only' columns leave on narrow screens. options: caption, order: [key, -1 or 1],
+// hide: such columns leave on narrow screens; 'wider': on those of a tablet, too. options: caption, order: [key, -1 or 1],
 // search(row) -> text, page: rows at once, empty: words for no rows, remember: {} for order and filter.
 export function table(columns, { caption, order, search, page = 100, empty, filters, remember = {} } = {}) {
 	let rows = [], shown = page;
@@ -22,7 +22,7 @@ export function table(columns, { caption, order, search, page = 100, empty, filt
 	});
 
 	function classes(c) {
-		return [c.num && 'num', c.hide && 'wide-only', c.wrap && 'wrap'].filter(Boolean).join(' ') || null;
+		return [c.num && 'num', c.hide && (c.hide === 'wider' ? 'wider-only' : 'wide-only'), c.wrap && 'wrap'].filter(Boolean).join(' ') || null;
 	}
 	function turn(c) {
 		const [key, way] = remember.order;
