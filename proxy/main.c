@@ -487,16 +487,19 @@ static int give_up_rest(const struct config *config)
 {
 	static const char resolv_conf[] = "/etc/resolv.conf";
 	const struct tarn_settings *settings = &config->settings;
+	const char *ca_file = settings->upstream.ca_file;
 	char resolv[PATH_MAX], resolv_at[PATH_MAX], socket_at[PATH_MAX], config_at[PATH_MAX];
+	char ca[PATH_MAX], ca_at[PATH_MAX];
 	const char *rw[] = { settings->cache.path,
 			     program.heritage.keeper
 				     ? NULL
 				     : folder(settings->proxy.admin_socket, socket_at),
 			     NULL };
-	/* Folders, not files: a new resolv.conf is another file of that name. */
+	/* Folders, not files: a new resolv.conf is another file of that name, so is a new list of authorities. */
 	const char *ro[] = {
 		"/etc",
 		folder(realpath(resolv_conf, resolv) ? resolv : resolv_conf, resolv_at),
+		folder(realpath(ca_file, ca) ? ca : ca_file, ca_at),
 		settings->vendors.dir,
 		settings->keeper.state, /* the CA's certificate; its key is root's */
 		program.options.config ? folder(program.options.config, config_at) : "/etc/tarn",
