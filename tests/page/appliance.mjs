@@ -70,7 +70,7 @@ await check('what is no address of a web server is refused at once', async () =>
 await check('an update that another has begun is seen, with how far it is, and a second one is refused', async () => {
 	note('lock');
 	note('update.json', { state: 'writing', done: 9e6, total: 36e6, version: '2.2', text: '' });
-	await shows(page, '#slots .progress', 'Writing 2.2', '25%', /8\.58\sMiB / 34\.3\sMiB/);
+	await shows(page, '#slots .progress', 'Writing 2.2', '25%', /8\.58\sMiB \/ 34\.3\sMiB/);
 	await page.locator('#slots').screenshot({ path: `${pictures}/appliance-writing.png` });
 	note('update.json', { state: 'writing', done: 27e6, total: 36e6, version: '2.2', text: '' });
 	await shows(page, '#slots .progress', '75%');
