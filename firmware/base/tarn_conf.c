@@ -157,6 +157,8 @@ static const struct setting rows[] = {
 
 	{ "share", "ftp", SETTING_BOOL, AT(share.ftp), "no",
 	  "Of an appliance: an FTP server shows whole generations (current/<vendor>, previous/<vendor>), to be read by anybody of the networks of [proxy] allow. Elsewhere tarn-mount and a server do it.", 0, 0, NULL },
+	{ "share", "smb", SETTING_BOOL, AT(share.smb), "no",
+	  "The same by an SMB server, as the share named updates: for guests, by SMB 2 and 3.", 0, 0, NULL },
 
 	{ "tls", "probe", SETTING_BOOL, AT(tls.probe), "yes",
 	  "Where a profile says [tls] mode = intercept: try each device once, and carry those through that do not trust the box's certificate; no: only what `devices` lists.", 0, 0, NULL },

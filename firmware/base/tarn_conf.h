@@ -114,7 +114,7 @@ struct tarn_settings {
 		char *product_id, *product_version, *installation_id, *licence_id;
 	} sync;
 	struct {
-		bool ftp;
+		bool ftp, smb;
 	} share;
 	struct {
 		struct string_list trust; /* keys, as tarnctl export --key shows them */

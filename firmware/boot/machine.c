@@ -46,6 +46,7 @@
 #include "firmware/boot/seed.h"
 #include "firmware/boot/service.h"
 #include "firmware/boot/share.h"
+#include "firmware/boot/smb.h"
 #include "firmware/boot/volumes.h"
 #include "firmware/boot/wall.h"
 #include "firmware/boot/watchdog.h"
@@ -78,6 +79,7 @@ enum {
 	S_SHELL,
 	S_MOUNT,
 	S_FTP,
+	S_SMB,
 	SERVICES
 };
 
@@ -255,11 +257,10 @@ static void tarnd_choose(struct machine *m)
 
 static void services_begin(struct machine *m, uint64_t now)
 {
-	static const char *const names[] = {
-		"tarnd", "dhcp", "time", "ssh", "shell", "mount", "ftp"
-	};
+	static const char *const names[] = { "tarnd", "dhcp",  "time", "ssh",
+					     "shell", "mount", "ftp",  "smb" };
 	static const char *const *const argvs[] = { tarnd_argv, dhcp_argv,  time_argv, ssh_argv,
-						    shell_argv, mount_argv, ftp_argv };
+						    shell_argv, mount_argv, ftp_argv,  NULL };
 
 	for (int i = 0; i < SERVICES; i++) {
 		m->service[i].name = names[i];
@@ -268,6 +269,8 @@ static void services_begin(struct machine *m, uint64_t now)
 	m->services = true;
 	m->share.mount = &m->service[S_MOUNT];
 	m->share.ftp = &m->service[S_FTP];
+	m->share.smb = &m->service[S_SMB];
+	m->share.smb->prepare = smb_prepare;
 	share_begin(&m->share);
 	service_want(&m->service[S_DHCP], now);
 	service_want(&m->service[S_TIME], now);
@@ -344,8 +347,7 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 			m->channel = 0;
 		for (int i = 0; i < SERVICES; i++)
 			if (service_ended(&m->service[i], pid, status, now)) {
-				if (i == S_MOUNT)
-					share_ended(&m->share);
+				share_ended(&m->share, &m->service[i], pid);
 				break;
 			}
 	}

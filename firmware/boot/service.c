@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
 
 #define SOON_MS	     10000
@@ -31,7 +30,7 @@ void service_see_to(struct service *s, uint64_t now_ms)
 {
 	if (!s->wanted || s->pid > 0 || now_ms < s->next_ms)
 		return;
-	s->pid = run_start(s->argv, -1, s->tty);
+	s->pid = s->prepare ? run_prepared(s->prepare, NULL) : run_start(s->argv, -1, s->tty);
 	s->started_ms = now_ms;
 	s->starts++;
 	if (s->pid > 0)

@@ -9,10 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "firmware/boot/run.h"
+
 struct service {
 	const char *name;
 	const char *const *argv;
-	const char *tty; /* or NULL */
+	run_prepare_f *prepare; /* or NULL; instead of argv */
+	const char *tty;	/* or NULL */
 	/* the rest is service.c's */
 	bool wanted;
 	pid_t pid;

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *	tarn.conf another than before? ──► read ──► hosts.allow ──► ftp = yes: tarn-mount, vsftpd
- *						                 no: both end, and who is connected with them
+ *						smb.hosts	smb = yes: tarn-mount, smbd
+ *						                 no: they end, and who is connected with them
  *
  * Settings that are wrong change nothing here: tarnd runs with the defaults then, and says so.
  */
 #include "firmware/boot/share.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "firmware/base/log.h"
 #include "firmware/base/tarn_conf.h"
@@ -19,9 +22,11 @@
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
 #include "firmware/boot/service.h"
+#include "firmware/boot/smb.h"
 
 #define MODPROBE_S 30
 #define ALLOW_PATH SHARE_FOLDER "/hosts.allow" /* /etc/hosts.allow leads here */
+#define SMB_PATH   SHARE_FOLDER "/smb.hosts"   /* smb.conf includes it */
 
 void share_begin(struct share *s)
 {
@@ -59,14 +64,38 @@ char *share_hosts(const struct net_list *allow)
 	return text;
 }
 
-static void hosts_put(const struct net_list *allow)
+/* Whoever is admitted by it. `text` may be NULL: no memory for it. 0 or -errno. */
+static int hosts_put(const char *path, const char *text)
 {
-	char *text = share_hosts(allow);
-	int rc = text ? note_put(ALLOW_PATH, span_of(text)) : -ENOMEM;
+	int rc = text ? note_put(path, span_of(text)) : -ENOMEM;
 
 	if (rc)
-		LOG(LOG_L_WARN, "share.hosts", "error=%d", rc);
+		LOG(LOG_L_WARN, "share.hosts", "path=%s error=%d", path, rc);
+	return rc;
+}
+
+static void ftp_hosts_put(const struct net_list *allow)
+{
+	char *text = share_hosts(allow);
+
+	(void)hosts_put(ALLOW_PATH, text);
 	free(text);
+}
+
+/* smbd reads it at its start; its sessions keep what they have read, so others are admitted by another smbd. */
+static void smb_hosts_put(struct share *s, const struct net_list *allow)
+{
+	char *text = smb_hosts(allow);
+
+	bool same = text && s->smb_hosts && !strcmp(text, s->smb_hosts);
+
+	if (same || hosts_put(SMB_PATH, text)) {
+		free(text);
+		return;
+	}
+	service_drop(s->smb);
+	free(s->smb_hosts);
+	s->smb_hosts = text;
 }
 
 static void service_set(struct service *service, bool wanted, uint64_t now_ms)
@@ -87,15 +116,39 @@ static void fuse_load(void)
 		LOG(LOG_L_WARN, "share.fuse", "error=%d", rc);
 }
 
+static void ftp_switch(struct share *s, bool wanted)
+{
+	if (wanted == s->ftp_wanted)
+		return;
+	s->ftp_wanted = wanted;
+	say("share", "ftp=%s", wanted ? "on" : "off");
+}
+
+/* An image can be without it (CONFIG_SMB). */
+static void smb_switch(struct share *s, bool wanted)
+{
+	bool there = !access(SMB_PROGRAM, X_OK);
+
+	if (wanted && !there)
+		say("share", "smb=on error=\"not in this image\"");
+	wanted = wanted && there;
+	if (wanted == s->smb_wanted)
+		return;
+	s->smb_wanted = wanted;
+	say("share", "smb=%s", wanted ? "on" : "off");
+}
+
 static void settings_take(struct share *s, const struct tarn_settings *settings)
 {
+	bool before = s->ftp_wanted || s->smb_wanted;
+
 	if (settings->share.ftp)
-		hosts_put(&settings->proxy.allow);
-	if (settings->share.ftp == s->wanted)
-		return;
-	s->wanted = settings->share.ftp;
-	say("share", "ftp=%s", s->wanted ? "on" : "off");
-	if (s->wanted)
+		ftp_hosts_put(&settings->proxy.allow);
+	if (settings->share.smb)
+		smb_hosts_put(s, &settings->proxy.allow);
+	ftp_switch(s, settings->share.ftp);
+	smb_switch(s, settings->share.smb);
+	if (!before && (s->ftp_wanted || s->smb_wanted))
 		fuse_load();
 }
 
@@ -123,12 +176,17 @@ void share_see_to(struct share *s, uint64_t now_ms)
 		settings_take(s, &settings);
 		tarn_conf_free(&settings);
 	}
-	service_set(s->mount, s->wanted, now_ms);
-	service_set(s->ftp, s->wanted, now_ms);
+	service_set(s->mount, s->ftp_wanted || s->smb_wanted, now_ms);
+	service_set(s->ftp, s->ftp_wanted, now_ms);
+	service_set(s->smb, s->smb_wanted, now_ms);
 }
 
-void share_ended(const struct share *s)
+void share_ended(const struct share *s, const struct service *service, pid_t pid)
 {
-	if (!s->mount->pid)
+	if (service == s->mount)
 		(void)umount2(SHARE_MOUNT, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (service != s->smb)
+		return;
+	(void)kill(-pid, SIGKILL); /* its sessions, should it have been killed */
+	smb_ended();
 }

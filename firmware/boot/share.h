@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the appliance shares of the repository with servers that others wrote ([share] of the settings): tarn-mount shows it as
- * a file system, vsftpd gives that away. Off unless it is switched on: then nothing of it runs, and nothing listens. The
- * settings' file is looked at, whoever writes it. One thread.
+ * a file system, vsftpd and smbd give that away. Off unless one is switched on: then nothing of it runs, and nothing listens.
+ * The settings' file is looked at, whoever writes it. One thread.
  */
 #ifndef FIRMWARE_BOOT_SHARE_H
 #define FIRMWARE_BOOT_SHARE_H
@@ -20,9 +20,10 @@
 struct service;
 
 struct share {
-	struct service *mount, *ftp;
+	struct service *mount, *ftp, *smb;
 	struct stat seen; /* the settings' file */
-	bool wanted;
+	bool ftp_wanted, smb_wanted;
+	char *smb_hosts; /* that smbd was started with */
 };
 
 /* Folders, once. */
@@ -31,8 +32,8 @@ void share_begin(struct share *share);
 /* Looks whether the settings are others; starts what they want, ends what they do not. Once a second. */
 void share_see_to(struct share *share, uint64_t now_ms);
 
-/* A service has ended: what a tarn-mount that gave up its rights has left is taken away. */
-void share_ended(const struct share *share);
+/* `service` has ended, its process was `pid`: if it is one of these, what it has left is taken away. */
+void share_ended(const struct share *share, const struct service *service, pid_t pid);
 
 /* ---- its parts, for tests ----------------------------------------------------------------------------------- */
 

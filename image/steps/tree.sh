@@ -51,19 +51,23 @@ kernel_modules() {
 	say KERNEL "$release, $(wc -l <"$work/modules") modules"
 }
 
-# libraries ROOT FILE...: everything that these need, and what that needs, from the packages.
+# libraries ROOT FILE...: everything that these need, and what that needs, from the packages. Samba's own stay in their
+# folder, which is where those that need them look; what is in the root tree already stays as it is.
 libraries() {
-	local root=$1 todo=("${@:2}") need from
+	local root=$1 todo=("${@:2}") need from to
 	local -A seen=()
 	while ((${#todo[@]})); do
 		local next=()
 		for need in $("${cross}readelf" -d "${todo[@]}" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u); do
 			[[ -z ${seen[$need]:-} ]] || continue
 			seen[$need]=1
-			from=$(find "$work"/pkg/*/{lib,usr/lib}/"$triplet" -maxdepth 1 -name "$need" 2>/dev/null | head -n 1)
+			[[ ! -e $root/usr/lib/$triplet/$need ]] || continue
+			from=$(find "$work"/pkg/*/{lib,usr/lib}/"$triplet"{,/samba} -maxdepth 1 -name "$need" 2>/dev/null | head -n 1 || :)
 			[[ -n $from ]] || die "no package of packages.txt has $need"
-			install -D -m 755 "$(realpath "$from")" "$root/usr/lib/$triplet/$need"
-			next+=("$root/usr/lib/$triplet/$need")
+			to=$root/usr/lib/$triplet/$need
+			[[ $from != */samba/* ]] || to=$root/usr/lib/$triplet/samba/$need
+			install -D -m 755 "$(realpath "$from")" "$to"
+			next+=("$to")
 		done
 		todo=("${next[@]}")
 	done
@@ -145,6 +149,7 @@ root_tree() {
 	program "$root" dropbear-bin usr/sbin/dropbear usr/bin/dropbearkey
 	for p in tarnd tarn-proxy tarnctl ${mount:+tarn-mount}; do own_program "$root" "$BUILD/bin/$p" "usr/bin/$p"; done
 	[[ -z $mount ]] || program "$root" vsftpd usr/sbin/vsftpd
+	! samba_wanted || samba "$root"
 	own_program "$root" "$BUILD/boot/tarn-init" usr/sbin/init
 	install -D -m 644 -t "$root/usr/share/tarn/vendors" "$top"/firmware/vendors/*.conf
 	root_text "$root"
@@ -154,6 +159,7 @@ root_tree() {
 	mapfile -t p < <(find "$root/usr/bin" "$root/usr/sbin" -type f)
 	install -D -m 755 "$work/pkg/libgcc-s1/lib/$triplet/libgcc_s.so.1" "$root/usr/lib/$triplet/libgcc_s.so.1"
 	libraries "$root" "${p[@]}"
+	! samba_wanted || samba_check "$root"
 	install -D -m 755 "$(realpath "$work/pkg/libc6/lib/$triplet/$(basename "$loader")")" "$root/usr/$loader"
 	kernel_modules "$root"
 	mv "$root" "$work/root"
@@ -162,7 +168,7 @@ root_tree() {
 
 squash() {
 	local level=15
-	[[ ${IMAGE_FAST:-} != 1 ]] || level=3
+	[[ ${IMAGE_FAST:-} != 1 ]] || level=6
 	rm -f "$work/root.squashfs" "$work/root.squashfs.new"
 	mksquashfs "$work/root" "$work/root.squashfs.new" -comp zstd -Xcompression-level $level -b 256K \
 		-all-root -noappend -no-xattrs -no-progress -quiet -exit-on-error >/dev/null

@@ -685,6 +685,7 @@ export default {
 	'set.update.restart.8aaid7': 'それによる更新を始める時: 時刻（HH:MM、UTC）、now（すぐ）、no（しない）。',
 	'set.repository.trust.916aqc': 'この装置自身のものに加えて、取り込みを認める書き出し元: その装置で tarnctl export --key が表示する鍵。',
 	'set.share.ftp.17j57zz': '専用装置の場合: FTP サーバーで完全な世代（current/<配信元>、previous/<配信元>）を公開する。[proxy] allow のネットワークから誰でも読み取れる。専用装置以外では tarn-mount とサーバーを使う。',
+	'set.share.smb.wu91wr': '同じものを SMB サーバーの共有 `updates` として公開する。ゲスト接続、SMB 2 または 3。',
 	'set.tls.probe.1h72a1s': 'プロファイルに [tls] mode = intercept とある場合: 各端末を一度試し、この装置の証明書を信頼しない端末は素通しにする。no は `devices` に挙げたものだけ。',
 	'set.tls.devices.lmenxm': 'この装置の証明書を持つ端末とネットワーク。受け入れない端末は、ここにあっても素通しにする。',
 	'set.tls.distrust.4i6nir': '証明書を信頼しない端末を、次に試すまでそのままにしておく時間。次からは 2 倍ずつ、最長 1 年。',
