@@ -35,6 +35,8 @@ struct network {
 	struct net_link icpt;
 	char bridge[IFNAMSIZ]; /* empty: routed */
 	bool bridge_ours;
+	bool named;	/* a port's role is the owner's word */
+	unsigned moved; /* looks in a row that saw the router behind a port of devices */
 	size_t n;
 	struct net_port ports[NET_PORTS_MAX];
 };
@@ -366,6 +368,7 @@ int net_setup(struct net_kernel *k, const struct net_plan *plan, struct network 
 	if (!net)
 		return refuse(why, -ENOMEM, "out of memory");
 	net->k = k;
+	net->named = *plan->lan || *plan->wan;
 	if (plan->bridge_mode)
 		snprintf(net->bridge, sizeof(net->bridge), "%s", plan->bridge);
 	else
@@ -441,18 +444,43 @@ bool net_roles_known(const struct network *net)
 	return true;
 }
 
+/* Behind it is the next hop of the default route, as the bridge has learned. */
+static struct net_port *router_port(struct network *net)
+{
+	int ifindex;
+
+	if (net->k->ops->router_port(net->k, net->bridge, &ifindex))
+		return NULL;
+	for (size_t i = 0; i < net->n; i++)
+		if (net->ports[i].ifindex == ifindex)
+			return &net->ports[i];
+	return NULL;
+}
+
+/* Were cables swapped? One look is not enough: who sends by the router's address moves its entry for a moment. */
+static bool roles_moved(struct network *net)
+{
+	struct net_port *wan = net->named ? NULL : router_port(net);
+
+	net->moved = wan && wan->role != NET_WAN ? net->moved + 1 : 0;
+	if (net->moved < NET_MOVED_LOOKS)
+		return false;
+	net->moved = 0;
+	for (size_t i = 0; i < net->n; i++)
+		net->ports[i].role = &net->ports[i] == wan ? NET_WAN : NET_LAN;
+	return true;
+}
+
 bool net_roles_update(struct network *net, net_heard_f *heard, void *arg)
 {
-	struct net_port *wan = NULL;
-	int ifindex, signs = 0;
+	struct net_port *wan;
+	int signs = 0;
 
-	if (net_roles_known(net) || !*net->bridge)
+	if (!*net->bridge)
 		return false;
-	if (!net->k->ops->router_port(net->k, net->bridge, &ifindex)) {
-		for (size_t i = 0; i < net->n; i++)
-			if (net->ports[i].ifindex == ifindex)
-				wan = &net->ports[i];
-	}
+	if (net_roles_known(net))
+		return roles_moved(net);
+	wan = router_port(net);
 	for (size_t i = 0; i < net->n && !wan && signs < 2; i++)
 		signs += heard(net->ports[i].ifindex, arg) > 0;
 	for (size_t i = 0; i < net->n && !wan && signs == 1; i++)

@@ -9,11 +9,13 @@
 
 #include "firmware/net/kernel.h"
 
-#define NET_ICPT      "icpt0"	  /* packets for and from intercepted connections */
-#define NET_ICPT_PEER "icpt1"	  /* its unused other end */
-#define NET_MARK      0x5441524eu /* "TARN": on packets of intercepted connections */
-#define NET_PORTS_MAX 32
-#define NET_WHY_MAX   160
+#define NET_ICPT	"icpt0"	    /* packets for and from intercepted connections */
+#define NET_ICPT_PEER	"icpt1"	    /* its unused other end */
+#define NET_MARK	0x5441524eu /* "TARN": on packets of intercepted connections */
+#define NET_PORTS_MAX	32
+#define NET_WHY_MAX	160
+
+#define NET_MOVED_LOOKS 5
 
 enum net_role {
 	NET_UNKNOWN,
@@ -61,9 +63,10 @@ bool net_ports_hardware(const struct network *net);
 const struct net_link *net_icpt(const struct network *net);
 
 /*
- * Looks again for the router's port, unless all roles are known. First the owner's word, then the bridge's
- * forwarding entry of the default route's next hop, then the only port on which `heard` is not 0.
- * True if roles changed.
+ * Looks for the router's port. First the owner's word, then the bridge's
+ * forwarding entry of the default route's next hop, then the only port on which `heard` is not 0. Where the owner named
+ * none, that entry also shows that cables were swapped, once it has been seen behind another port NET_MOVED_LOOKS times in
+ * a row. True if roles changed.
  */
 bool net_roles_update(struct network *net, net_heard_f *heard, void *arg);
 bool net_roles_known(const struct network *net);

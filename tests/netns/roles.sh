@@ -39,6 +39,29 @@ check 'the next one finds the WAN port by the default route' wait_until 10 all_i
 check 'and intercepts' intercepted dev1 http://198.51.100.10/
 check 'while the box itself goes out directly' direct box http://198.51.100.10/
 
+# Cables are swapped while it runs; no link of the box goes down.
+cables_swap() {
+	local router_mac switch_mac
+	router_mac=$(in_ns router cat /sys/class/net/in0/address)
+	switch_mac=$(in_ns switch cat /sys/class/net/uplink/address)
+	ip -n "$(ns switch)" link set uplink netns "$(ns router)"
+	ip -n "$(ns router)" link set in0 netns "$(ns switch)"
+	ip -n "$(ns switch)" link set in0 name uplink address "$switch_mac"
+	ip -n "$(ns switch)" link set uplink up master sw
+	ip -n "$(ns router)" link set uplink name in0 address "$router_mac"
+	ip -n "$(ns router)" link set in0 up
+	addr router in0 10.7.0.1/24 2001:db8:7::1/64
+}
+# The box speaks, too, as tarn-proxy would: else the system forgets the router's address.
+passes() { in_ns box bash -c 'exec 3<>/dev/tcp/198.51.100.10/80' && in_ns dev1 curl -sSf --max-time 3 -o /dev/null http://198.51.100.10/; }
+cables_swap
+check 'cables swapped: devices get through' wait_until 10 passes
+check 'the port of the router is the other one' wait_until 15 eval 'passes; role_is lan0 wan && role_is wan0 lan && armed'
+check 'and connections are intercepted' wait_until 10 intercepted dev1 http://198.51.100.10/
+cables_swap
+check 'and back' wait_until 15 eval 'passes; all_is_found'
+check 'they are' wait_until 10 intercepted dev1 http://198.51.100.10/
+
 # Killed and gone for good, then one that comes only to clean up.
 pid=$(proxy_pid)
 kill -KILL "$tarnd" "$pid"

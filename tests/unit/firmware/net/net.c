@@ -338,6 +338,42 @@ static void the_owners_word_stands(void **state)
 	net_remove(&net);
 }
 
+static void swapped_cables_are_followed(void **state)
+{
+	struct network *net = setup(plan("", ""));
+
+	(void)state;
+	fake_router_port(kernel, link_of("wan0").ifindex);
+	assert_true(net_roles_update(net, silence, NULL));
+	fake_router_port(kernel, link_of("lan0").ifindex);
+	/* Not at the first look: the bridge's table may be wrong for a moment. */
+	for (int i = 1; i < NET_MOVED_LOOKS; i++)
+		assert_false(net_roles_update(net, silence, NULL));
+	assert_int_equal(role_of(net, "lan0"), NET_LAN);
+	assert_true(net_roles_update(net, silence, NULL));
+	assert_int_equal(role_of(net, "lan0"), NET_WAN);
+	assert_int_equal(role_of(net, "wan0"), NET_LAN);
+	assert_false(net_roles_update(net, silence, NULL));
+	/* Seen there now and then only: nothing. */
+	for (int i = 0; i < 3 * NET_MOVED_LOOKS; i++) {
+		fake_router_port(kernel, link_of(i % 5 ? "wan0" : "lan0").ifindex);
+		assert_false(net_roles_update(net, silence, NULL));
+	}
+	net_remove(&net);
+}
+
+static void the_owners_word_stands_when_cables_are_swapped(void **state)
+{
+	struct network *net = setup(plan("", "wan0"));
+
+	(void)state;
+	fake_router_port(kernel, link_of("lan0").ifindex);
+	for (int i = 0; i < 2 * NET_MOVED_LOOKS; i++)
+		assert_false(net_roles_update(net, silence, NULL));
+	assert_int_equal(role_of(net, "wan0"), NET_WAN);
+	net_remove(&net);
+}
+
 #define BOX(f) cmocka_unit_test_setup_teardown(f, box, box_end)
 
 int main(void)
@@ -359,6 +395,8 @@ int main(void)
 		BOX(what_is_heard_on_one_port_alone_shows_it),
 		BOX(contradicting_signs_decide_nothing),
 		BOX(the_owners_word_stands),
+		BOX(swapped_cables_are_followed),
+		BOX(the_owners_word_stands_when_cables_are_swapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
