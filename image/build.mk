@@ -30,6 +30,6 @@ image-test-all: tests ## [tests/image] every scenario (an hour and more); each a
 $(image_targets): image-test-%: tests
 	@BUILD=$(BUILD) tests/reach tests/run $(filter %/$*.sh,$(image_tests:tests/%=%))
 flash: ## [image/flash] write the newest image to a disk: DISK=/dev/sdX; it shows which that is, and asks
-	@BUILD=$(BUILD) image/flash "$(DISK)"
+	@BUILD=$(BUILD) IMAGE_OUT=$(IMAGE_OUT) image/flash "$(DISK)"
 image-lock: ## take down the newest packages of ARCH that the image is made of
 	@BUILD=$(BUILD) image/lock

@@ -33,6 +33,11 @@ arm64) efi=aa64 triplet=aarch64-linux-gnu loader=lib/ld-linux-aarch64.so.1 cross
 esac
 [[ $ARCH != "$(dpkg --print-architecture)" ]] || cross=''
 
+# The board is the one that the programs were configured for.
+board=''
+! grep -qsx CONFIG_BOARD_QEMU=y "$BUILD/config" || board=-qemu
+kind=$ARCH$board
+
 cache=${TARN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tarn}
 debs=$cache/debs/$ARCH
 OUT=$(realpath -m "${IMAGE_OUT:-$BUILD}")

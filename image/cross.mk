@@ -6,7 +6,7 @@ ifneq ($(ARCH),arm64)
 $(error ARCH=$(ARCH): only arm64 can be built on a machine of another kind)
 endif
 # What would run the programs that are built here can not.
-ifneq ($(filter install test% bench demo asan fuzz%,$(MAKECMDGOALS)),)
+ifneq ($(filter install test% image-test% %bench demo asan fuzz%,$(MAKECMDGOALS)),)
 $(error ARCH=$(ARCH): this machine can build its programs, not run them)
 endif
 

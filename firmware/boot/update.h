@@ -23,10 +23,16 @@
 #define UPDATE_HEAD	 4096
 #define UPDATE_BYTES_MAX (256ull << 20) /* of the file */
 #define UPDATE_KEYS	 "/usr/share/tarn/keys"
+/* The kind of machine, as in the name of an image's files. */
+#ifdef CONFIG_BOARD_QEMU
+#define UPDATE_BOARD "-qemu"
+#else
+#define UPDATE_BOARD ""
+#endif
 #if defined(__x86_64__)
-#define UPDATE_ARCH "amd64"
+#define UPDATE_ARCH "amd64" UPDATE_BOARD
 #elif defined(__aarch64__)
-#define UPDATE_ARCH "arm64"
+#define UPDATE_ARCH "arm64" UPDATE_BOARD
 #else
 #define UPDATE_ARCH "unknown"
 #endif

@@ -22,7 +22,7 @@ update() {
 	{
 		echo 'TARN-UPDATE 1'
 		echo "version=$version"
-		echo "arch=$ARCH"
+		echo "arch=$kind"
 		echo "bytes=$(stat -c %s "$1")"
 		echo "sha256=$(sha256sum <"$1" | cut -d ' ' -f 1)"
 	} >"$head"
@@ -40,15 +40,15 @@ update() {
 # sbom OUT: SPDX 2.3, from the lock: what is in the image or made it, not what is only compiled with.
 sbom() {
 	awk 'NR == FNR { without[$1]; next } !($1 in without)' <(packages cross) "$used" >"$work/sbom.rows"
-	jq -n --arg version "$version" --arg arch "$ARCH" \
+	jq -n --arg version "$version" --arg arch "$ARCH" --arg kind "$kind" \
 		--arg created "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
 		--arg image "$(sha256sum <"$work/tarn.efi" | cut -d ' ' -f 1)" --rawfile lock "$work/sbom.rows" '
 	def id: gsub("[^A-Za-z0-9.-]"; "-");
 	($lock | split("\n") | map(select(. != "") | split(" "))) as $rows |
 	{
 		spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0", SPDXID: "SPDXRef-DOCUMENT",
-		name: "tarn-\($version)-\($arch)",
-		documentNamespace: "https://spdx.org/spdxdocs/tarn-\($version)-\($arch)-\($image)",
+		name: "tarn-\($version)-\($kind)",
+		documentNamespace: "https://spdx.org/spdxdocs/tarn-\($version)-\($kind)-\($image)",
 		creationInfo: { created: $created, creators: ["Tool: tarn-image"] },
 		packages: ([{
 			SPDXID: "SPDXRef-tarn", name: "tarn", versionInfo: $version, downloadLocation: "NOASSERTION",

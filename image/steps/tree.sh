@@ -18,11 +18,12 @@ unpack() {
 	release=$(<"$work/kernel.release")
 }
 
-# module_list: paths (below kernel/) of those that modules.txt means, with their dependencies.
+# module_list: paths (below kernel/) of those that modules.txt (modules-qemu.txt) means, with their dependencies.
 module_list() {
 	local from=$work/pkg/linux-image/lib/modules/$release
 	[[ -f $from/modules.dep ]] || depmod -b "$work/pkg/linux-image" "$release"
-	awk -v arch="$ARCH" '!/^#/ && NF && ($2 == "" || $2 == arch) { print $1 }' "$here/modules.txt" >"$work/modules.want"
+	awk -v arch="$ARCH" '!/^#/ && NF && ($2 == "" || $2 == arch) { print $1 }' "$here/modules$board.txt" \
+		>"$work/modules.want"
 	awk -F'[: ]+' '
 	FILENAME == ARGV[1] { want[$1]; next }
 	{
@@ -115,7 +116,7 @@ os_release() {
 		VERSION_ID=$version
 		IMAGE_ID=tarn
 		IMAGE_VERSION=$version
-		TARN_ARCH=$ARCH
+		TARN_ARCH=$kind
 		TARN_BUILT=$SOURCE_DATE_EPOCH
 	END
 }

@@ -61,6 +61,18 @@ echo x >>"$dir/tarn-1-amd64.img.zst"
 check 'an image that is not what its checksums say' refused 'is not what tarn-1-amd64.SHA256SUMS says'
 (cd "$dir" && zstd -qf raw -o tarn-1-amd64.img.zst && sha256sum tarn-1-amd64.img.zst >tarn-1-amd64.SHA256SUMS)
 
+# Without a name: the newest for the architecture that was asked for.
+chosen() { # ARCH
+	PATH=$dir/bin:$PATH FLASH_ANYTHING=1 ANSWER=no IMAGE_OUT=$dir ARCH=$1 "$top/image/flash" "$dir/sdx" </dev/null 2>&1 |
+		grep -o '^image .*zst'
+}
+for name in 2-amd64 2-amd64-debug 2-amd64-qemu 1-arm64; do cp "$dir/tarn-1-amd64.img.zst" "$dir/tarn-$name.img.zst"; done
+touch -d '1 hour ago' "$dir/tarn-1-amd64.img.zst"
+check 'of several images it is the newest for this architecture' test "$(chosen amd64)" = 'image   tarn-2-amd64.img.zst'
+check 'or for another that is asked for' test "$(chosen arm64)" = 'image   tarn-1-arm64.img.zst'
+check 'untouched, until one says yes' untouched
+rm "$dir"/tarn-2-* "$dir/tarn-1-arm64.img.zst"
+
 disk
 written() {
 	ANSWER=sdx flash >"$dir/out" || { cat "$dir/out"; return 1; }

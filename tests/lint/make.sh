@@ -10,7 +10,7 @@ command -v kconfig-conf >/dev/null || skip_all 'kconfig-frontends is not install
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-cp --parents Makefile Kconfig ./*/build.mk tests/deps tests/deps.txt tests/run tests/lint/help.awk "$tree"
+cp --parents Makefile Kconfig ./*/build.mk image/cross.mk tests/deps tests/deps.txt tests/run tests/lint/help.awk "$tree"
 cd "$tree" || exit 1
 unset MAKEFLAGS MAKELEVEL MFLAGS BUILD
 
@@ -69,6 +69,15 @@ rm .config
 refuse 'without .config the default is back' builds
 check '... for this reason' said 'not what was chosen'
 rm firmware/base/chosen.c
+
+builds
+check "this machine's own architecture, named, is the same build" builds -q ARCH="$(dpkg --print-architecture)"
+refuse 'one that can not be built is refused' builds ARCH=pdp11
+check '... with the one that can' said 'only arm64'
+if [[ $(dpkg --print-architecture) != arm64 ]]; then
+	refuse "so is running another machine's programs" builds ARCH=arm64 test
+	check '... and is called that' said 'not run them'
+fi
 
 check 'install puts programs into place' builds install DESTDIR="$tree/dest" PREFIX=/usr
 check '... there' test -x dest/usr/bin/tarn-proxy

@@ -139,6 +139,16 @@ fetch_install() {
 		VM_LIMIT=240 vm "tarnctl update $url --json ${*:2}"
 	fi
 }
+# foreign_update KIND: foreign.update is the image's own, but says that it is for KIND, signed by the key that the image
+# takes updates from.
+foreign_update() {
+	local own=${image%.img.zst}.update new=$work/files/foreign.update
+	head -c 4096 "$own" | sed -n "/^signature=/q; s/^arch=.*/arch=$1/; p" >"$work/head"
+	openssl pkeyutl -sign -inkey "$images/image/$ARCH/key" -rawin -in "$work/head" -out "$work/signature" || return 1
+	(cat "$work/head" && echo "signature=$(base64 -w 0 "$work/signature")" && echo) >"$new"
+	truncate -s 4096 "$new"
+	tail -c +4097 "$own" >>"$new"
+}
 # refused NAME WORD: not installed, for that reason.
 refused() {
 	local answer
