@@ -269,8 +269,9 @@ static json_t *status_ports(const struct tarnd *k)
 
 	ports = k->net ? net_ports(k->net, &n) : NULL;
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s}", "name", ports[i].name, "role",
-						     net_role_name(ports[i].role)));
+		json_array_append_new(all, json_pack("{s:s, s:s, s:b}", "name", ports[i].name,
+						     "role", net_role_name(ports[i].role),
+						     "hardware", ports[i].hardware));
 	return all;
 }
 
