@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guard: what the firmware starts. It starts systemd-boot from the same disk and, should that ever come back,
- * resets the machine.
+ * The guard: what the firmware starts. It starts systemd-boot from the same disk and, should that ever come back, sees
+ * to it that some system runs.
  *
  * Why: systemd-boot ends when an image can't be loaded (broken, or unsigned under Secure Boot), and many a firmware
- * then waits in a menu for somebody to press a key. Reset instead, boot counting runs down, and the next slot, or
- * the factory's, is tried.
+ * then waits in a menu for somebody to press a key. If the loader has counted that start, the machine is reset: counting
+ * runs down, and the next slot is tried. If it has not, a reset would end here again for ever: that image was good once,
+ * or the loader itself is broken. Then the factory's system, beside the guard, is started, and told what was not loaded.
  */
 #include <efi.h>
 #include <efilib.h>
@@ -16,26 +17,92 @@
 #define LOADER L"\\EFI\\systemd\\systemd-bootaa64.efi"
 #endif
 
-#define PAUSE_US 3000000 /* a message can be read, and a machine that can't boot at all does not spin */
+#define FACTORY L"\\EFI\\Linux"
+#define PAUSE_US                                                                                   \
+	3000000 /* a message can be read, and a machine that can't boot at all does not spin */
+#define NAME_MAX 128
+
+/* systemd's Boot Loader Interface. */
+static EFI_GUID loader_guid = {
+	0x4a67b082, 0x0a4c, 0x41cf, { 0xb6, 0xc7, 0x44, 0x0b, 0x29, 0xbb, 0x8c, 0x4f }
+};
+/* Ours: firmware/boot/assess.c reads it. */
+static EFI_GUID tarn_guid = {
+	0x7461726e, 0x0000, 0x4000, { 0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10 }
+};
+
+/* A variable of the loader, of which a name's length is kept. */
+static BOOLEAN loader_says(CHAR16 *name, CHAR16 *value)
+{
+	UINTN size = NAME_MAX * sizeof(CHAR16);
+	EFI_STATUS status =
+		uefi_call_wrapper(RT->GetVariable, 5, name, &loader_guid, NULL, &size, value);
+
+	value[EFI_ERROR(status) ? 0 : NAME_MAX - 1] = 0;
+	return !EFI_ERROR(status) || status == EFI_BUFFER_TOO_SMALL;
+}
+
+/* Returns only if that can't be started, or has ended. */
+static EFI_STATUS start(EFI_HANDLE image, EFI_HANDLE device, CHAR16 *file)
+{
+	EFI_DEVICE_PATH *path = FileDevicePath(device, file);
+	EFI_HANDLE loaded = NULL;
+	EFI_STATUS status = EFI_OUT_OF_RESOURCES;
+
+	if (path)
+		status = uefi_call_wrapper(BS->LoadImage, 6, FALSE, image, path, NULL, 0, &loaded);
+	if (!EFI_ERROR(status))
+		status = uefi_call_wrapper(BS->StartImage, 3, loaded, NULL, NULL);
+	return status;
+}
+
+/* The one system in our own partition. */
+static EFI_STATUS factory_start(EFI_HANDLE image, EFI_HANDLE device)
+{
+	EFI_FILE_HANDLE root = LibOpenRoot(device), folder;
+	EFI_FILE_INFO *info = AllocatePool(SIZE_OF_EFI_FILE_INFO + NAME_MAX * sizeof(CHAR16));
+	EFI_STATUS status = EFI_NOT_FOUND;
+	CHAR16 path[NAME_MAX + 16];
+	UINTN size;
+
+	if (!root || !info)
+		return EFI_OUT_OF_RESOURCES;
+	status = uefi_call_wrapper(root->Open, 5, root, &folder, FACTORY, EFI_FILE_MODE_READ, 0);
+	while (!EFI_ERROR(status)) {
+		size = SIZE_OF_EFI_FILE_INFO + NAME_MAX * sizeof(CHAR16);
+		status = uefi_call_wrapper(folder->Read, 3, folder, &size, info);
+		if (!EFI_ERROR(status) && !size)
+			status = EFI_NOT_FOUND;
+		if (EFI_ERROR(status) || info->Attribute & EFI_FILE_DIRECTORY)
+			continue;
+		SPrint(path, sizeof(path), FACTORY L"\\%s", info->FileName);
+		return start(image, device, path);
+	}
+	return status;
+}
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
+	CHAR16 name[NAME_MAX], counted[NAME_MAX];
 	EFI_LOADED_IMAGE *self;
-	EFI_DEVICE_PATH *path;
-	EFI_HANDLE loader = NULL;
 	EFI_STATUS status;
 
 	InitializeLib(image, system);
 	status = uefi_call_wrapper(BS->HandleProtocol, 3, image, &LoadedImageProtocol,
 				   (void **)&self);
 	if (!EFI_ERROR(status)) {
-		path = FileDevicePath(self->DeviceHandle, LOADER);
-		status = path ? uefi_call_wrapper(BS->LoadImage, 6, FALSE, image, path, NULL, 0,
-						  &loader)
-			      : EFI_OUT_OF_RESOURCES;
+		status = start(image, self->DeviceHandle, LOADER);
+		if (!loader_says(L"LoaderBootCountPath", counted)) {
+			(void)loader_says(L"LoaderEntrySelected", name);
+			Print(L"TARN guard unloadable=%s status=%r action=factory\r\n", name,
+			      status);
+			uefi_call_wrapper(RT->SetVariable, 5, L"TarnUnloadable", &tarn_guid,
+					  EFI_VARIABLE_BOOTSERVICE_ACCESS |
+						  EFI_VARIABLE_RUNTIME_ACCESS,
+					  (StrLen(name) + 1) * sizeof(CHAR16), name);
+			status = factory_start(image, self->DeviceHandle);
+		}
 	}
-	if (!EFI_ERROR(status))
-		status = uefi_call_wrapper(BS->StartImage, 3, loader, NULL, NULL);
 	Print(L"TARN guard status=%r action=reset\r\n", status);
 	uefi_call_wrapper(BS->Stall, 1, PAUSE_US);
 	uefi_call_wrapper(RT->ResetSystem, 4, EfiResetCold, EFI_SUCCESS, 0, NULL);

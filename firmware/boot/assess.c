@@ -4,7 +4,9 @@
  *	                                  │ panic, hang, deadline: the machine starts again, the loader counts
  *	                                  └──► another slot boots, finds the attempt, and writes "failed" with the last stage
  *
- * The loader says that it counted by the variable LoaderBootCountPath (systemd's Boot Loader Interface).
+ * The loader says that it counted by the variable LoaderBootCountPath (systemd's Boot Loader Interface). A good slot that
+ * could not be loaded is named by TarnUnloadable (image/guard.c): then the factory's system runs in its place, removes it,
+ * and, if another good one is left, starts the machine again for that one.
  */
 #include "firmware/boot/assess.h"
 
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -19,16 +22,17 @@
 
 #include "firmware/base/log.h"
 #include "firmware/boot/disk.h"
+#include "firmware/boot/efivar.h"
 #include "firmware/boot/history.h"
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
 
-#define COUNT_VAR                                                                                  \
-	"/sys/firmware/efi/efivars/LoaderBootCountPath-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-#define FAT_FLAGS    (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
-#define FAT_OPTIONS  "umask=0077,shortname=winnt,errors=remount-ro"
-#define BOOT_LOCK    "/run/tarn/boot.lock"
-#define VERSION_WORD "tarn.version="
+#define COUNT_VAR      EFIVARS "LoaderBootCountPath" EFIVAR_LOADER
+#define UNLOADABLE_VAR EFIVARS "TarnUnloadable" EFIVAR_TARN
+#define FAT_FLAGS      (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
+#define FAT_OPTIONS    "umask=0077,shortname=winnt,errors=remount-ro"
+#define BOOT_LOCK      "/run/tarn/boot.lock"
+#define VERSION_WORD   "tarn.version="
 
 static int lock_fd = -1;
 
@@ -172,6 +176,76 @@ static void attempt_judge(const struct assess *a, struct now now)
 	attempt_end(HISTORY_PATH);
 }
 
+/* The good slot of that file name; the loader writes names in small letters. */
+static const struct slot *good_slot(const struct assess *a, const char *file)
+{
+	for (int i = 0; i < a->slots_n; i++)
+		if (a->slots[i].left < 0 && !strcasecmp(a->slots[i].file, file))
+			return &a->slots[i];
+	return NULL;
+}
+
+/* As the loader would choose: the good one that comes before the factory's. */
+static const struct slot *good_left(const struct assess *a)
+{
+	for (int i = 0; i < a->slots_n; i++)
+		if (a->slots[i].left < 0 && version_compare(a->slots[i].version, a->factory) > 0)
+			return &a->slots[i];
+	return NULL;
+}
+
+/* What is no image at all, the loader does not even see. (Or somebody stood at the machine, and chose us.) */
+static void passed_over_judge(const struct assess *a, struct now now)
+{
+	const struct slot *slot = good_left(a);
+	char reason[160];
+
+	if (!slot)
+		return;
+	say("slots", "passed_over=%s running=%s", slot->version, a->version);
+	(void)snprintf(reason, sizeof(reason),
+		       "%s was good, and was not started: its file is damaged, or somebody chose "
+		       "the factory's system by hand",
+		       slot->version);
+	if (!boot_history_ends(HISTORY_PATH, "fallback", a->version, reason))
+		boot_history_add(HISTORY_PATH, now.wall_ms, "fallback", a->version, reason);
+}
+
+static void unloadable_judge(struct assess *a, const struct disk *disk, struct now now)
+{
+	static const char reason[] = "it could not be loaded any more: its file is damaged, or of "
+				     "no signature that the firmware takes";
+	char file[SLOT_FILE], version[SLOT_VERSION];
+	const struct slot *slot;
+	int rc;
+
+	if (efivar_text(UNLOADABLE_VAR, file, sizeof(file))) {
+		passed_over_judge(a, now);
+		return;
+	}
+	slot = good_slot(a, file);
+	say("slots", "unloadable=%s action=%s", slot ? slot->version : "unknown",
+	    slot ? "removed" : "none");
+	if (!slot)
+		return;
+	memcpy(version, slot->version, sizeof(version));
+	rc = boot_mount(disk->part[DISK_BOOT], false);
+	if (!rc) {
+		rc = slot_remove(BOOT_SLOTS, slot->file);
+		a->slots_n = slots_list(BOOT_SLOTS, a->slots);
+		if (a->slots_n < 0)
+			a->slots_n = 0;
+		boot_unmount();
+	}
+	a->restart = !rc && good_left(a) != NULL;
+	boot_history_add(HISTORY_PATH, now.wall_ms, "failed", version, reason);
+	if (!a->restart)
+		boot_history_add(HISTORY_PATH, now.wall_ms, "fallback", a->version,
+				 "running the factory's system");
+	if (rc || a->restart)
+		say("slots", "unloadable=%s error=%d restart=%d", version, rc, a->restart);
+}
+
 void assess_begin(struct assess *a, const struct disk *disk, uint64_t limit_ms, struct now now)
 {
 	*a = (struct assess){ .counted = !access(COUNT_VAR, F_OK) };
@@ -186,6 +260,8 @@ void assess_begin(struct assess *a, const struct disk *disk, uint64_t limit_ms, 
 		assess_stage(a, "started");
 	else if (disk)
 		attempt_judge(a, now);
+	if (disk && !strcmp(a->version, a->factory))
+		unloadable_judge(a, disk, now);
 	say("slots", "running=%s kind=%s factory=%s slots=%d", a->version,
 	    a->counted			      ? "trial"
 	    : !strcmp(a->version, a->factory) ? "factory"

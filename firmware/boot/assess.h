@@ -20,6 +20,7 @@ struct assess {
 	char factory[SLOT_VERSION]; /* of the image in the ESP; empty: none, or unknown */
 	bool counted;		    /* the loader counted this boot: we are on trial */
 	bool good;		    /* it was taken off */
+	bool restart;		    /* at once: a better system than this one can be loaded now */
 	uint64_t deadline_ms;
 	struct slot slots[SLOTS_MAX];
 	int slots_n;

@@ -3,7 +3,7 @@
  * What a device needs is its MODALIAS (Documentation/driver-api/driver-model/platform.rst and the uevent messages of
  * lib/kobject_uevent.c: "add@/devices/...", then NUL-terminated KEY=value). Aliases collect while a modprobe runs,
  * and go to the next one together; one that was asked for is not asked for again. What the bridge and its ports need
- * goes before all else: the office waits for it.
+ * goes before all else: the office waits for it. Then watchdogs.
  *
  *	devices_new ──► walk of /sys/devices ──┐
  *	uevent ──────► alias_add ──────────────┴─► pending ──► modprobe_next ──► (SIGCHLD) devices_ended ──┐
@@ -64,18 +64,40 @@ static void alias_add(struct devices *d, const char *alias)
 	d->left++;
 }
 
+static bool starts(const char *alias, const char *with)
+{
+	return !strncmp(alias, with, strlen(with));
+}
+
 /* Network cards (PCI class 02), and virtio, where they are behind another bus. */
 static bool is_urgent(const char *alias)
 {
-	return !strcmp(alias, "bridge") || !strncmp(alias, "virtio:d00000001", 16) ||
-	       !strncmp(alias, "pci:v00001AF4", 13) ||
-	       (!strncmp(alias, "pci:", 4) && strstr(alias, "bc02sc"));
+	return !strcmp(alias, "bridge") || starts(alias, "virtio:d00000001") ||
+	       starts(alias, "pci:v00001AF4") || (starts(alias, "pci:") && strstr(alias, "bc02sc"));
 }
 
-static size_t batch_take(struct devices *d, bool urgent, const char **argv, size_t n)
+/*
+ * What watches over all that is loaded after it: watchdogs are ACPI's, behind the bridge to ISA (class 06 01) or the SMBus
+ * (0C 05), or a card of their own.
+ */
+static bool is_watchdog(const char *alias)
+{
+	return starts(alias, "platform:wdat_wdt") || starts(alias, "platform:iTCO_wdt") ||
+	       starts(alias, "pci:v00008086d000025AB") ||
+	       (starts(alias, "pci:") && (strstr(alias, "bc06sc01") || strstr(alias, "bc0Csc05")));
+}
+
+static bool is_any(const char *alias)
+{
+	(void)alias;
+	return true;
+}
+
+static size_t batch_take(struct devices *d, bool (*wanted)(const char *), const char **argv,
+			 size_t n)
 {
 	for (size_t i = 0; i < d->seen_n && n < BATCH_MAX; i++) {
-		if (d->asked[i] || (urgent && !is_urgent(d->seen[i])))
+		if (d->asked[i] || !wanted(d->seen[i]))
 			continue;
 		d->asked[i] = true;
 		d->left--;
@@ -91,9 +113,11 @@ static void modprobe_next(struct devices *d)
 
 	if (d->modprobe > 0 || !d->left)
 		return;
-	n = batch_take(d, true, argv, n);
+	n = batch_take(d, is_urgent, argv, n);
 	if (n == 2)
-		n = batch_take(d, false, argv, n);
+		n = batch_take(d, is_watchdog, argv, n);
+	if (n == 2)
+		n = batch_take(d, is_any, argv, n);
 	argv[n] = NULL;
 	d->modprobe = run_start(argv, -1, NULL);
 	if (d->modprobe < 0)

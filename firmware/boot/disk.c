@@ -18,10 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "firmware/boot/efivar.h"
 #include "firmware/boot/gpt.h"
 
-#define LOADER_PART                                                                                \
-	"/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+#define LOADER_PART EFIVARS "LoaderDevicePartUUID" EFIVAR_LOADER
 
 static const char *const part_names[DISK_PARTS] = { "tarn-esp", "tarn-boot", "tarn-state",
 						    "tarn-cache" };
@@ -50,16 +50,10 @@ static bool guid_parse(const char *text, uint8_t ret[16])
 /* The id of the partition that we were started from. */
 static bool loader_part(uint8_t ret[16])
 {
-	uint8_t raw[4 + 2 * 40] = { 0 };
-	char text[41] = { 0 };
-	int fd = open(LOADER_PART, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
+	char text[41];
 
-	if (fd >= 0)
-		close(fd);
-	/* Four bytes of attributes, then UTF-16. */
-	for (ssize_t i = 4; i + 1 < n; i += 2)
-		text[(i - 4) / 2] = (char)raw[i];
+	if (efivar_text(LOADER_PART, text, sizeof(text)))
+		return false;
 	return guid_parse(text, ret);
 }
 

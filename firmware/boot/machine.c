@@ -215,6 +215,8 @@ static void disk_take(struct machine *m)
 	if (disk)
 		(void)seed_esp(disk, now.wall_ms);
 	assess_begin(&m->assess, disk, now.mono_ms + m->flags.deadline_s * 1000ULL, now);
+	if (m->assess.restart)
+		event_base_loopbreak(m->base);
 }
 
 static void disk_look(struct machine *m, uint64_t now)
@@ -496,16 +498,25 @@ static void picture_show(struct machine *m, struct now now)
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
+static void watchdog_look(uint64_t now)
+{
+	char name[32];
+
+	if (!watchdog_open())
+		return;
+	watchdog_name(name);
+	say("watchdog", "open=yes up_ms=%llu name=\"%s\"", (unsigned long long)now, name);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct machine *m = arg;
 	uint64_t now = clock_read().mono_ms;
 
 	(void)fd, (void)what;
-	if (watchdog_open())
-		say("watchdog", "open=yes up_ms=%llu", (unsigned long long)now);
+	watchdog_look(now);
 	disk_look(m, now);
-	if (m->disk_over && !m->services)
+	if (m->disk_over && !m->services && !m->assess.restart)
 		services_begin(m, now);
 	services_see_to(m, now);
 	sticks_look(m, now);

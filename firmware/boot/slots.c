@@ -188,6 +188,18 @@ int slot_mark_bad(const char *folder, const char *version)
 	return slot_mark(folder, version, "+0");
 }
 
+int slot_remove(const char *folder, const char *file)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (unlinkat(fd, file, 0) || syncfs(fd))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 int slots_sync(const char *folder)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;

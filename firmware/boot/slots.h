@@ -49,6 +49,9 @@ MUST_USE int slot_mark_good(const char *folder, const char *version);
 /* Its tries are used up: the loader takes it only when there is nothing else. */
 MUST_USE int slot_mark_bad(const char *folder, const char *version);
 
+/* That file is no more. 0 or -errno. */
+MUST_USE int slot_remove(const char *folder, const char *file);
+
 /* What was renamed or removed there is on the disk afterwards. 0 or -errno. */
 MUST_USE int slots_sync(const char *folder);
 

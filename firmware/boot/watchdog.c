@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/watchdog.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -31,6 +32,16 @@ bool watchdog_open(void)
 bool watchdog_is_open(void)
 {
 	return fd >= 0;
+}
+
+void watchdog_name(char ret_name[32])
+{
+	struct watchdog_info info = { 0 };
+
+	if (fd < 0 || ioctl(fd, WDIOC_GETSUPPORT, &info))
+		memcpy(info.identity, "unknown", 8);
+	memcpy(ret_name, info.identity, 31);
+	ret_name[31] = '\0';
 }
 
 void watchdog_pet(void)

@@ -11,6 +11,9 @@
 bool watchdog_open(void);
 bool watchdog_is_open(void);
 
+/* Its driver's name, up to 31 bytes. */
+void watchdog_name(char ret_name[32]);
+
 /* Call at least every few seconds. */
 void watchdog_pet(void);
 

@@ -161,6 +161,18 @@ static void test_json(void **state)
 	json_decref(all);
 }
 
+static void test_remove(void **state)
+{
+	(void)state;
+	touch("tarn-1.efi");
+	touch("tarn-2+0-3.efi");
+	assert_int_equal(slot_remove(folder, "tarn-1.efi"), 0);
+	assert_false(there("tarn-1.efi"));
+	assert_true(there("tarn-2+0-3.efi"));
+	assert_int_equal(slot_remove(folder, "tarn-1.efi"), -ENOENT);
+	assert_int_equal(slot_remove("/nonexistent", "tarn-1.efi"), -ENOENT);
+}
+
 static void test_clear(void **state)
 {
 	(void)state;
@@ -181,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_mark, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_json, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(test_remove, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_clear, folder_make, folder_remove),
 	};
 
