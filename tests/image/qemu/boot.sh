@@ -81,7 +81,7 @@ check 'ten devices at once get what is not there yet' many
 check 'for one question to the vendor' test "$(times_fetched cold)" = 1
 counted() { [[ $(vm 'tarnctl stat' | awk -v name="$1" '$1 == name { print $2 }') -ge $2 ]]; }
 check 'hits are counted' counted request.hit 1 || vm 'tarnctl stat' | sed 's/^/# /'
-copied_not() { same_bytes dev1 $v4 object && counted bytes.by_sendfile 1000000; }
+copied_not() { same_bytes dev1 "$v4" object && counted bytes.by_sendfile 1000000; }
 check 'once it is on the disk it leaves without a copy: these ports are hardware' wait_until 20 copied_not
 
 # HTTPS. What says nothing of TLS is carried through, with the vendor's own certificate.
