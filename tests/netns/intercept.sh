@@ -212,6 +212,8 @@ check 'the CA is shown by the API' eval "api /api/v1/tls/ca | jq -e '.permitted 
 check 'and given' eval "api /api/v1/tls/ca.crt | cmp - $work/state/ca.crt"
 cp "$work/state/ca.crt" "$work/old.crt"
 check 'tarnctl ca rotate' eval "ctl ca rotate && ! cmp -s $work/old.crt $work/state/ca.crt"
+taken_over() { grep -q 'event=tls.authority new=yes' "$work/tarnd.log"; }
+check 'the data plane takes it over' wait_until 5 taken_over
 new_ca() { trusting $HOST small -o /dev/null; }
 check 'devices that have the new one are served' wait_until 10 new_ca
 
