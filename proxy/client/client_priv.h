@@ -99,6 +99,7 @@ struct conn {
 	TAILQ_ENTRY(conn) owes; /* while `owed` is there */
 	struct owed *owed; /* leases on what its socket's queue may have of the store; or NULL */
 	bool guarded;	   /* that queue is dropped if nobody waits for it (owed.c) */
+	bool copies;	   /* the store's file can not be sent by sendfile(2) */
 };
 
 TAILQ_HEAD(conns, conn);

@@ -354,6 +354,18 @@ static void end_body(struct request *req)
 	out->ended = true;
 }
 
+/* Was it the file and not the device? Then there is another way: what can't be read is fetched again, else it is copied. */
+static bool file_failed(struct request *req, int rc)
+{
+	if (rc == -EIO)
+		fill_bad(req, req->out.pos);
+	else if (rc == -EINVAL || rc == -ENOSYS || rc == -EPERM)
+		req->conn->copies = true;
+	else
+		return false;
+	return true;
+}
+
 /* 1: go on; 0: wait for the flight; or as send_all(). */
 static int step(struct request *req)
 {
@@ -367,10 +379,8 @@ static int step(struct request *req)
 			frame_chunk(out, piece.mem[0].n);
 		rc = piece.by_file ? send_by_file(req, &piece) : send_all(req, &piece);
 		flight_piece_done(&piece.held);
-		if (rc == -EIO && piece.by_file) {
-			fill_bad(req, out->pos); /* it is fetched again */
+		if (piece.by_file && file_failed(req, rc))
 			rc = 0;
-		}
 		return rc == 0 ? 1 : rc;
 	case FLIGHT_GOT_WAIT:
 		return send_all(req, NULL);

@@ -81,7 +81,7 @@ static bool is_dead(int fd)
 
 static bool may_owe(const struct conn *conn)
 {
-	if (conn->tls)
+	if (conn->tls || conn->copies)
 		return false;
 	switch ((enum tarn_sendfile)conn->worker->config->settings.proxy.sendfile) {
 	case TARN_SENDFILE_NO:
