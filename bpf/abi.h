@@ -23,6 +23,7 @@
 #define TARN_SCOPE_MAX	   4096	 /* subnets, and as many MAC addresses and VLANs */
 #define TARN_HOSTNAMES_MAX 4096	 /* devices whose DHCP host names are remembered (LRU) */
 #define TARN_SEEN_BYTES	   65536 /* ring buffer of addresses learned from DNS */
+#define TARN_FRONT_PORTS   8	 /* of the admin page are kept from the upstream side */
 
 struct tarn_addr {
 	__u8 b[16];
@@ -147,6 +148,16 @@ struct tarn_config {
 	__u32 ttl_max;
 };
 
+/* The one entry of map `front_door`: which ports of this machine the upstream side does not reach. */
+struct tarn_front {
+	__u32 ports;		      /* how many; 0: all is open */
+	__u32 bridge;		      /* its ifindex; 0: no bridge */
+	__u32 outside;		      /* gateway: ifindex of the upstream port; 0: none */
+	__u16 port[TARN_FRONT_PORTS]; /* host order; 0: none */
+	__u8 mac[6];		      /* the bridge's */
+	__u16 zero;
+};
+
 /* What a port without a role has heard, by ifindex, in map `heard`. Each is a sign that the router
  * is behind it. */
 struct tarn_heard {
@@ -191,7 +202,9 @@ struct tarn_heard {
 	X(DNS_RING_FULL, "learned addresses not told to user space: ring buffer full")             \
 	X(SELFTEST, "packets of the selftest steered")                                             \
 	X(PASS_SCOPE, "new vendor connections passed: the device goes straight ([scope])")         \
-	X(HOSTNAME, "DHCP requests whose host name was noted")
+	X(HOSTNAME, "DHCP requests whose host name was noted")                                     \
+	X(ADMIN_OUTSIDE,                                                                           \
+	  "packets for the admin page from the upstream side, dropped ([admin] from)")
 
 enum tarn_stat {
 #define X(name, text) TARN_STAT_##name,
@@ -214,5 +227,6 @@ _Static_assert(sizeof(struct tarn_seen) == 24, "tarn_seen");
 _Static_assert(sizeof(struct tarn_query_key) == 36, "tarn_query_key");
 _Static_assert(sizeof(struct tarn_config) == 24, "tarn_config");
 _Static_assert(sizeof(struct tarn_heard) == 24, "tarn_heard");
+_Static_assert(sizeof(struct tarn_front) == 36, "tarn_front");
 
 #endif

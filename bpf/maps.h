@@ -53,6 +53,14 @@ struct {
 	__type(value, __u32);
 } doom SEC(".maps");
 
+/* Zero at first: all is open. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tarn_front);
+} front_door SEC(".maps");
+
 /* clang turns longer __builtin_memcmp() into a call of memcmp, which BPF has not. */
 static __always_inline bool bytes_same(const __u8 *a, const __u8 *b, int n)
 {

@@ -20,7 +20,7 @@
  *                     │ name skipped  │ walk_body
  *                     └───► BODY ─────┘      any ──► DONE
  */
-#include "bpf/parse.h"
+#include "bpf/front.h"
 
 #include <stddef.h>
 #include <linux/pkt_cls.h>
@@ -346,7 +346,7 @@ static __always_inline bool answer_asked(struct __sk_buff *skb, const struct pac
 	return !bpf_map_delete_elem(&queries, &query);
 }
 
-/* Ingress of the WAN port. Never drops or changes a packet. */
+/* Ingress of the WAN port. Changes no packet, and drops only what this machine itself would get (bpf/front.h). */
 SEC("tc")
 int wan_in(struct __sk_buff *skb)
 {
@@ -354,6 +354,8 @@ int wan_in(struct __sk_buff *skb)
 	struct walk *w;
 	__u32 zero = 0;
 
+	if (front_shut(skb))
+		return verdict(TARN_STAT_ADMIN_OUTSIDE, TC_ACT_SHOT);
 	if (!packet_open(skb, &p) || p.protocol != IPPROTO_UDP || p.sport != bpf_htons(DNS_PORT))
 		return TC_ACT_OK;
 	if (!answer_asked(skb, &p))

@@ -26,7 +26,7 @@
  * Not steered, by design: fragments, IPv4 options, IPv6 extension headers, two VLAN tags, PPPoE.
  */
 #include "bpf/dhcp.h"
-#include "bpf/parse.h"
+#include "bpf/front.h"
 
 #include <linux/pkt_cls.h>
 
@@ -557,7 +557,8 @@ int ic_out(struct __sk_buff *skb)
 }
 
 /* Every packet from icpt0 without a connection: which worker's listener gets it. Never another service
- * of this machine, which is why there is no SK_PASS without a socket. */
+ * of this machine, which is why there is no SK_PASS without a socket. Of others only what is for a gateway's
+ * front door is looked at. */
 SEC("sk_lookup")
 int lookup(struct bpf_sk_lookup *ctx)
 {
@@ -567,6 +568,8 @@ int lookup(struct bpf_sk_lookup *ctx)
 	__u32 v4, worker, *words = (__u32 *)client.b;
 	long err;
 
+	if (ctx->protocol == IPPROTO_TCP && front_behind(ctx->ingress_ifindex, ctx->local_port))
+		return verdict(TARN_STAT_ADMIN_OUTSIDE, SK_DROP);
 	if (ctx->ingress_ifindex != icpt_ifindex || ctx->protocol != IPPROTO_TCP)
 		return SK_PASS;
 	if (!cfg || !cfg->workers || cfg->workers > TARN_WORKERS_MAX)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 
+#define OUTSIDE_MS  600000 /* between two events that say the same */
 #define BEATS_BYTES (HERITAGE_WORKERS_MAX * sizeof(uint64_t))
 
 /* ---- what was inherited ----------------------------------------------------------------------- */
@@ -119,6 +121,8 @@ struct keeper {
 	bool gone;
 	struct heritage_kernel kernel[HERITAGE_KERNEL_MAX];
 	size_t kernel_n;
+	uint64_t outside; /* packets for the admin page from the upstream side, not told yet */
+	uint64_t outside_said_ms;
 };
 
 static bool keeper_send(struct keeper *keeper, const void *message, size_t size)
@@ -148,6 +152,23 @@ static void seen(struct keeper *keeper, const struct heritage_vendor *vendor)
 	keeper->calls.vendor_seen(keeper->arg, &addr, vendor->ttl);
 }
 
+/* Who tries to open the page from the upstream side is an event; one who keeps trying fills no ring with it. */
+static void outside(struct keeper *keeper, uint64_t packets, uint64_t before)
+{
+	uint64_t now = worker_now(keeper->control)->mono_ms;
+
+	if (packets < before)
+		before = 0;
+	keeper->outside += packets - before;
+	STAT_ADD(STAT_ADMIN_OUTSIDE, packets - before);
+	if (!keeper->outside ||
+	    (keeper->outside_said_ms && now - keeper->outside_said_ms < OUTSIDE_MS))
+		return;
+	LOG(LOG_L_WARN, "admin.outside", "packets=%" PRIu64, keeper->outside);
+	keeper->outside = 0;
+	keeper->outside_said_ms = now;
+}
+
 static void counted(struct keeper *keeper, const struct heritage_kernel *figure)
 {
 	size_t i = 0;
@@ -156,6 +177,8 @@ static void counted(struct keeper *keeper, const struct heritage_kernel *figure)
 		i++;
 	if (i == ARRAY_LEN(keeper->kernel))
 		return;
+	if (i < keeper->kernel_n && strcmp(figure->name, "admin_outside") == 0)
+		outside(keeper, figure->value, keeper->kernel[i].value);
 	keeper->kernel[i] = *figure;
 	keeper->kernel_n += i == keeper->kernel_n;
 }

@@ -197,6 +197,7 @@
 	ONE(ADMIN_CONNECTIONS, GAUGE, "admin.connections", "connections to the admin page's HTTPS side that are open now") \
 	ONE(ADMIN_UNHEARD, COUNTER, "admin.unheard", "addresses of [admin] listen that could not be had: another program has them, or there are too many") \
 	ONE(ADMIN_REFUSED, COUNTER, "admin.refused", "requests to that side refused by address, host, origin, CSRF token or coding") \
+	ONE(ADMIN_OUTSIDE, COUNTER, "admin.outside", "packets for that side that came from the upstream port, dropped by the kernel ([admin] from)") \
 	ONE(ADMIN_NO_MEMORY, COUNTER, "admin.no_memory", "connections to it that there was no memory for") \
 	ONE(ADMIN_OVER_LIMIT, COUNTER, "admin.over_limit", "connections to it ended because too many are open") \
 	ONE(ADMIN_DOWNLOADS, COUNTER, "admin.downloads", "files of the world that root on this machine asked for (tarnctl update), and that came or began to") \

@@ -17,13 +17,14 @@ static const char *const quic_modes[] = { "pass", "drop", NULL };
 static const char *const proxy_sendfile[] = { "auto", "yes", "no", NULL };
 static const char *const demand_names[] = { "off", "dhcp", "mdns", "both", NULL };
 static const char *const demand_devices[] = { "on", "hashed", "off", NULL };
+static const char *const admin_from[] = { "lan", "any", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_tos[] = { "stderr", "syslog", NULL };
 static const char *const log_levels[] = { "error", "warn", "notice", "info", "debug", NULL };
 
 _Static_assert(TARN_STEER_GATEWAY == 2 && TARN_QUIC_DROP == 1 && LOG_L_DEBUG == 4 &&
 		       LOG_JSON == 1 && LOG_SYSLOG == 1 && TARN_TLS_1_3 == 1 &&
-		       TARN_PARENT_REVERSE == 1,
+		       TARN_PARENT_REVERSE == 1 && TARN_ADMIN_ANY == 1,
 	       "the choices above stand in the order of their enums");
 
 #define AT(member) offsetof(struct tarn_settings, member)
@@ -202,6 +203,8 @@ static const struct setting rows[] = {
 
 	{ "admin", "listen", SETTING_ADDRS, AT(admin.listen), "",
 	  "Where the admin page is served by HTTPS. Empty: nowhere. Name addresses of the devices' side; one that is not there yet is waited for.", 8443, 0, NULL },
+	{ "admin", "from", SETTING_ENUM, AT(admin.from), "lan",
+	  "From where the admin page may be reached: not by the port towards the router (lan), or by any port (any). lan needs tarnd, and a port that is known to lead to the router; who comes in from another network through the router, an admin in another office for one, needs any.", 0, 0, admin_from },
 	{ "admin", "allow", SETTING_NETS, AT(admin.allow),
 	  "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
 	  "Networks from which the admin page may be used.", 0, 0, NULL },

@@ -35,6 +35,10 @@ enum tarn_names {
 	TARN_NAMES_MDNS,
 	TARN_NAMES_BOTH
 };
+enum tarn_admin_from {
+	TARN_ADMIN_LAN,
+	TARN_ADMIN_ANY
+};
 enum tarn_quic {
 	TARN_QUIC_PASS,
 	TARN_QUIC_DROP
@@ -147,6 +151,7 @@ struct tarn_settings {
 	} keeper;
 	struct {
 		struct addr_list listen;
+		int from; /* enum tarn_admin_from */
 		struct net_list allow;
 		struct string_list names;
 		int64_t confirm;

@@ -27,6 +27,7 @@
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/figures.h"
 #include "firmware/keeper/folder.h"
+#include "firmware/keeper/front.h"
 #include "firmware/keeper/plan.h"
 #include "firmware/keeper/plane.h"
 #include "firmware/keeper/reload.h"
@@ -61,6 +62,7 @@ struct tarnd {
 	uint64_t step_since_ms;
 	uint64_t vendors_refused;
 	unsigned names_refused;
+	struct front front;
 	int scope_error; /* why [scope] is not in force and nobody is intercepted */
 	struct reload reload;
 	bool stopping;
@@ -257,6 +259,8 @@ static void on_roles(evutil_socket_t fd, short what, void *arg)
 		(void)ports_attach(k);
 		review(k);
 	}
+	if (k->steer)
+		front_see(&k->front, k->net, k->steer);
 }
 
 /* ---- status ----------------------------------------------------------------------------------- */
@@ -299,7 +303,7 @@ static json_t *status_document(void *arg)
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
 	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:o, s:o, s:o, s:o}",
+			 "s:i, s:I, s:i, s:I, s:b, s:o, s:o, s:o, s:o}",
 			 "state", arm_step_name(k->verdict.step),				/**/
 			 "armed", k->verdict.step == ARM_ARMED,					/**/
 			 "why_not_armed", k->verdict.why_not,					/**/
@@ -319,6 +323,7 @@ static json_t *status_document(void *arg)
 			 "vendors_refused", (json_int_t)k->vendors_refused,		     /**/
 			 "names_refused", (int)k->names_refused,			     /**/
 			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
+			 "admin_lan_only", front_shut(&k->front, k->net),		     /**/
 			 "reload", reload_json(&k->reload),				     /**/
 			 "mint", authority_json(k->authority),				     /**/
 			 "selftest", selftest_json(k->selftest),			     /**/
@@ -427,6 +432,8 @@ static bool reload(struct tarnd *k)
 	if (k->steer) {
 		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
 		steer_hostnames(k->steer, tarn_conf_hears_dhcp(&config.settings));
+		front_set(&k->front, &config.settings);
+		front_see(&k->front, k->net, k->steer);
 		k->scope_error = aim_scope(k->steer, &config.settings);
 		if (aim_names(k->steer, k->config.profiles, &k->names_refused))
 			LOG(LOG_L_ERROR, "keeper.names", "error=map");
@@ -543,6 +550,8 @@ static int steer_begin(struct tarnd *k)
 		    "\"no tracing in this kernel: some ms at a sudden death are not covered\"");
 	k->scope_error = aim_scope(k->steer, s);
 	(void)net_roles_update(k->net, heard, k->steer);
+	front_set(&k->front, s);
+	front_see(&k->front, k->net, k->steer);
 	rc = aim_names(k->steer, k->config.profiles, &k->names_refused);
 	if (!rc)
 		rc = ports_attach(k);

@@ -436,6 +436,11 @@ const struct net_link *net_icpt(const struct network *net)
 	return &net->icpt;
 }
 
+int net_bridge(const struct network *net, struct net_link *ret_link)
+{
+	return *net->bridge ? net->k->ops->link_get(net->k, net->bridge, ret_link) : -ENODEV;
+}
+
 bool net_roles_known(const struct network *net)
 {
 	for (size_t i = 0; i < net->n; i++)

@@ -61,6 +61,9 @@ const struct net_port *net_ports(const struct network *net, size_t *ret_n);
 /* Is there a port, and each of them hardware, so that what leaves by it leaves this machine? */
 bool net_ports_hardware(const struct network *net);
 const struct net_link *net_icpt(const struct network *net);
+/* The bridge, as it is now. -ENODEV: there is none (routed, or it has gone); else as the kernel. */
+__attribute__((warn_unused_result)) int net_bridge(const struct network *net,
+						   struct net_link *ret_link);
 
 /*
  * Looks for the router's port. First the owner's word, then the bridge's

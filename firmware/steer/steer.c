@@ -146,6 +146,7 @@ static int borrow(struct bpf_map *to, const struct bpf_map *from)
 		rc = rc ? rc : borrow((to)->maps.vendors, (from)->maps.vendors);                   \
 		rc = rc ? rc : borrow((to)->maps.queries, (from)->maps.queries);                   \
 		rc = rc ? rc : borrow((to)->maps.doom, (from)->maps.doom);                         \
+		rc = rc ? rc : borrow((to)->maps.front_door, (from)->maps.front_door);             \
 	} while (0)
 
 static int others_load(struct steer *s)
@@ -413,6 +414,13 @@ void steer_quic(struct steer *s, bool drop)
 	s->config.flags &= ~TARN_CFG_QUIC_DROP;
 	s->config.flags |= drop ? TARN_CFG_QUIC_DROP : 0;
 	(void)config_write(s);
+}
+
+int steer_front(struct steer *s, const struct tarn_front *front)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(s->main->maps.front_door), &zero, front, BPF_ANY);
 }
 
 int steer_beats_fd(const struct steer *s)

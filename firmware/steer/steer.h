@@ -76,6 +76,10 @@ void steer_arm(struct steer *s, bool armed);
 bool steer_armed(const struct steer *s);
 void steer_quic(struct steer *s, bool drop);
 
+/* What the upstream side does not reach of this machine. 0 or -errno. */
+__attribute__((warn_unused_result)) int steer_front(struct steer *s,
+						    const struct tarn_front *front);
+
 /* Borrowed descriptors, for the data plane to inherit. */
 int steer_beats_fd(const struct steer *s);
 int steer_lookup_fd(const struct steer *s);

@@ -246,6 +246,7 @@ export default {
 	'connections to it ended because too many are open': '多すぎるため終了した管理画面への接続',
 	'files of the world that root on this machine asked for (tarnctl update), and that came or began to': 'この機器の root が要求し（tarnctl update）、届いた、または届き始めたファイル',
 	'the same, when there was no way to them or no answer that makes sense': '同じく、到達できない、または応答を解釈できなかったもの',
+	'packets for that side that came from the upstream port, dropped by the kernel ([admin] from)': '上流側のポートから管理画面に届き、カーネルで破棄したパケット（[admin] from）',
 	'log-ins to the admin page': '管理画面へのログイン',
 	'wrong passwords': '誤ったパスワード',
 	'log-ins refused unlooked at because too many went wrong': '誤りが多すぎるため、確認せずに拒否したログイン',

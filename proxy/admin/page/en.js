@@ -386,6 +386,7 @@ export default {
 	'event.config.refused': 'The settings were refused, the old ones stay: {error}',
 	'event.admin.login': 'Logged in from {from}',
 	'event.admin.wrong_password': 'A wrong password from {from}',
+	'event.admin.outside': 'Somebody on the router\'s side tried to open this page ({packets} packets, dropped: [admin] from = lan)',
 	'event.admin.password_set': 'A password was set',
 	'event.admin.listen.on': 'The page is at {at}',
 	'event.admin.listen.off': 'The page can\'t be at {at}: {error}',
