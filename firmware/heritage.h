@@ -25,7 +25,10 @@
  *    HEALTH said `reachable`. A proxy that sends no HEALTH for HERITAGE_HEALTH_MS counts as not reachable. Where
  *    [steer] offline has devices served what is stored (proxy/offline.h), HEALTH says so for that, too.
  * 7. Where nothing is steered ([steer] mode = off, a kernel without BPF) HERITAGE_ENV is HERITAGE_ENV_PLAIN: only
- *    HERITAGE_FD_KEEPER and HERITAGE_FD_ADMIN are there, and the proxy makes the rest as if it were alone.
+ *    HERITAGE_FD_KEEPER, HERITAGE_FD_ADMIN and HERITAGE_FD_ACCESS are there, and the proxy makes the rest as if it were
+ *    alone.
+ * 8. Who may use the admin page is kept twice: in the store, and by the keeper, which the loss of the store does not touch. The
+ *    proxy reads HERITAGE_FD_ACCESS once, at its start, and says ACCESS until ACCESS_KEPT answers with its serial and no error.
  */
 #ifndef TARN_FIRMWARE_HERITAGE_H
 #define TARN_FIRMWARE_HERITAGE_H
@@ -35,6 +38,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "firmware/base/access_kept.h"
 #include "firmware/base/selftest.h"
 
 #define HERITAGE_ENV	      "TARN_HERITAGE" /* "1" */
@@ -66,7 +70,8 @@
 	  "heartbeat map: mmap(PROT_READ|PROT_WRITE, MAP_SHARED), uint64_t[HERITAGE_WORKERS_MAX]") \
 	X(LOOKUP, 5,                                                                               \
 	  "sk_lookup link: only kept open, so that steered flows outlive a killed keeper")         \
-	X(ADMIN, 6, "listening unix stream socket of the proxy's admin API, non-blocking")
+	X(ADMIN, 6, "listening unix stream socket of the proxy's admin API, non-blocking")         \
+	X(ACCESS, 7, "to be read: who may use the admin page (base/access_kept.h); may be empty")
 
 enum heritage_fd {
 #define X(name, number, what) HERITAGE_FD_##name = (number),
@@ -98,7 +103,9 @@ enum heritage_fd {
 	X(STATION, heritage_station, 31, false, "that is what they look like, if it is known")     \
 	X(SYSTEMS, heritage_systems, 40, true,                                                     \
 	  "asks about the appliance's systems, or for a deed")                                     \
-	X(SYSTEMS_SAID, heritage_systems_said, 41, false, "a piece of the answer")
+	X(SYSTEMS_SAID, heritage_systems_said, 41, false, "a piece of the answer")                 \
+	X(ACCESS, heritage_access, 50, true, "who may use the admin page: to be kept")             \
+	X(ACCESS_KEPT, heritage_access_kept, 51, false, "it is kept, or can't be")
 
 enum heritage_type {
 #define X(name, shape, number, from_proxy, what) HERITAGE_##name = (number),
@@ -271,6 +278,20 @@ struct heritage_systems_said {
 	char text[HERITAGE_PIECE];
 };
 
+struct heritage_access {
+	struct heritage_head head;
+	struct access_kept kept;
+};
+
+struct heritage_access_kept {
+	struct heritage_head head;
+	uint64_t serial; /* of what it answers */
+	uint32_t error;	 /* errno: why it is not kept; EAGAIN: too soon after the last. 0 */
+	uint32_t zero;
+};
+
+_Static_assert(sizeof(struct heritage_access) == 400, "heritage_access");
+_Static_assert(sizeof(struct heritage_access_kept) == 24, "heritage_access_kept");
 _Static_assert(sizeof(struct heritage_systems) == 1048, "heritage_systems");
 _Static_assert(sizeof(struct heritage_systems_said) == 1568, "heritage_systems_said");
 _Static_assert(sizeof(struct heritage_who) == 24, "heritage_who");
@@ -319,6 +340,8 @@ union heritage_message {
 	struct heritage_kernel kernel;
 	struct heritage_systems systems;
 	struct heritage_systems_said systems_said;
+	struct heritage_access access;
+	struct heritage_access_kept access_kept;
 };
 
 #define HERITAGE_INIT(type_, shape_)                                                               \
@@ -445,6 +468,10 @@ static inline bool heritage_valid(const union heritage_message *m, size_t len, b
 		return heritage_systems_valid(&m->systems);
 	case HERITAGE_SYSTEMS_SAID:
 		return heritage_systems_said_valid(&m->systems_said);
+	case HERITAGE_ACCESS:
+		return access_kept_valid(&m->access.kept);
+	case HERITAGE_ACCESS_KEPT:
+		return m->access_kept.serial && m->access_kept.error < 4096;
 	case HERITAGE_STATION:
 		return m->station.known <= 1 && m->station.vlan < 4096 &&
 		       heritage_line_valid(m->station.name, HERITAGE_STATION_NAME, true);

@@ -64,7 +64,8 @@ int heritage_take(struct heritage *ret_heritage)
 		heritage.given = false;
 		*ret_heritage = heritage;
 		rc = take_fd(HERITAGE_FD_KEEPER);
-		return rc ? rc : take_fd(HERITAGE_FD_ADMIN);
+		rc = rc ? rc : take_fd(HERITAGE_FD_ADMIN);
+		return rc ? rc : take_fd(HERITAGE_FD_ACCESS);
 	}
 	if (!given || strcmp(given, "1") != 0) {
 		*ret_heritage = (struct heritage){ .admin_fd = -1 };
@@ -213,6 +214,9 @@ static void told(struct keeper *keeper, const union heritage_message *message)
 		break;
 	case HERITAGE_SYSTEMS_SAID:
 		keeper->calls.systems(keeper->arg, &message->systems_said);
+		break;
+	case HERITAGE_ACCESS_KEPT:
+		keeper->calls.access_kept(keeper->arg, &message->access_kept);
 		break;
 	case HERITAGE_STOP:
 		keeper_gone(keeper, "the keeper asks us to stop");
@@ -367,6 +371,14 @@ bool keeper_systems(struct keeper *keeper, const struct heritage_systems *ask)
 	struct heritage_systems message = *ask;
 
 	message.head = (struct heritage_head){ HERITAGE_SYSTEMS, sizeof(message) };
+	return keeper && keeper_send(keeper, &message, sizeof(message));
+}
+
+bool keeper_access(struct keeper *keeper, const struct access_kept *kept)
+{
+	struct heritage_access message = HERITAGE_INIT(HERITAGE_ACCESS, heritage_access);
+
+	message.kept = *kept;
 	return keeper && keeper_send(keeper, &message, sizeof(message));
 }
 

@@ -46,6 +46,8 @@ struct keeper_calls {
 	void (*station)(void *arg, const struct heritage_station *station);
 	/* A piece of what it says to keeper_systems(). */
 	void (*systems)(void *arg, const struct heritage_systems_said *said);
+	/* What it says to keeper_access(). */
+	void (*access_kept)(void *arg, const struct heritage_access_kept *answer);
 };
 
 /* Begins to serve HERITAGE_FD_KEEPER. 0 or -errno. */
@@ -75,6 +77,9 @@ MUST_USE bool keeper_who(struct keeper *keeper, const uint8_t addr[16]);
 
 /* SYSTEMS, with its head set here. False: the socket is full, or there is no keeper any more. */
 MUST_USE bool keeper_systems(struct keeper *keeper, const struct heritage_systems *ask);
+
+/* ACCESS. False: the same. */
+MUST_USE bool keeper_access(struct keeper *keeper, const struct access_kept *kept);
 
 /* Does it steer connections to us? NULL: no. */
 bool keeper_steers(const struct keeper *keeper);

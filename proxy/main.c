@@ -420,6 +420,12 @@ static void keeper_station(void *arg, const struct heritage_station *station)
 	intake_station(program.proxy.intake, station);
 }
 
+static void keeper_access_kept(void *arg, const struct heritage_access_kept *answer)
+{
+	(void)arg;
+	admin_access_kept(program.admin, answer);
+}
+
 static void keeper_systems_said(void *arg, const struct heritage_systems_said *said)
 {
 	(void)arg;
@@ -605,9 +611,9 @@ static void rooms_free(struct proxy *proxy)
 /* Serves until it is told to end. The threads run; everything is confined. */
 static int serve(struct worker *control, unsigned workers)
 {
-	const struct keeper_calls calls = { keeper_stop,	keeper_seen,   keeper_minted,
-					    keeper_changed,	keeper_tested, keeper_station,
-					    keeper_systems_said };
+	const struct keeper_calls calls = { keeper_stop,	 keeper_seen,	    keeper_minted,
+					    keeper_changed,	 keeper_tested,	    keeper_station,
+					    keeper_systems_said, keeper_access_kept };
 	struct proxy *proxy = &program.proxy;
 	int rc = 0;
 
@@ -696,6 +702,7 @@ static int run(struct config *config)
 	if (rc < 0)
 		goto no_rooms;
 	rc = admin_new(proxy->control, program.heritage.admin_fd,
+		       program.heritage.keeper ? HERITAGE_FD_ACCESS : -1,
 		       config->settings.proxy.admin_socket, &program.admin);
 	if (rc < 0) {
 		complain("admin socket", rc);

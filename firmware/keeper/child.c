@@ -86,10 +86,9 @@ static void close_from(unsigned first, unsigned last)
 /* Only 0, 1, 2 and the heritage stay open. */
 static void fds_inherit(const struct child_plan *plan)
 {
-	struct placement p[4 + HERITAGE_WORKERS_MAX] = {
-		{ plan->keeper_fd, HERITAGE_FD_KEEPER },
-		{ plan->admin_fd, HERITAGE_FD_ADMIN },
-		{ plan->beats_fd, HERITAGE_FD_BEATS },
+	struct placement p[5 + HERITAGE_WORKERS_MAX] = {
+		{ plan->keeper_fd, HERITAGE_FD_KEEPER }, { plan->admin_fd, HERITAGE_FD_ADMIN },
+		{ plan->access_fd, HERITAGE_FD_ACCESS }, { plan->beats_fd, HERITAGE_FD_BEATS },
 		{ plan->lookup_fd, HERITAGE_FD_LOOKUP },
 	};
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -97,15 +96,15 @@ static void fds_inherit(const struct child_plan *plan)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		give_up("/dev/null");
 	if (plan->beats_fd < 0) {
-		fds_place(p, 2);
+		fds_place(p, 3);
 		close_from(HERITAGE_FD_KEEPER + 1, HERITAGE_FD_ADMIN - 1);
-		close_from(HERITAGE_FD_ADMIN + 1, ~0u);
+		close_from(HERITAGE_FD_ACCESS + 1, ~0u);
 		return;
 	}
 	for (unsigned i = 0; i < plan->workers; i++)
-		p[4 + i] = (struct placement){ plan->listeners[i], HERITAGE_FD_LISTEN + (int)i };
-	fds_place(p, 4 + plan->workers);
-	close_from(HERITAGE_FD_ADMIN + 1, HERITAGE_FD_LISTEN - 1);
+		p[5 + i] = (struct placement){ plan->listeners[i], HERITAGE_FD_LISTEN + (int)i };
+	fds_place(p, 5 + plan->workers);
+	close_from(HERITAGE_FD_ACCESS + 1, HERITAGE_FD_LISTEN - 1);
 	close_from(HERITAGE_FD_LISTEN + plan->workers, ~0u);
 }
 

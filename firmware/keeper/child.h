@@ -17,6 +17,7 @@ struct child_plan {
 	int beats_fd;
 	int lookup_fd;
 	int admin_fd;
+	int access_fd;
 	const int *listeners;
 	unsigned workers;
 };

@@ -19,6 +19,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/profile.h"
 #include "firmware/keeper/aim.h"
+#include "firmware/keeper/access.h"
 #include "firmware/keeper/appliance.h"
 #include "firmware/keeper/arm.h"
 #include "firmware/keeper/authority.h"
@@ -36,9 +37,10 @@
 #include "firmware/keeper/status.h"
 #include "firmware/steer/steer.h"
 
-#define TICK_MS	 100
-#define ROLES_MS 1000
-#define SWEEP_MS 10000
+#define TICK_MS		100
+#define ROLES_MS	1000
+#define SWEEP_MS	10000
+#define ACCESS_EVERY_MS 1000
 #define AGAIN_MS                                                                                   \
 	500 /* in which the data plane says what became of a change, before it or tarnd is restarted for it */
 
@@ -51,6 +53,7 @@ struct tarnd {
 	struct plane *plane;
 	struct change *change;
 	struct appliance *appliance;
+	uint64_t access_ms; /* when who may use the page was written last */
 	struct status *status;
 	struct authority *authority;
 	int admin_fd;
@@ -497,6 +500,25 @@ static void who_tell(struct tarnd *k, const struct heritage_who *who)
 	plane_tell(k->plane, &m);
 }
 
+/* A data plane that floods shall not hold us at the disk. */
+static void access_in(struct tarnd *k, const struct access_kept *kept)
+{
+	union heritage_message m = { .access_kept = HERITAGE_INIT(HERITAGE_ACCESS_KEPT,
+								  heritage_access_kept) };
+	uint64_t now = clock_read().mono_ms;
+	int rc = k->access_ms && now - k->access_ms < ACCESS_EVERY_MS ? -EAGAIN : 0;
+
+	if (!rc) {
+		rc = access_keep(k->config.settings.keeper.state, kept);
+		k->access_ms = clock_read().mono_ms;
+		LOG(rc ? LOG_L_ERROR : LOG_L_INFO, "access.kept", "serial=%llu error=%s",
+		    (unsigned long long)kept->serial, rc ? strerrorname_np(-rc) : "0");
+	}
+	m.access_kept.serial = kept->serial;
+	m.access_kept.error = (uint32_t)-rc;
+	plane_tell(k->plane, &m);
+}
+
 static void message_in(const union heritage_message *m, void *arg)
 {
 	struct tarnd *k = arg;
@@ -509,6 +531,8 @@ static void message_in(const union heritage_message *m, void *arg)
 		who_tell(k, &m->who);
 	else if (m->head.type == HERITAGE_SYSTEMS)
 		appliance_asked(k->appliance, &m->systems);
+	else if (m->head.type == HERITAGE_ACCESS)
+		access_in(k, &m->access.kept);
 	else if (m->head.type == HERITAGE_SETTING || m->head.type == HERITAGE_CHANGE)
 		change_message(k->change, m, (uint64_t)k->config.settings.admin.confirm);
 }
@@ -616,6 +640,7 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 		.config = k->config.path,
 		.workers = workers_wanted(s),
 		.hang_ms = (uint64_t)s->keeper.hang_limit,
+		.state = s->keeper.state,
 		.steer = k->steer,
 	};
 	int rc = child_identity(s->keeper.user, &o.uid, &o.gid);

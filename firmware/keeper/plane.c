@@ -24,6 +24,7 @@
 
 #include "firmware/base/clock.h"
 #include "firmware/base/log.h"
+#include "firmware/keeper/access.h"
 #include "firmware/keeper/backoff.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
@@ -100,6 +101,7 @@ static void message_in(const union heritage_message *m, void *arg)
 static int process_start(struct plane *p, int peer, const int *listeners)
 {
 	const struct plane_options *o = &p->options;
+	int access_fd = access_open(o->state), rc;
 	struct child_plan plan = {
 		.program = o->program,
 		.config = o->config,
@@ -109,11 +111,16 @@ static int process_start(struct plane *p, int peer, const int *listeners)
 		.beats_fd = o->steer ? steer_beats_fd(o->steer) : -1,
 		.lookup_fd = o->steer ? steer_lookup_fd(o->steer) : -1,
 		.admin_fd = o->admin_fd,
+		.access_fd = access_fd,
 		.listeners = listeners,
 		.workers = o->steer ? o->workers : 0,
 	};
 
-	return child_start(&plan);
+	if (access_fd < 0)
+		return access_fd;
+	rc = child_start(&plan);
+	close(access_fd);
+	return rc;
 }
 
 /* A process with its heritage. The pid, or -errno with nothing left open. */

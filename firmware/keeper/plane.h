@@ -21,8 +21,9 @@ struct plane_options {
 	uid_t uid;
 	gid_t gid;
 	unsigned workers;
-	uint64_t hang_ms; /* a heartbeat older than this: kill */
-	int admin_fd;	  /* listening socket of its admin API; borrowed */
+	uint64_t hang_ms;  /* a heartbeat older than this: kill */
+	int admin_fd;	   /* listening socket of its admin API; borrowed */
+	const char *state; /* the folder of keeper/access.h; borrowed */
 	struct steer *
 		steer; /* borrowed; NULL: the plain heritage, nothing of it is watched but its exit */
 };

@@ -176,6 +176,15 @@ int conf_replace(const char *path, const struct conf_text *text)
 	return rc ? rc : conf_commit(path);
 }
 
+int conf_secret(const char *path, struct span text)
+{
+	char fresh[PATH_MAX];
+	int rc = path_make(path, RECORD_NEW, fresh);
+
+	rc = rc ? rc : file_write(fresh, NULL, 0600, text, SPAN(""));
+	return rc ? rc : file_move(fresh, path);
+}
+
 /* ---- records ------------------------------------------------------------------------------------ */
 
 /* "# tarn change 1 BOOT UNTIL AFTER AT file|none" */

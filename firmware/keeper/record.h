@@ -44,6 +44,8 @@ MUST_USE int conf_commit(const char *path);
 void conf_unstage(const char *path);
 /* All of it: PATH becomes this text, or is removed. */
 MUST_USE int conf_replace(const char *path, const struct conf_text *text);
+/* PATH becomes this text, which is root's alone (0600). */
+MUST_USE int conf_secret(const char *path, struct span text);
 
 /* -ENOENT: there is none; -EBADMSG: it is none of ours. Free by record_free(). */
 MUST_USE int record_read(const char *path, const char *suffix, struct record *ret_record);

@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who may do what over HTTPS: a password a role, sessions, and a token for programs that only look (Prometheus). What has
- * to outlive a restart is kept in the store's rows of state as hashes: "admin/password/operate",
- * "admin/password/view", "admin/token". Without a password nobody can log in. Control loop only.
+ * to outlive a restart is kept as hashes, twice: in the store's rows of state ("admin/password/operate", "admin/password/view",
+ * "admin/token", and "admin/serial", which grows with each change), and by the keeper, where the loss of the store does not
+ * reach it (firmware/heritage.h). At the start the one with the larger serial counts; if they are equal, the store: a
+ * version before this one knows its rows alone, and may have run in between. Without a password nobody can log in. Control
+ * loop only.
  */
 #ifndef TARN_PROXY_ADMIN_ACCESS_H
 #define TARN_PROXY_ADMIN_ACCESS_H
 
-#include "proxy/admin/password.h"
+#include "firmware/base/password.h"
 #include "proxy/admin/session.h"
 
 struct access;
-struct store;
-struct writer;
+struct heritage_access_kept;
+struct worker;
 
-MUST_USE int access_new(struct store *store, struct writer *writer, struct access **ret_access);
+/* `kept_fd`: what the keeper has; -1: there is no keeper. */
+MUST_USE int access_new(struct worker *control, int kept_fd, struct access **ret_access);
 void access_free(struct access **access);
 
 bool access_has_password(const struct access *access, enum admin_role role);
+/* The keeper has answered. */
+void access_was_kept(struct access *access, const struct heritage_access_kept *answer);
+
 /* 0 (it is kept durably soon), -EINVAL (too short or long), -ENOMEM, or what the writer says. Ends the role's other sessions. */
 MUST_USE int access_set_password(struct access *access, enum admin_role role, struct span password,
 				 const struct session *keep);
+/* The same by its hash, as password_hash() gives it: -EINVAL if it is none. */
+MUST_USE int access_set_hash(struct access *access, enum admin_role role, const char *hash);
 /*
  * The parts of a check: may this address have one now? 0; -EBUSY with *ret_wait_ms: too many wrong ones. What the password
  * is held against (password_fits(), some 50 ms; "": none is right). What came of it.

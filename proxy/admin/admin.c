@@ -99,6 +99,12 @@ void admin_systems_said(struct admin *admin, const struct heritage_systems_said 
 		systems_said(admin->systems, said);
 }
 
+void admin_access_kept(struct admin *admin, const struct heritage_access_kept *answer)
+{
+	if (admin)
+		access_was_kept(admin->access, answer);
+}
+
 struct snapshots *admin_snapshots(struct admin *admin)
 {
 	return admin->snapshots;
@@ -200,7 +206,8 @@ static int http_make(struct admin *admin, int fd)
 	return evhttp_accept_socket(admin->http, fd) < 0 ? -ENOMEM : 0;
 }
 
-int admin_new(struct worker *control, int inherited_fd, const char *path, struct admin **ret_admin)
+int admin_new(struct worker *control, int inherited_fd, int kept_fd, const char *path,
+	      struct admin **ret_admin)
 {
 	struct admin *admin;
 	int rc, fd = inherited_fd;
@@ -219,7 +226,7 @@ int admin_new(struct worker *control, int inherited_fd, const char *path, struct
 		return fd;
 	}
 	rc = asks_new(control, admin, &admin->asks);
-	rc = rc ? rc : access_new(control->proxy->store, control->proxy->writer, &admin->access);
+	rc = rc ? rc : access_new(control, kept_fd, &admin->access);
 	rc = rc ? rc : logins_new(control, admin->access, &admin->logins);
 	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : selftests_new(control, &admin->selftests);

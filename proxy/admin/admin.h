@@ -14,9 +14,10 @@ struct admin;
 
 /*
  * `inherited_fd`: a listening unix socket, or -1: then one is made at `path` with mode 0660; a socket file that
- * nobody listens on any more is replaced. "" is no admin API. 0 or -errno (-EADDRINUSE: somebody listens).
+ * nobody listens on any more is replaced. "" is no admin API. `kept_fd`: who may use the page, as the keeper has kept it
+ * (firmware/heritage.h), or -1: nobody keeps it but the store. 0 or -errno (-EADDRINUSE: somebody listens).
  */
-MUST_USE int admin_new(struct worker *control, int inherited_fd, const char *path,
+MUST_USE int admin_new(struct worker *control, int inherited_fd, int kept_fd, const char *path,
 		       struct admin **ret_admin);
 void admin_free(struct admin **admin);
 
@@ -31,6 +32,10 @@ void admin_selftest(struct admin *admin, const struct heritage_selftest *result)
 /* ... and of the appliance's systems. */
 struct heritage_systems_said;
 void admin_systems_said(struct admin *admin, const struct heritage_systems_said *said);
+
+/* ... and of keeping who may use the page. */
+struct heritage_access_kept;
+void admin_access_kept(struct admin *admin, const struct heritage_access_kept *answer);
 
 struct systems;
 struct systems *admin_systems(struct admin *admin);

@@ -12,7 +12,7 @@
 #include "proxy/admin/access.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/logins.h"
-#include "proxy/admin/password.h"
+#include "firmware/base/password.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 
@@ -99,6 +99,22 @@ static void delete_session(struct admin_ask *ask)
 	admin_answer_done(ask);
 }
 
+/* Told by its hash, as a seed does. */
+static void hash_set(struct admin_ask *ask, enum admin_role role, const char *hash)
+{
+	int rc = ask->local ? access_set_hash(admin_access(ask->admin), role, hash) : -EPERM;
+
+	if (rc == -EPERM)
+		return admin_answer_error(ask, 403, "local",
+					  "a hash is taken on the machine alone");
+	if (rc == -EINVAL)
+		return admin_answer_error(ask, 422, "hash",
+					  "this is no hash of tarnctl admin hash");
+	if (rc < 0)
+		return admin_answer_errno(ask, rc);
+	admin_answer_json(ask, 200, json_pack("{s:s}", "role", role_name(role)));
+}
+
 /* Over HTTPS the old one must be told; over the unix socket a new one may be made: {"first": true} only if none is. */
 static void post_password(struct admin_ask *ask)
 {
@@ -113,6 +129,8 @@ static void post_password(struct admin_ask *ask)
 		return;
 	if (json_is_true(json_object_get(ask->body, "first")) && access_has_password(access, role))
 		return admin_answer_error(ask, 409, "has_one", "there is a password already");
+	if (admin_body_text(ask, "hash"))
+		return hash_set(ask, role, admin_body_text(ask, "hash"));
 	if (!ask->local) {
 		if (!old || !new)
 			return admin_answer_error(ask, 400, "password", "old and new are needed");

@@ -16,7 +16,7 @@
 #include <sys/queue.h>
 
 #include "firmware/base/thread.h"
-#include "proxy/admin/password.h"
+#include "firmware/base/password.h"
 #include "proxy/loop.h"
 
 struct login {

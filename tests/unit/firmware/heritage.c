@@ -34,6 +34,10 @@ static union heritage_message message(uint32_t type, size_t size)
 		m.systems.id = 1;
 	if (type == HERITAGE_SYSTEMS_SAID)
 		m.systems_said.id = 1;
+	if (type == HERITAGE_ACCESS)
+		m.access.kept.serial = 1;
+	if (type == HERITAGE_ACCESS_KEPT)
+		m.access_kept.serial = 1;
 	if (type == HERITAGE_KERNEL)
 		m.kernel.name[0] = 'a';
 	return m;

@@ -3,8 +3,8 @@
  * Passwords: scrypt (RFC 7914; N = 2^14, r = 8, p = 1: 16 MiB and some 50 ms a check), kept as text
  * "scrypt$14$8$1$<salt, 16 bytes in hex>$<hash, 32 bytes in hex>".
  */
-#ifndef TARN_PROXY_ADMIN_PASSWORD_H
-#define TARN_PROXY_ADMIN_PASSWORD_H
+#ifndef FIRMWARE_BASE_PASSWORD_H
+#define FIRMWARE_BASE_PASSWORD_H
 
 #include <stdbool.h>
 
@@ -17,6 +17,8 @@
 
 /* 0, -EINVAL (too short or too long) or -ENOMEM. */
 MUST_USE int password_hash(struct span password, char ret_text[PASSWORD_TEXT_MAX]);
+/* Is it such a text? */
+bool password_hash_valid(const char *text);
 /* A text that makes no sense fits nothing. */
 bool password_fits(struct span password, const char *text);
 /* One to show: "xxxx-xxxx-xxxx-xxxx", 80 random bits without letters that look alike. */

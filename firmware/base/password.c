@@ -2,7 +2,7 @@
 /*
  * Any thread; no state.
  */
-#include "proxy/admin/password.h"
+#include "firmware/base/password.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -86,20 +86,32 @@ int password_hash(struct span password, char ret_text[PASSWORD_TEXT_MAX])
 	return 0;
 }
 
+static bool text_parse(const char *text, uint8_t ret_salt[SALT_BYTES], uint8_t ret_hash[HASH_BYTES])
+{
+	struct span rest = span_of(text);
+
+	if (!span_starts(rest, SPAN(PREFIX)))
+		return false;
+	rest = span_drop(rest, sizeof(PREFIX) - 1);
+	if (!take_hex(&rest, ret_salt, SALT_BYTES) || !span_starts(rest, SPAN("$")))
+		return false;
+	rest = span_drop(rest, 1);
+	return take_hex(&rest, ret_hash, HASH_BYTES) && !rest.n;
+}
+
+bool password_hash_valid(const char *text)
+{
+	uint8_t salt[SALT_BYTES], hash[HASH_BYTES];
+
+	return text_parse(text, salt, hash);
+}
+
 bool password_fits(struct span password, const char *text)
 {
 	uint8_t salt[SALT_BYTES], want[HASH_BYTES], hash[HASH_BYTES];
-	struct span rest = span_of(text);
 
-	if (password.n > PASSWORD_MAX || !span_starts(rest, SPAN(PREFIX)))
-		return false;
-	rest = span_drop(rest, sizeof(PREFIX) - 1);
-	if (!take_hex(&rest, salt, sizeof(salt)) || !span_starts(rest, SPAN("$")))
-		return false;
-	rest = span_drop(rest, 1);
-	if (!take_hex(&rest, want, sizeof(want)) || rest.n)
-		return false;
-	return derive(password, salt, hash) == 0 && CRYPTO_memcmp(hash, want, sizeof(hash)) == 0;
+	return password.n <= PASSWORD_MAX && text_parse(text, salt, want) &&
+	       derive(password, salt, hash) == 0 && CRYPTO_memcmp(hash, want, sizeof(hash)) == 0;
 }
 
 void password_make(char ret_password[PASSWORD_MADE])
