@@ -647,6 +647,7 @@ int fetch_start(struct worker *worker, struct flight *flight, const struct fetch
 	f->others_n = ask->others_n;
 	memcpy(f->others, ask->others, sizeof(f->others));
 	f->at = f->host;
+	f->ways_tried = parents_passed(worker->proxy->parents, f->request);
 	(void)next_way(f); /* straight, if there is no other */
 	f->head_due = worker_now(worker)->mono_ms +
 		      (uint64_t)(f->config->settings.upstream.connect_timeout +

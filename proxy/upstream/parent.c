@@ -354,37 +354,73 @@ void parent_pseudonym(const struct http_head *head, char ret_text[PSEUDONYM_MAX]
 		CHECK_OK(span_copy(name, ret_text, PSEUDONYM_MAX));
 }
 
-static void heard(struct parents *p, struct span name, const char *ours, uint64_t mono_ms)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		struct parent *parent = &p->all[i];
+/* What the Via of a request says of our parents, by their places. */
+struct passed {
+	bool by[PARENTS_MAX];	/* it came by that one */
+	bool last[PARENTS_MAX]; /* and what it came by since has a name behind ours */
+};
 
-		if (!parent->pseudonym[0] || !span_ieq(span_of(parent->pseudonym), name) ||
-		    strcmp(ours, parent->pseudonym) > 0)
+static void passed_read(const struct parents *p, const struct http_head *request, const char *ours,
+			struct passed *ret)
+{
+	struct http_list list = http_list_of(request, HTTP_FIELD_VIA);
+	struct span element;
+	char name[PSEUDONYM_MAX];
+
+	*ret = (struct passed){ 0 };
+	while (http_list_element(&list, &element)) {
+		if (!is_tarn(received_by(element)))
 			continue;
-		if (parent->mutual_ms <= mono_ms) {
-			parent->why = "it has this box for its parent, too";
-			STAT_INC(STAT_PARENT_LOOPS);
-			say(parent, "parent.mutual", parent->why);
+		CHECK_OK(span_copy(received_by(element), name, sizeof(name)));
+		for (size_t i = 0; i < p->n; i++) {
+			bool is = strcasecmp(name, p->all[i].pseudonym) == 0;
+
+			ret->last[i] = (is || ret->last[i]) && strcasecmp(ours, name) <= 0;
+			ret->by[i] |= is;
 		}
-		parent->mutual_ms = mono_ms + p->mutual_ms;
 	}
+}
+
+static void goes_straight(const struct parents *p, struct parent *parent, uint64_t mono_ms)
+{
+	if (parent->mutual_ms <= mono_ms) {
+		parent->why = "it has this box for its parent, too";
+		STAT_INC(STAT_PARENT_LOOPS);
+		say(parent, "parent.mutual", parent->why);
+	}
+	parent->mutual_ms = mono_ms + p->mutual_ms;
 }
 
 void parents_heard(struct parents *p, const struct http_head *request, const char *ours,
 		   uint64_t mono_ms)
 {
-	struct http_list list;
-	struct span element;
+	struct passed passed;
 
 	if (!p || !atomic_load_explicit(&p->n, memory_order_relaxed))
 		return;
-	list = http_list_of(request, HTTP_FIELD_VIA);
 	CHECK_OK(pthread_mutex_lock(&p->lock));
-	while (http_list_element(&list, &element))
-		if (is_tarn(received_by(element)))
-			heard(p, received_by(element), ours, mono_ms);
+	passed_read(p, request, ours, &passed);
+	for (size_t i = 0; i < p->n; i++)
+		if (passed.by[i] && passed.last[i])
+			goes_straight(p, &p->all[i], mono_ms);
 	CHECK_OK(pthread_mutex_unlock(&p->lock));
+}
+
+unsigned parents_passed(struct parents *p, const struct http_head *request)
+{
+	struct passed passed;
+	unsigned tried = 0;
+
+	if (!p || !atomic_load_explicit(&p->n, memory_order_relaxed) ||
+	    !http_has(request, HTTP_FIELD_VIA))
+		return 0;
+	CHECK_OK(pthread_mutex_lock(&p->lock));
+	passed_read(p, request, "", &passed);
+	for (size_t i = 0; i < p->n; i++)
+		if (passed.by[i])
+			tried = parent_tried(tried, p->all[i].id);
+	CHECK_OK(pthread_mutex_unlock(&p->lock));
+	return tried;
 }
 
 /* ---- checks, and what is shown ------------------------------------------------------------------- */

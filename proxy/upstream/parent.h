@@ -75,11 +75,14 @@ void parents_failed(struct parents *parents, unsigned id, const char *why, bool 
 void parents_good(struct parents *parents, unsigned id);
 
 /*
- * A request came with Via: if a parent of ours is among those it passed, that one has us for its parent. `ours` is our
- * name.
+ * A request came with Via: if a parent of ours is among those it passed, they are a ring with us. In each ring the box whose
+ * name comes first goes straight from then on, and no other: were two to do so, the vendor would be asked twice. `ours` is
+ * our name.
  */
 void parents_heard(struct parents *parents, const struct http_head *request, const char *ours,
 		   uint64_t mono_ms);
+/* The parents that this request came by, as parent_tried(): they would only say that it has been there before. */
+unsigned parents_passed(struct parents *parents, const struct http_head *request);
 
 /* Is there a parent for this vendor's http that was checked, and is well? */
 bool parents_reach(struct parents *parents, const char *vendor, uint64_t mono_ms);

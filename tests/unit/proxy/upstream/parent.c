@@ -257,6 +257,35 @@ static void test_mutual(void **unused)
 	parents_free(&parents);
 }
 
+/* What the request came by in its Via was asked before us: the next way of it. */
+static const char *next_after(struct parents *parents, const char *via, uint64_t now)
+{
+	static char text[256];
+	static struct http_head head;
+	int n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x\r\nVia: %s\r\n\r\n", via);
+
+	assert_int_equal(http_request_parse(&head, text, (size_t)n), 0);
+	return next(parents, false, parents_passed(parents, &head), now);
+}
+
+static void test_ring(void **unused)
+{
+	struct parents *parents = make(true, true, "http://192.0.2.1:1", NULL);
+
+	(void)unused;
+	parents_checked(parents, id_of(parents, 0), NULL, false, "tarn-66666666", 5);
+	/* Another of the ring comes first: that one goes straight, we do so for this request alone. */
+	hear(parents, "1.1 tarn-66666666, 1.1 tarn-33333333", 6);
+	assert_int_equal(state(parents, 0, 6), PARENT_GOOD);
+	assert_string_equal(next_after(parents, "1.1 tarn-66666666, 1.1 tarn-33333333", 6),
+			    "straight");
+	assert_string_equal(next_after(parents, "1.1 tarn-33333333", 6), "192.0.2.1");
+	/* Who is in front of our parent is none of the ring. */
+	hear(parents, "1.1 tarn-33333333, 1.1 tarn-66666666, 1.1 tarn-77777777", 7);
+	assert_int_equal(state(parents, 0, 7), PARENT_MUTUAL);
+	parents_free(&parents);
+}
+
 static void test_reload(void **unused)
 {
 	struct parents *parents = make(true, true, "http://192.0.2.1:1", "http://192.0.2.2:1");
@@ -281,7 +310,8 @@ int main(void)
 		cmocka_unit_test(test_rests),	cmocka_unit_test(test_never_straight),
 		cmocka_unit_test(test_peek),	cmocka_unit_test(test_schemes),
 		cmocka_unit_test(test_vendors), cmocka_unit_test(test_checks),
-		cmocka_unit_test(test_mutual),	cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_mutual),	cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
