@@ -300,6 +300,8 @@ export default {
 	'there is a password already': 'パスワードはすでに設定されています',
 	'old and new are needed': '現在と新しいパスワードが必要です',
 	'the old one is wrong': '現在のパスワードが違います',
+	'a hash is taken on the machine alone': 'ハッシュは機器本体からのみ設定できます',
+	'this is no hash of tarnctl admin hash': 'tarnctl admin hash が出力したハッシュではありません',
 	'a password has {0} to {1} bytes': 'パスワードは {0} ～ {1} バイトです',
 	'1 to {0} settings at once': '一度に変更できる設定は 1 ～ {0} 件です',
 	'there is no such vendor whose profile fetches ahead': '先行取得を行うプロファイルに、その配信元はありません',
