@@ -3,7 +3,10 @@
  * Leases: a counted entry for each id in use, in a sharded hash table.
  *
  * Who owns what: an entry belongs to its holders and goes with the last one. Each shard's lock covers
- * its hash and the counts of its entries; it is held for a few instructions.
+ * its lists and the counts of their entries; it is held for a few instructions.
+ *
+ * The table has a fixed size: most leases are the only one on their id and live for one response, so they must come
+ * and go for the price of their own memory. Ids are ours, one after the other: no device chooses where one stands.
  *
  * Why nobody gets bytes that are going: a lease on a stored id is taken inside a read transaction that
  * saw the record. The writer removes the record, commits, waits until every reader has been outside
@@ -12,27 +15,27 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-/* Out of memory leaves an entry out of the table instead of ending the program. */
-#define HASH_NONFATAL_OOM	   1
-#define uthash_nonfatal_oom(entry) ((entry)->refs = 0)
-#include <uthash.h>
+#include <string.h>
+#include <sys/queue.h>
 
 #include "cache/lease_priv.h"
 #include "firmware/base/stat.h"
 
 #define LEASE_SHARDS 64
+#define LEASE_LISTS  64 /* of a shard */
 
 struct lease {
 	uint64_t id;
 	uint64_t refs; /* guarded by the shard's lock */
 	struct lease_table *table;
-	UT_hash_handle hh;
+	LIST_ENTRY(lease) link;
 };
+
+LIST_HEAD(leases, lease);
 
 struct lease_shard {
 	pthread_mutex_t lock;
-	struct lease *entries;
+	struct leases lists[LEASE_LISTS];
 } __attribute__((aligned(64)));
 
 struct lease_table {
@@ -71,6 +74,21 @@ static struct lease_shard *shard_of(struct lease_table *table, uint64_t id)
 	return &table->shards[id % LEASE_SHARDS];
 }
 
+static struct leases *list_of(struct lease_shard *shard, uint64_t id)
+{
+	return &shard->lists[id / LEASE_SHARDS % LEASE_LISTS];
+}
+
+static struct lease *shard_find(struct lease_shard *shard, uint64_t id)
+{
+	struct lease *lease;
+
+	LIST_FOREACH(lease, list_of(shard, id), link)
+	if (lease->id == id)
+		break;
+	return lease;
+}
+
 static struct lease *shard_add(struct lease_shard *shard, struct lease_table *table, uint64_t id)
 {
 	struct lease *lease = malloc(sizeof(*lease));
@@ -80,11 +98,7 @@ static struct lease *shard_add(struct lease_shard *shard, struct lease_table *ta
 	lease->id = id;
 	lease->refs = 1;
 	lease->table = table;
-	HASH_ADD(hh, shard->entries, id, sizeof(id), lease);
-	if (lease->refs == 0) {
-		free(lease);
-		return NULL;
-	}
+	LIST_INSERT_HEAD(list_of(shard, id), lease, link);
 	atomic_fetch_add(&table->count, 1);
 	STAT_INC(STAT_LEASES_OPEN);
 	return lease;
@@ -96,7 +110,7 @@ struct lease *lease_take(struct lease_table *table, uint64_t id)
 	struct lease *lease;
 
 	pthread_mutex_lock(&shard->lock);
-	HASH_FIND(hh, shard->entries, &id, sizeof(id), lease);
+	lease = shard_find(shard, id);
 	if (lease)
 		lease->refs++;
 	else
@@ -111,7 +125,7 @@ bool lease_held(struct lease_table *table, uint64_t id)
 	struct lease *lease;
 
 	pthread_mutex_lock(&shard->lock);
-	HASH_FIND(hh, shard->entries, &id, sizeof(id), lease);
+	lease = shard_find(shard, id);
 	pthread_mutex_unlock(&shard->lock);
 	return lease;
 }
@@ -149,7 +163,7 @@ void lease_unref(struct lease **lease)
 	pthread_mutex_lock(&shard->lock);
 	CHECK(l->refs > 0);
 	if (--l->refs == 0) {
-		HASH_DEL(shard->entries, l);
+		LIST_REMOVE(l, link);
 		atomic_fetch_sub(&l->table->count, 1);
 		STAT_DEC(STAT_LEASES_OPEN);
 	} else {

@@ -11,14 +11,27 @@ static bool is_label_byte(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-static int label_check(struct span label)
+static bool is_label(struct span label)
 {
-	if (label.n == 0 || label.n > 63 || label.p[0] == '-' || label.p[label.n - 1] == '-')
-		return -EINVAL;
-	for (size_t i = 0; i < label.n; i++)
-		if (!is_label_byte(span_lower(label.p[i])))
-			return -EINVAL;
-	return 0;
+	return label.n > 0 && label.n <= 63 && label.p[0] != '-' && label.p[label.n - 1] != '-';
+}
+
+/* Labels with dots between them? *ret_last: the last. */
+static bool are_labels(struct span host, struct span *ret_last)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < host.n; i++) {
+		if (host.p[i] == '.') {
+			if (!is_label(span_sub(host, from, i)))
+				return false;
+			from = i + 1;
+		} else if (!is_label_byte(span_lower(host.p[i]))) {
+			return false;
+		}
+	}
+	*ret_last = span_drop(host, from);
+	return is_label(*ret_last);
 }
 
 /* The usual spelling of an address, so that equal ones are equal as text. */
@@ -37,17 +50,14 @@ static int literal_normalise(struct span host, char ret_host[PROFILE_HOST_MAX])
 
 int host_normalise(struct span host, char ret_host[PROFILE_HOST_MAX])
 {
-	struct span rest = host, label = { 0 };
+	struct span label;
 
 	if (span_find(host, ':') < host.n)
 		return literal_normalise(host, ret_host);
 	if (host.n && host.p[host.n - 1] == '.')
-		rest.n = --host.n;
-	if (host.n == 0 || host.n >= PROFILE_HOST_MAX || host.p[host.n - 1] == '.')
+		host.n--;
+	if (host.n >= PROFILE_HOST_MAX || !are_labels(host, &label))
 		return -EINVAL;
-	while (span_cut(&rest, '.', &label))
-		if (label_check(label) < 0)
-			return -EINVAL;
 	/*
 	 * No top-level domain is a number (RFC 3696, section 2): then it is an IPv4 address or nothing.
 	 */

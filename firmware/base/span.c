@@ -46,6 +46,33 @@ int span_hex(struct span s, uint64_t *ret_value)
 	return 0;
 }
 
+size_t span_digits(uint64_t value, char buf[SPAN_DIGITS_MAX])
+{
+	char digits[SPAN_DIGITS_MAX];
+	size_t i = sizeof(digits), n;
+
+	do
+		digits[--i] = (char)('0' + value % 10);
+	while (value /= 10);
+	n = sizeof(digits) - i;
+	memcpy(buf, digits + i, n);
+	return n;
+}
+
+struct span span_numbered(struct span name, uint64_t number, char *buf, size_t size)
+{
+	char digits[SPAN_DIGITS_MAX];
+	size_t n = span_digits(number, digits);
+
+	CHECK(name.n + 1 + n < size);
+	if (name.n)
+		memcpy(buf, name.p, name.n);
+	buf[name.n] = ':';
+	memcpy(buf + name.n + 1, digits, n);
+	buf[name.n + 1 + n] = '\0';
+	return span_make(buf, name.n + 1 + n);
+}
+
 int span_copy(struct span s, char *buf, size_t size)
 {
 	if (s.n >= size)

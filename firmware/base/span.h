@@ -6,6 +6,7 @@
 #ifndef FIRMWARE_BASE_SPAN_H
 #define FIRMWARE_BASE_SPAN_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -125,11 +126,19 @@ static inline bool span_cut(struct span *rest, char sep, struct span *ret_part)
 	return true;
 }
 
+#define SPAN_DIGITS_MAX 20
+
 /* Strict unsigned decimal: digits only, at least one. 0, -EINVAL, or -ERANGE (does not fit). */
 MUST_USE int span_u64(struct span s, uint64_t *ret_value);
 
 /* Strict hexadecimal without prefix, 1 to 16 digits. 0, -EINVAL, or -ERANGE (more than 16). */
 MUST_USE int span_hex(struct span s, uint64_t *ret_value);
+
+/* Decimal digits of a number; how many. */
+size_t span_digits(uint64_t value, char buf[SPAN_DIGITS_MAX]);
+
+/* "<name>:<number>", NUL-terminated, in `buf`, which must have room for it. */
+struct span span_numbered(struct span name, uint64_t number, char *buf, size_t size);
 
 /* Copies and NUL-terminates. 0, -ENOSPC (size too small), or -EINVAL (a NUL inside). */
 MUST_USE int span_copy(struct span s, char *buf, size_t size);
@@ -184,21 +193,23 @@ MUST_USE static inline int cursor_uint_be(struct cursor *c, size_t width, uint64
 	return 0;
 }
 
-#define CURSOR_READER_(name, type)                                                                 \
+#define CURSOR_READER_(name, type, host)                                                           \
 	MUST_USE static inline int cursor_##name(struct cursor *c, type *ret_value)                \
 	{                                                                                          \
-		uint64_t value;                                                                    \
+		struct span bytes;                                                                 \
+		type value;                                                                        \
                                                                                                    \
-		if (UNLIKELY(cursor_uint_be(c, sizeof(type), &value) < 0))                         \
+		if (UNLIKELY(cursor_bytes(c, sizeof(value), &bytes) < 0))                          \
 			return -EBADMSG;                                                           \
-		*ret_value = (type)value;                                                          \
+		memcpy(&value, bytes.p, sizeof(value));                                            \
+		*ret_value = host(value);                                                          \
 		return 0;                                                                          \
 	}
 
-CURSOR_READER_(u8, uint8_t)	/* cursor_u8 */
-CURSOR_READER_(u16be, uint16_t) /* cursor_u16be */
-CURSOR_READER_(u32be, uint32_t) /* cursor_u32be */
-CURSOR_READER_(u64be, uint64_t) /* cursor_u64be */
+CURSOR_READER_(u8, uint8_t, )		 /* cursor_u8 */
+CURSOR_READER_(u16be, uint16_t, be16toh) /* cursor_u16be */
+CURSOR_READER_(u32be, uint32_t, be32toh) /* cursor_u32be */
+CURSOR_READER_(u64be, uint64_t, be64toh) /* cursor_u64be */
 #undef CURSOR_READER_
 
 #endif

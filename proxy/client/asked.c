@@ -2,8 +2,6 @@
 /*
  * Who asked for what, said to the intake (proxy/sync/intake.h) once a request, at its end.
  */
-#include <stdio.h>
-
 #include "cache/manifest.h"
 #include "proxy/client/client_priv.h"
 #include "proxy/sync/intake.h"
@@ -51,8 +49,7 @@ static struct span host_of(const struct request *req, char buf[ASKED_HOST_MAX])
 
 	if (req->port == (req->secure ? 443 : 80))
 		return host;
-	return span_make(
-		buf, (size_t)snprintf(buf, ASKED_HOST_MAX, "%.*s:%u", SPAN_FMT(host), req->port));
+	return span_numbered(host, req->port, buf, ASKED_HOST_MAX);
 }
 
 void asked_note(struct request *req, bool sent)

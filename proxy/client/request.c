@@ -169,17 +169,14 @@ bool request_device_allowed(const struct request *req)
 /* The profile of the request's host, unless it is nobody's or not to be touched. */
 static bool match_host(struct request *req, bool *ret_never)
 {
-	struct profile_match match;
-
 	*ret_never = false;
-	if (!profile_match_host(req->config->profiles, req->head.host, &match))
+	if (!profile_match_host(req->config->profiles, req->head.host, &req->match))
 		return false;
-	*ret_never = match.never;
-	if (match.never)
-		return false;
-	req->match = match;
-	req->profile = match.profile;
-	return true;
+	*ret_never = req->match.never;
+	if (*ret_never)
+		req->match = (struct profile_match){ 0 };
+	req->profile = req->match.profile;
+	return req->profile;
 }
 
 /* Can what it expects be met? If not, it is refused. */
@@ -312,8 +309,10 @@ static bool match_source(struct request *req)
 	req->secure = profile_upstream_secure(profile);
 	req->port = port;
 	req->path = span_drop(req->head.path, 1 + name.n);
-	snprintf(req->authority, sizeof(req->authority),
-		 port == default_port(req->secure) ? "%s" : "%s:%u", host, port);
+	if (port == default_port(req->secure))
+		CHECK_OK(span_copy(span_of(host), req->authority, sizeof(req->authority)));
+	else
+		(void)span_numbered(span_of(host), port, req->authority, sizeof(req->authority));
 	return true;
 }
 

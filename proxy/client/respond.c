@@ -40,10 +40,7 @@ void respond_cache_status(const struct request *req, struct cache_status *ret_st
 
 static void put_via(struct request *req, struct head_out *o)
 {
-	char via[4 + PSEUDONYM_MAX];
-
-	(void)snprintf(via, sizeof(via), "1.1 %s", req->conn->worker->proxy->pseudonym);
-	head_out_text(o, HTTP_FIELD_VIA, via);
+	head_out_via(o, NULL, span_of(req->conn->worker->proxy->pseudonym));
 }
 
 static void put_ours(struct request *req, struct head_out *o)

@@ -35,24 +35,11 @@ static void put_line_end(struct head_out *o, size_t start)
 		o->len = start;
 }
 
-static size_t digits_write(char buf[20], uint64_t value)
-{
-	size_t n = 0, i = 20;
-	char digits[20];
-
-	do
-		digits[--i] = (char)('0' + value % 10);
-	while (value /= 10);
-	n = 20 - i;
-	memcpy(buf, digits + i, n);
-	return n;
-}
-
 static void put_number(struct head_out *o, uint64_t value)
 {
-	char digits[20];
+	char digits[SPAN_DIGITS_MAX];
 
-	put(o, span_make(digits, digits_write(digits, value)));
+	put(o, span_make(digits, span_digits(value, digits)));
 }
 
 struct head_out head_out_init(char *buf, size_t cap)
@@ -75,16 +62,15 @@ void head_out_status(struct head_out *o, unsigned status, struct span reason)
 
 	if (is_broken(o))
 		return;
-	if (reason.n == 0)
-		reason = span_of(http_reason(status));
-	if (status < 100 || status > 599 || !http_is_field_value(span_trim(reason))) {
+	reason = reason.n ? span_trim(reason) : span_of(http_reason(status));
+	if (status < 100 || status > 599 || !http_is_field_value(reason)) {
 		o->invalid = true;
 		return;
 	}
 	put(o, SPAN("HTTP/1.1 "));
 	put_number(o, status);
 	put(o, SPAN(" "));
-	put(o, span_trim(reason));
+	put(o, reason);
 	put_line_end(o, start);
 }
 
@@ -138,7 +124,12 @@ void head_out_field(struct head_out *o, struct span name, struct span value)
 
 void head_out_known(struct head_out *o, enum http_field_id id, struct span value)
 {
-	head_out_field(o, http_field_name(id), value);
+	if (is_broken(o))
+		return;
+	if (http_is_field_value(value))
+		put_field(o, http_field_name(id), value);
+	else
+		o->invalid = true;
 }
 
 void head_out_text(struct head_out *o, enum http_field_id id, const char *value)
@@ -148,9 +139,10 @@ void head_out_text(struct head_out *o, enum http_field_id id, const char *value)
 
 void head_out_number(struct head_out *o, enum http_field_id id, uint64_t value)
 {
-	char digits[20];
+	char digits[SPAN_DIGITS_MAX];
 
-	head_out_known(o, id, span_make(digits, digits_write(digits, value)));
+	if (!is_broken(o))
+		put_field(o, http_field_name(id), span_make(digits, span_digits(value, digits)));
 }
 
 void head_out_date(struct head_out *o, enum http_field_id id, int64_t time)
@@ -220,7 +212,7 @@ void head_out_via(struct head_out *o, const struct http_head *received, struct s
 		o->invalid = true;
 		return;
 	}
-	put(o, received->minor > 0 ? SPAN("Via: 1.1 ") : SPAN("Via: 1.0 "));
+	put(o, received && received->minor == 0 ? SPAN("Via: 1.0 ") : SPAN("Via: 1.1 "));
 	put(o, pseudonym);
 	put_line_end(o, start);
 }

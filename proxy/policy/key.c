@@ -3,8 +3,6 @@
  * Keys: spellings of one resource become one text, resources that may differ stay apart. What http brought, which
  * anybody on the way could have altered, never answers for https, unless the profile says that the schemes are one.
  */
-#include <stdio.h>
-
 #include "proxy/http/uri.h"
 #include "proxy/policy/policy.h"
 
@@ -14,15 +12,15 @@ struct span policy_place(const struct policy_target *t, char buf[POLICY_PLACE_MA
 {
 	bool usual = !t->port || t->port == (t->secure ? 443 : 80);
 	bool apart = t->secure && !(usual && profile_schemes_same(t->profile));
-	const char *mark = apart ? SECURE : "";
-	int n;
+	struct span place = span_of(t->group);
 
-	if (usual)
-		n = snprintf(buf, POLICY_PLACE_MAX, "%s%s", t->group, mark);
+	if (!usual)
+		place = span_numbered(place, t->port, buf, POLICY_PLACE_MAX);
 	else
-		n = snprintf(buf, POLICY_PLACE_MAX, "%s:%u%s", t->group, t->port, mark);
-	CHECK(n >= 0 && n < POLICY_PLACE_MAX);
-	return span_make(buf, (size_t)n);
+		CHECK_OK(span_copy(place, buf, POLICY_PLACE_MAX));
+	if (apart)
+		CHECK_OK(span_copy(SPAN(SECURE), buf + place.n, POLICY_PLACE_MAX - place.n));
+	return span_make(buf, place.n + (apart ? SPAN(SECURE).n : 0));
 }
 
 struct span policy_place_group(struct span word, bool *ret_secure)

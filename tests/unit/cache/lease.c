@@ -38,6 +38,36 @@ static void counts_holders(void **state)
 	assert_int_equal(s.leases, 0);
 }
 
+/* More than the table has lists: ids that share one are told apart, in whatever order they go. */
+static void tells_ids_apart(void **state)
+{
+	enum {
+		N = 3 * 64 * 64
+	};
+	struct lease **held = calloc(N, sizeof(struct lease *));
+	struct store_stat s;
+
+	(void)state;
+	for (uint64_t i = 0; i < N; i++)
+		held[i] = lease_new(rig.store, i + 1);
+	for (uint64_t i = 0; i < N; i++) {
+		struct lease *again = lease_new(rig.store, i + 1);
+
+		assert_ptr_equal(again, held[i]);
+		assert_int_equal(lease_id(again), i + 1);
+		lease_unref(&again);
+	}
+	for (uint64_t i = 0; i < N; i += 2)
+		lease_unref(&held[i]);
+	store_stat(rig.store, &s);
+	assert_int_equal(s.leases, N / 2);
+	for (uint64_t i = 1; i < N; i += 2)
+		lease_unref(&held[i]);
+	store_stat(rig.store, &s);
+	assert_int_equal(s.leases, 0);
+	free(held);
+}
+
 /* Writes over all that may be written over: several times what was freed. */
 static void churn(void)
 {
@@ -223,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIGGED(counts_holders),
+		RIGGED(tells_ids_apart),
 		RIGGED(what_is_leased_is_not_reused),
 		RIGGED(an_old_version_stays_for_its_readers),
 		RIGGED(a_restart_goes_on_sweeping),

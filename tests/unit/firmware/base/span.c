@@ -85,6 +85,18 @@ static void numbers(void **state)
 	assert_true(value == 7);
 }
 
+static void writes_numbers(void **state)
+{
+	char digits[SPAN_DIGITS_MAX], buf[8];
+
+	(void)state;
+	assert_span(span_make(digits, span_digits(0, digits)), "0");
+	assert_span(span_make(digits, span_digits(UINT64_MAX, digits)), "18446744073709551615");
+	assert_span(span_numbered(SPAN("a"), 65535, buf, sizeof(buf)), "a:65535"); /* just fits */
+	assert_string_equal(buf, "a:65535");
+	assert_span(span_numbered(SPAN(""), 8, buf, sizeof(buf)), ":8");
+}
+
 static void copies(void **state)
 {
 	char buf[4] = "zzz";
@@ -155,6 +167,7 @@ int main(void)
 		cmocka_unit_test(parts_are_clamped),
 		cmocka_unit_test(cuts),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(writes_numbers),
 		cmocka_unit_test(copies),
 		cmocka_unit_test(cursor_reads_in_order),
 		cmocka_unit_test(cursor_refuses_to_overrun),
