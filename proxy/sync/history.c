@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is remembered of runs and publications, in one row of state, as the JSON that the API gives:
+ * What is remembered of runs and publications, in rows of state, as JSON: the runs of all vendors, as the API gives them, in
+ * one row, and a row for each vendor, for what a row may hold is bounded (WRITER_STATE_MAX):
  *
- *	{"history": [run ...], "vendors": {name: {"last": seconds, "published": [[number, at ms] ...], "paused": true,
- *	 "cuts": how often in a row a run was cut off, counting the one that runs}}}
+ *	{"history": [run ...]}
+ *	{"last": seconds, "published": [[number, at ms] ...], "paused": true, "cuts": how often in a row a run was cut off,
+ *	 counting the one that runs}
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "firmware/base/log.h"
+#include "firmware/base/stat.h"
 #include "proxy/sync/schedule.h"
 #include "proxy/sync/sync_priv.h"
 
-#define ROW SPAN("sync/history")
+#define ROW	     SPAN("sync/history")
+#define ROW_NAME_MAX (12 + DEMAND_NAME_MAX)
 
 void history_published(struct vendor *vendor, uint64_t number, int64_t at_ms)
 {
@@ -69,29 +74,54 @@ static json_t *vendor_pack(const struct vendor *vendor, bool running)
 			 published, "paused", vendor->paused, "cuts", (int)vendor->cuts + running);
 }
 
-void history_save(struct sync *sync)
+static void row_put(struct sync *sync, struct span name, json_t *row)
 {
-	json_t *vendors = json_object();
-	json_t *all = json_pack("{s:O, s:o*}", "history", sync->history, "vendors", vendors);
-	const struct vendor *vendor;
-	char *text;
+	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
 
-	LIST_FOREACH(vendor, &sync->vendors, link)
-	if (all && vendors)
-		(void)json_object_set_new(
-			vendors, vendor->name,
-			vendor_pack(vendor, sync->run && sync->run->vendor == vendor));
-	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	if (!text ||
-	    writer_put_state(sync->control->proxy->writer, ROW, span_of(text), NULL, NULL) < 0)
-		LOG(LOG_L_INFO, "sync.not_saved", "bytes=%zu", text ? strlen(text) : 0);
+	    writer_put_state(sync->control->proxy->writer, name, span_of(text), NULL, NULL) < 0) {
+		STAT_INC(STAT_STORE_DROPPED);
+		LOG(LOG_L_INFO, "sync.not_saved", "row=%.*s bytes=%zu", (int)name.n, name.p,
+		    text ? strlen(text) : 0);
+	}
 	free(text);
-	json_decref(all);
+	json_decref(row);
 }
 
-static void vendor_unpack(const struct sync *sync, struct vendor *vendor, const json_t *all)
+static struct span vendor_row(const struct vendor *vendor, char buf[ROW_NAME_MAX])
 {
-	const json_t *row = json_object_get(json_object_get(all, "vendors"), vendor->name);
+	return span_make(buf, (size_t)snprintf(buf, ROW_NAME_MAX, "sync/vendor/%s", vendor->name));
+}
+
+void history_save(struct sync *sync)
+{
+	row_put(sync, ROW, json_pack("{s:O}", "history", sync->history));
+}
+
+void history_save_vendor(struct sync *sync, const struct vendor *vendor)
+{
+	char name[ROW_NAME_MAX];
+
+	row_put(sync, vendor_row(vendor, name),
+		vendor_pack(vendor, sync->run && sync->run->vendor == vendor));
+}
+
+static json_t *row_get(const struct sync *sync, struct span name)
+{
+	char *text = malloc(WRITER_STATE_MAX);
+	json_t *row = NULL;
+	size_t n;
+
+	if (text && store_state_get(sync->reader, name, text, WRITER_STATE_MAX, &n) == 0)
+		row = json_loadb(text, n, 0, NULL);
+	free(text);
+	return row;
+}
+
+void history_load_vendor(struct sync *sync, struct vendor *vendor)
+{
+	char name[ROW_NAME_MAX];
+	json_t *row = row_get(sync, vendor_row(vendor, name));
 	const json_t *published = json_object_get(row, "published"), *one;
 	size_t i;
 
@@ -112,26 +142,16 @@ static void vendor_unpack(const struct sync *sync, struct vendor *vendor, const 
 			history_published(vendor, number,
 					  json_integer_value(json_array_get(one, 1)));
 	}
+	json_decref(row);
 }
 
 void history_load(struct sync *sync)
 {
-	char *text = malloc(WRITER_STATE_MAX);
-	struct vendor *vendor;
-	json_t *all = NULL;
-	size_t n;
+	json_t *row = row_get(sync, ROW), *history = json_object_get(row, "history");
 
-	if (text && store_state_get(sync->reader, ROW, text, WRITER_STATE_MAX, &n) == 0)
-		all = json_loadb(text, n, 0, NULL);
-	free(text);
-	if (!json_is_object(all) || !json_is_array(json_object_get(all, "history"))) {
-		json_decref(all);
-		return;
+	if (json_is_array(history)) {
+		json_decref(sync->history);
+		sync->history = json_incref(history);
 	}
-	json_decref(sync->history);
-	sync->history = json_incref(json_object_get(all, "history"));
-	LIST_FOREACH(vendor, &sync->vendors, link)
-	vendor_unpack(sync, vendor, all);
-	json_decref(all);
-	sync_reload(sync); /* the next run counts from the last one */
+	json_decref(row);
 }

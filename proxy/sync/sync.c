@@ -56,6 +56,7 @@ static struct vendor *vendor_add(struct sync *sync, const char *name)
 		free(vendor);
 		return NULL;
 	}
+	history_load_vendor(sync, vendor);
 	LIST_INSERT_HEAD(&sync->vendors, vendor, link);
 	return vendor;
 }
@@ -127,7 +128,7 @@ static void begin(struct sync *sync, struct vendor *vendor)
 	if (run_begin(sync, vendor, why) < 0)
 		vendor_plan(sync, vendor);
 	else
-		history_save(sync); /* a restart goes on with it */
+		history_save_vendor(sync, vendor); /* a restart goes on with it */
 }
 
 /* May it begin by itself now? */
@@ -199,6 +200,7 @@ void sync_run_over(struct sync *sync, struct vendor *vendor)
 	vendor->cuts = 0;
 	vendor_plan(sync, vendor);
 	history_save(sync);
+	history_save_vendor(sync, vendor);
 	event_active(&sync->timer, EV_TIMEOUT, 0);
 }
 
@@ -256,9 +258,9 @@ int sync_command(struct sync *sync, enum sync_action action, const char *profile
 		if (vendor->gone || (profile && strcmp(vendor->name, profile) != 0))
 			continue;
 		command(sync, vendor, action);
+		history_save_vendor(sync, vendor);
 		rc = 0;
 	}
-	history_save(sync);
 	event_active(&sync->timer, EV_TIMEOUT, 0);
 	return rc;
 }
@@ -290,8 +292,10 @@ void sync_carried_add(struct sync *sync, const struct sync_carried *carried)
 
 	if (!sync)
 		return;
-	if (vendor)
+	if (vendor) {
 		history_published(vendor, carried->number, worker_now(sync->control)->wall_ms);
+		history_save_vendor(sync, vendor);
+	}
 	history_add_carried(sync, carried);
 	history_save(sync);
 }
@@ -318,8 +322,8 @@ int sync_new(struct worker *control, struct sync **ret_sync)
 		return rc;
 	}
 	generations_watch(control->proxy->generations, changed, sync);
-	sync_reload(sync);
 	history_load(sync);
+	sync_reload(sync);
 	CHECK_OK(event_add(&sync->timer, worker_timeout(control, TICK_MS)));
 	*ret_sync = sync;
 	return 0;

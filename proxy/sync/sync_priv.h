@@ -152,9 +152,13 @@ MUST_USE int join_write(struct run *run, writer_done_f *done);
 
 /* ---- history.c */
 void history_load(struct sync *sync);
+/* Of one that is new here. */
+void history_load_vendor(struct sync *sync, struct vendor *vendor);
 void history_add(struct run *run, const char *result);
 void history_add_carried(struct sync *sync, const struct sync_carried *carried);
 void history_published(struct vendor *vendor, uint64_t number, int64_t at_ms);
+/* The runs; a vendor is saved by itself. */
 void history_save(struct sync *sync);
+void history_save_vendor(struct sync *sync, const struct vendor *vendor);
 
 #endif
