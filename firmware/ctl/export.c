@@ -12,6 +12,7 @@
 #include "firmware/base/clock.h"
 #include "firmware/base/tarn_conf.h"
 #include "firmware/carry/export.h"
+#include "firmware/ctl/carried.h"
 
 struct run {
 	const struct ctl_options *options;
@@ -22,6 +23,7 @@ struct run {
 	json_t *rows;
 	struct ctl_progress bar;
 	const char *profile; /* NULL: all */
+	const char *dir;
 	bool key;
 };
 
@@ -96,6 +98,24 @@ static json_t *result_json(const char *profile, int rc, const struct export_resu
 	return json;
 }
 
+static void tell(const struct run *run, const char *profile, int rc, const struct export_result *r)
+{
+	char text[256];
+	const struct ctl_carried carried = {
+		.way = "export",
+		.profile = profile,
+		.dir = run->dir,
+		.why = rc < 0 ? error_text(rc, r, text) : NULL,
+		.generation = r->number,
+		.objects = r->files,
+		.bytes = r->bytes,
+		.moved = r->bytes_written,
+		.missing = r->missing,
+	};
+
+	ctl_carried_tell(run->asker, &carried);
+}
+
 /* ---- the command ------------------------------------------------------------------------------------- */
 
 static int export_one(struct run *run, const char *profile)
@@ -119,6 +139,7 @@ static int export_one(struct run *run, const char *profile)
 		ctl_progress_end(&run->bar);
 	if (rc == -ENOENT && !run->profile)
 		return CTL_WORKING; /* of all, those that there is something of */
+	tell(run, profile, rc, &result);
 	if (run->rows)
 		CHECK_OK(json_array_append_new(run->rows, result_json(profile, rc, &result)));
 	else
@@ -190,6 +211,7 @@ static int export_command(const struct ctl_options *options, char **args)
 		.top = -1,
 		.profile = ctl_option(options, "profile"),
 		.key = ctl_option(options, "key") != NULL,
+		.dir = args[0],
 	};
 	struct settings_error error;
 	char text[1024];

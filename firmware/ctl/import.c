@@ -11,12 +11,14 @@
 
 #include "firmware/base/tarn_conf.h"
 #include "firmware/carry/import.h"
+#include "firmware/ctl/carried.h"
 
 struct run {
 	const struct ctl_options *options;
 	struct tarn_settings settings;
 	struct profiles *profiles;
 	struct asker *asker;
+	const char *dir;
 	struct string_list trust; /* the settings', the options', our own */
 	char own[SEAL_KEY_TEXT];
 	int top;
@@ -100,6 +102,23 @@ static json_t *result_json(const char *profile, int rc, const struct import_resu
 	return json;
 }
 
+static void tell(const struct run *run, const char *profile, int rc, const struct import_result *r)
+{
+	char text[TEXT_MAX];
+	const struct ctl_carried carried = {
+		.way = "import",
+		.profile = profile,
+		.dir = run->dir,
+		.why = rc < 0 ? error_text(rc, r, text) : NULL,
+		.generation = r->number,
+		.objects = r->files,
+		.bytes = r->bytes,
+		.moved = r->bytes_sent,
+	};
+
+	ctl_carried_tell(run->asker, &carried);
+}
+
 static int status_of(int rc)
 {
 	switch (rc) {
@@ -144,6 +163,7 @@ static int import_one(struct run *run, const char *name)
 		if (!run->options->json)
 			ctl_progress_end(&run->bar);
 	}
+	tell(run, name, rc, &result);
 	if (run->rows)
 		CHECK_OK(json_array_append_new(run->rows, result_json(name, rc, &result)));
 	else
@@ -239,7 +259,7 @@ static int prepare(struct run *run, const char *dir)
 
 static int import_command(const struct ctl_options *options, char **args)
 {
-	struct run run = { .options = options, .top = -1 };
+	struct run run = { .options = options, .top = -1, .dir = args[0] };
 	int status = prepare(&run, args[0]);
 
 	run.rows = options->json ? json_array() : NULL;

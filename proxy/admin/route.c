@@ -31,6 +31,7 @@
 	X(settings)                                                                                \
 	X(repository)                                                                              \
 	X(import)                                                                                  \
+	X(carried)                                                                                 \
 	X(tls)                                                                                     \
 	X(objects)                                                                                 \
 	X(cache)                                                                                   \

@@ -41,7 +41,11 @@ check 'the drive says so' says '^export: done. The drive may be taken out'
 check '... and what was written' says '^acme: generation .* 2 files'
 check 'the console says so' console '^TARN drive label=TARN-EXPORT state=done text="acme: generation'
 check '... for the status screen, too' grep -q '^TARN-EXPORT: done: acme: generation' "$dir/note"
+event() { api 'events?limit=1000' | jq -r --arg what "$1" '[.events[] | select(.what == $what)] | max_by(.id) | .text'; }
+shows() { event "$1" | tee /dev/stderr | grep -q "$2"; }
+check '... and the events of the box' shows export.done '^vendor=acme where="drive TARN-EXPORT" number=[1-9][0-9]* objects=2 '
 check 'TARN-IMPORT is imported' "$drive" TARN-IMPORT "$stick"
+check '... the events say so' shows import.done '^vendor=acme where="drive TARN-IMPORT" .*objects=2 .*read=0'
 check 'the drive says so' says '^import: done'
 
 # Another box: nothing stored, another key.
@@ -58,6 +62,7 @@ mv "$dir/state.first" "$dir/state"
 sed -i '1000s/.*/x/' "$stick/acme/p/one"
 refuse 'of a drive that was tampered with nothing is imported' "$drive" TARN-IMPORT "$stick"
 check '... and it says what' says '^acme: not imported, nothing has changed: .*one'
+check '... the events, too' shows import.failed '^vendor=acme where="drive TARN-IMPORT" why=".*one'
 cp "$dir/www/p/one" "$stick/acme/p/one"
 check 'a good one is' "$drive" TARN-IMPORT "$stick"
 stop nginx

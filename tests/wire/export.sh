@@ -35,6 +35,11 @@ fetch() {
 is() { diff -r "$dir/www" "$1/acme"; }
 # says WORD COMMAND...: its JSON has this value.
 number() { jq -r ".[0].$1" <<<"$2"; }
+# The newest event of this name, as the box has it: its text.
+event() {
+	curl -sS --unix-socket "$dir/run/proxy.sock" 'http://x/api/v1/events?limit=1000' |
+		jq -r --arg what "$1" '[.events[] | select(.what == $what)] | max_by(.id) | .text'
+}
 
 check 'nothing stored: nothing exported, no failure' tarnctl export "$dir/none"
 refuse '... but if it was asked for by name' tarnctl export -p acme "$dir/none"
@@ -43,6 +48,10 @@ out=$(tarnctl --json export "$dir/out")
 check 'a tree of the vendor, byte for byte' is "$dir/out"
 check '... all of it written' test "$(number written "$out")" == 23
 check '... whole' test "$(number whole "$out")" == true
+bytes=$(number bytes "$out")
+check '... the box'"'"'s events say what went where' test "$(event export.done)" == \
+	"vendor=acme where=$dir/out number=$(number number "$out") objects=23 bytes=$bytes written=$bytes"
+check '... tarnctl log, too' grep -q "export.done .*where=$dir/out" <("$build/bin/tarnctl" -s "$dir/run/proxy.sock" -k "$dir/none.sock" log)
 check 'dated as the vendor has it' test -n "$(find "$dir/out/acme" -name large.dat ! -newermt tomorrow)"
 key=$(tarnctl export --key)
 check 'the key is shown' grep -Eq '^[A-Za-z0-9_-]{43}$' <<<"$key"
@@ -73,6 +82,8 @@ mkdir "$dir/evil" "$dir/victim"
 ln -s "$dir/victim" "$dir/evil/acme"
 refuse 'a symbolic link in the target is not followed' tarnctl export "$dir/evil"
 check '... nothing was written through it' test -z "$(ls -A "$dir/victim")"
+shows() { event "$1" | tee /dev/stderr | grep -q "$2"; }
+check '... the events say that and why' shows export.failed "^vendor=acme where=$dir/evil why="
 
 # Killed at a random moment (tests/tools/sever), or the proxy is: the next run completes it, and what was whole is not fetched
 # again. An export of this asks 24 times at least. TARN_KILLS=50 for more of it.

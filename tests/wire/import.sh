@@ -157,6 +157,8 @@ update() {
 		"${way[@]}" curl -sSf --max-time 60 --create-dirs -o "$3/$file" "${@:4}" "http://127.0.0.1:$port/$2/$file" || return 1
 	done
 }
+# event WHAT: the newest of B's events of this name: its text.
+event() { api b 'events?limit=1000' | jq -r --arg what "$1" '[.events[] | select(.what == $what)] | max_by(.id) | .text'; }
 number() { jq -r ".[] | select(.profile == \"acme\") | .$1" <<<"$2"; }
 error() { number error "$1"; }
 
@@ -178,10 +180,13 @@ box b || exit 1
 out=$(ctl b import "$dir/drive" 2>&1)
 check 'a drive of a box that is not trusted: refused' test $? == 3
 check '... with its key and what to do' grep -q "key $key.*\[repository\] trust" <<<"$out"
+check '... the box'"'"'s events say that and why' grep -q "^vendor=[a-z]* where=$dir/drive why=\"its manifest is not signed" <(event import.failed)
 refuse '... nothing is there' update b acme "$dir/none" 2>/dev/null
 check 'no export at all: said so' grep -q 'no TARN' <<<"$(ctl b import "$dir/www" 2>&1)"
 out=$(ctl b --json -p acme import --trust "$key" "$dir/drive")
 check 'with --trust: imported' test "$(number imported "$out")" == true
+check '... the events say what came from where' test "$(event import.done)" == \
+	"vendor=acme where=$dir/drive number=$(number number "$out") objects=$(number files "$out") bytes=$(number bytes "$out") read=$(number bytes_sent "$out")"
 trust=$key
 stop b
 rm -rf "$dir/b/store"
@@ -197,6 +202,7 @@ tampered() { # WHAT WORDS COMMAND...: changes a copy of the drive; import must r
 	out=$(ctl b --json import -p acme "$dir/copy")
 	check "$what: refused" test $? == 3
 	check '... saying which file and why' grep -q "$words" <<<"$(error "$out")"
+	check '... among the events, too' grep -q "where=$dir/copy why=" <(event import.failed)
 }
 tampered 'a byte of an object' 'acme/bases/9.dat: it is not what the manifest says' 'printf x | dd of=acme/bases/9.dat bs=1 seek=100000 conv=notrunc status=none'
 tampered 'an object that is shorter' 'acme/bases/3.dat: it has 35999 bytes' 'truncate -s 35999 acme/bases/3.dat'
