@@ -108,7 +108,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint
-.PHONY: admin-bench churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench tls-bench compare-http
+.PHONY: admin-bench churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench line-bench tls-bench compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/reach tests/demo/run
@@ -142,6 +142,9 @@ fuzz-run: $(FUZZERS)
 ##@ Measure
 bench: all tools deps-bench ## [tests/bench/run] against the direct way and other caches, in one run
 	@BUILD=$(BUILD) tests/reach tests/bench/run
+
+line-bench: all tools deps-test ## [tests/bench/line] a first download across a line with a round trip of 2 * DELAY (10) ms, with the box and without (as root)
+	@BUILD=$(BUILD) tests/reach tests/bench/line
 
 tls-bench: all tools deps-bench ## [tests/bench/tls] handshakes and hits by HTTPS beside nginx, and HTTPS carried through (as root)
 	@BUILD=$(BUILD) tests/reach tests/bench/tls

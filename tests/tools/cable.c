@@ -2,12 +2,12 @@
 /*
  * cable - a cable between two network namespaces on which frames are copied, as on a real one.
  *
- *	cable [-l N] NETNS_A NAME_A NETNS_B NAME_B
+ *	cable [-l N] [-d MS] NETNS_A NAME_A NETNS_B NAME_B
  *
  * Makes the ports NAME_A and NAME_B in the namespaces (files, as of /run/netns or /proc/PID/ns/net) and carries what
- * one sends to the other, until it is ended. -l: of what A sends, every Nth frame is lost. On SIGUSR1 all of it is, until the
- * next. A veth would hand over the sender's very pages; what a peer has from here, nobody can change any more. Says "ready",
- * then "cut" and "mended", a line each.
+ * one sends to the other, until it is ended. -l: of what A sends, every Nth frame is lost. -d: each frame is that long on
+ * its way. On SIGUSR1 all of A's is lost, until the next. A veth would hand over the sender's very pages; what a peer has
+ * from here, nobody can change any more. Says "ready", then "cut" and "mended", a line each.
  */
 #include <err.h>
 #include <errno.h>
@@ -22,10 +22,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/queue.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FRAME_MAX 65536
+#define WAY_MAX	  16384 /* frames on their way */
+
+struct frame {
+	STAILQ_ENTRY(frame) link;
+	int64_t due; /* monotonic, ns */
+	int to;
+	size_t n;
+	char bytes[];
+};
+/* All take equally long: the first that set out is the first that comes. */
+static STAILQ_HEAD(, frame) way = STAILQ_HEAD_INITIALIZER(way);
+static unsigned way_n;
+static int64_t delay;
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
 
 static int port_open(const char *netns, const char *name)
 {
@@ -46,7 +69,50 @@ static int port_open(const char *netns, const char *name)
 	return fd;
 }
 
-/* What waits at `from`; a frame that `to` can't take is lost, as on a cable. */
+/* A frame that `to` can't take is lost, as on a cable. */
+static void arrive(int to, const char *bytes, size_t n)
+{
+	if (write(to, bytes, n) < 0 && errno != EAGAIN && errno != EIO)
+		err(2, "write");
+}
+
+static void set_out(int to, const char *bytes, size_t n)
+{
+	struct frame *frame = way_n < WAY_MAX ? malloc(sizeof(*frame) + n) : NULL;
+
+	if (!frame)
+		return;
+	frame->due = now() + delay;
+	frame->to = to;
+	frame->n = n;
+	memcpy(frame->bytes, bytes, n);
+	STAILQ_INSERT_TAIL(&way, frame, link);
+	way_n++;
+}
+
+/* Those whose time has come; how long until the next, NULL: none is on its way. */
+static const struct timespec *arrive_due(void)
+{
+	static struct timespec left;
+	struct frame *frame;
+
+	while ((frame = STAILQ_FIRST(&way))) {
+		int64_t ns = frame->due - now();
+
+		if (ns > 0) {
+			left = (struct timespec){ .tv_sec = ns / 1000000000,
+						  .tv_nsec = ns % 1000000000 };
+			return &left;
+		}
+		STAILQ_REMOVE_HEAD(&way, link);
+		way_n--;
+		arrive(frame->to, frame->bytes, frame->n);
+		free(frame);
+	}
+	return NULL;
+}
+
+/* What waits at `from`. */
 static void carry(int from, int to, unsigned lose, bool cut)
 {
 	static char frame[FRAME_MAX];
@@ -59,8 +125,10 @@ static void carry(int from, int to, unsigned lose, bool cut)
 			return;
 		if (cut || (lose && ++n % lose == 0))
 			continue;
-		if (write(to, frame, (size_t)size) < 0 && errno != EAGAIN && errno != EIO)
-			err(2, "write");
+		if (delay)
+			set_out(to, frame, (size_t)size);
+		else
+			arrive(to, frame, (size_t)size);
 	}
 }
 
@@ -81,13 +149,16 @@ int main(int argc, char **argv)
 	int opt, a, b, sig;
 	bool cut = false;
 
-	while ((opt = getopt(argc, argv, "l:")) != -1) {
-		if (opt != 'l')
+	while ((opt = getopt(argc, argv, "l:d:")) != -1) {
+		if (opt == 'l')
+			lose = (unsigned)atoi(optarg);
+		else if (opt == 'd')
+			delay = atoi(optarg) * INT64_C(1000000);
+		else
 			return 2;
-		lose = (unsigned)atoi(optarg);
 	}
 	if (argc - optind != 4)
-		errx(2, "usage: cable [-l N] NETNS_A NAME_A NETNS_B NAME_B");
+		errx(2, "usage: cable [-l N] [-d MS] NETNS_A NAME_A NETNS_B NAME_B");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&usr1);
 	sigaddset(&usr1, SIGUSR1);
@@ -101,7 +172,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		struct pollfd p[3] = { { a, POLLIN, 0 }, { b, POLLIN, 0 }, { sig, POLLIN, 0 } };
 
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (ppoll(p, 3, arrive_due(), NULL) < 0 && errno != EINTR)
 			err(2, "poll");
 		if (p[2].revents)
 			cut = toggled(sig, cut);
