@@ -289,6 +289,8 @@ export default {
 	'{0} streams are open already': 'すでに {0} 件の配信が開いています',
 	'ring is minute, hour or day': 'ring は minute、hour、day のいずれかです',
 	'imports come over the unix socket alone': '取り込みは UNIX ソケット経由でだけ行えます',
+	'this comes over the unix socket alone': 'これは UNIX ソケット経由でだけ行えます',
+	'way is export or import; profile and where must be there': 'way は export か import です。profile と where も必要です',
 	'say what is to go: match=PATTERN or profile=NAME': '削除の対象を match=パターン または profile=名前 で指定してください',
 	'which=current or which=previous': 'which は current または previous です',
 	'it has no such bytes': 'その範囲のデータはありません',
