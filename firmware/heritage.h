@@ -62,6 +62,8 @@
 #define HERITAGE_SETTINGS_MAX 64     /* of one change */
 #define HERITAGE_PIECE	      1536   /* bytes */
 #define HERITAGE_SYSTEMS_MAX  65536  /* bytes of an answer */
+#define HERITAGE_UPLOADED                                                                          \
+	"update.uploaded" /* in [cache] path: what the admin page was given; nobody's word for it */
 
 /* X(NAME, number, what it is) */
 #define HERITAGE_FDS(X)                                                                            \
@@ -257,7 +259,8 @@ enum heritage_systems_what {
 	HERITAGE_SYSTEMS_UPDATE, /* from `value`, a URL; answered when it has begun */
 	HERITAGE_SYSTEMS_ROLLBACK,
 	HERITAGE_SYSTEMS_RESTART,
-	HERITAGE_SYSTEMS_RESET, /* to the factory's state */
+	HERITAGE_SYSTEMS_RESET,	   /* to the factory's state */
+	HERITAGE_SYSTEMS_UPLOADED, /* as UPDATE, from HERITAGE_UPLOADED; `value` is "" */
 };
 
 struct heritage_systems {
@@ -394,7 +397,7 @@ static inline bool heritage_word_valid(const char word[HERITAGE_NAME])
 
 static inline bool heritage_systems_valid(const struct heritage_systems *m)
 {
-	return m->id && m->what <= HERITAGE_SYSTEMS_RESET &&
+	return m->id && m->what <= HERITAGE_SYSTEMS_UPLOADED &&
 	       heritage_line_valid(m->when, sizeof(m->when), true) &&
 	       heritage_line_valid(m->value, sizeof(m->value), true);
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "firmware/base/clock.h"
@@ -22,6 +23,7 @@
 #include "firmware/boot/progress.h"
 #include "firmware/boot/update.h"
 #include "firmware/ctl/ask.h"
+#include "firmware/heritage.h"
 
 #define BOOT_DEVICE   DISK_LINKS "/boot"
 #define CALM	      "03:00"
@@ -245,7 +247,7 @@ static void on_rest(void *arg, unsigned seconds)
 }
 
 /* In the cache's folder: state has no room for it. */
-static int url_path(const struct ctl_options *options, char ret_path[200])
+static int cache_path(const struct ctl_options *options, const char *name, char ret_path[200])
 {
 	struct tarn_settings settings;
 	struct settings_error error;
@@ -253,8 +255,7 @@ static int url_path(const struct ctl_options *options, char ret_path[200])
 
 	if (rc)
 		return rc;
-	rc = snprintf(ret_path, 200, "%s/update.part", settings.cache.path) < 200 ? 0
-										  : -ENAMETOOLONG;
+	rc = snprintf(ret_path, 200, "%s/%s", settings.cache.path, name) < 200 ? 0 : -ENAMETOOLONG;
 	tarn_conf_free(&settings);
 	return rc;
 }
@@ -274,7 +275,7 @@ static int update_url(struct watch *w, const json_t *machine, const char *url, c
 			      .arg = &run };
 	int fd, rc;
 
-	if (url_path(w->options, path))
+	if (cache_path(w->options, "update.part", path))
 		return fail(w, CTL_CONFIG, "the settings are wrong: see tarnctl config check");
 	note(w, PROGRESS_FETCHING);
 	rc = download(&d, &fd, why);
@@ -291,10 +292,36 @@ static int update_url(struct watch *w, const json_t *machine, const char *url, c
 	return end(w, run.fate, &run.update, when, why);
 }
 
+/* What the admin page was given is written by tarn-proxy, which nobody trusts: a plain file, or nothing. */
+static int uploaded_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/* Once it was looked at it is of no more use. Not another, which has begun meanwhile. */
+static void uploaded_drop(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	if (!fstat(fd, &ours) && !lstat(path, &there) && ours.st_ino == there.st_ino &&
+	    ours.st_dev == there.st_dev)
+		(void)unlink(path);
+}
+
 static int update_path(struct watch *w, const json_t *machine, const char *path, const char *when)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
-	char text[PROGRESS_TEXT];
+	char uploads[200], text[PROGRESS_TEXT];
+	bool uploaded =
+		!cache_path(w->options, HERITAGE_UPLOADED, uploads) && !strcmp(path, uploads);
+	int fd = uploaded ? uploaded_open(path) : open(path, O_RDONLY | O_CLOEXEC), rc;
 
 	if (fd < 0) {
 		(void)snprintf(text, sizeof(text), "%.300s: %s", path, strerror(errno));
@@ -302,6 +329,8 @@ static int update_path(struct watch *w, const json_t *machine, const char *path,
 	}
 	note(w, PROGRESS_CHECKING);
 	rc = update_file(w, machine, fd, when);
+	if (uploaded)
+		uploaded_drop(fd, path);
 	close(fd);
 	return rc;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *	LOOK ─► the document, at once
- *	UPDATE ─► tarnctl update URL ─► that it has begun; how it goes on is in the document (boot/progress.h)
+ *	UPDATE, UPLOADED ─► tarnctl update URL, or the file ─► that it has begun; how it goes on is in the document (boot/progress.h)
  *	ROLLBACK, RESTART, RESET ─► tarnctl ─► on_output: it ended ─► done, or why not
  *
- * tarnctl decides: who asks here may do what root may do at a prompt, and nothing that does not start with a URL is ever
- * an update's source. A child outlives us; what it prints is lost then.
+ * tarnctl decides: who asks here may do what root may do at a prompt, and nothing but a URL and the one file that the
+ * data plane may write for it is ever an update's source. A child outlives us; what it prints is lost then.
  */
 #include "firmware/keeper/appliance.h"
 
@@ -44,14 +44,15 @@ struct job {
 
 struct appliance {
 	struct event_base *base;
-	const char *config, *socket;
+	const char *config, *socket, *cache;
 	appliance_tell_f *tell;
 	void *arg;
 	char tarnctl[PATH_MAX];
 	struct job update, deed;
 };
 
-static const char *const words[] = { "look", "update", "rollback", "restart", "factory-reset" };
+static const char *const words[] = { "look",	"update",	 "rollback",
+				     "restart", "factory-reset", "update" };
 
 /* ---- the answer --------------------------------------------------------------------------------- */
 
@@ -192,9 +193,13 @@ static bool is_url(const char *text)
 
 static void update_begin(struct appliance *a, const struct heritage_systems *ask)
 {
-	const char *const command[] = { "update", "--restart", ask->when, ask->value, NULL };
+	bool uploaded = ask->what == HERITAGE_SYSTEMS_UPLOADED;
+	char file[PATH_MAX];
+	const char *const command[] = { "update", "--restart", ask->when,
+					uploaded ? file : ask->value, NULL };
 	int rc;
 
+	(void)snprintf(file, sizeof(file), "%s/" HERITAGE_UPLOADED, a->cache);
 	if (a->update.pid || progress_claimed(NOTE_FOLDER))
 		return refuse(a, ask->id, EBUSY, "busy", "an update or a rollback is under way");
 	rc = command_run(a, &a->update, command, 0);
@@ -239,7 +244,7 @@ void appliance_asked(struct appliance *a, const struct heritage_systems *ask)
 	    restart_time(ask->when, clock_read().wall_ms, &at))
 		return refuse(a, ask->id, EINVAL, "bad_restart",
 			      "restart is now, no, or a time of day as 03:00 (UTC)");
-	if (ask->what == HERITAGE_SYSTEMS_UPDATE)
+	if (ask->what == HERITAGE_SYSTEMS_UPDATE || ask->what == HERITAGE_SYSTEMS_UPLOADED)
 		update_begin(a, ask);
 	else
 		deed_begin(a, ask);
@@ -264,16 +269,20 @@ static int beside_us(const char *name, char ret_path[PATH_MAX])
 }
 
 int appliance_new(struct event_base *base, const char *config, const char *socket,
-		  appliance_tell_f *tell, void *arg, struct appliance **ret_appliance)
+		  const char *cache, appliance_tell_f *tell, void *arg,
+		  struct appliance **ret_appliance)
 {
 	struct appliance *a = calloc(1, sizeof(*a));
 	int rc;
 
 	if (!a)
 		return -ENOMEM;
-	*a = (struct appliance){
-		.base = base, .config = config, .socket = socket, .tell = tell, .arg = arg
-	};
+	*a = (struct appliance){ .base = base,
+				 .config = config,
+				 .socket = socket,
+				 .cache = cache,
+				 .tell = tell,
+				 .arg = arg };
 	rc = beside_us("tarnctl", a->tarnctl);
 	if (rc) {
 		free(a);

@@ -13,10 +13,11 @@ struct event_base;
 
 typedef void appliance_tell_f(const union heritage_message *message, void *arg);
 
-/* `config` (NULL: the default) and `socket` (tarn-proxy's) are for tarnctl; borrowed. 0 or -errno. */
+/* `config` (NULL: the default), `socket` (tarn-proxy's) and `cache` ([cache] path) are for tarnctl; borrowed. 0 or -errno. */
 __attribute__((warn_unused_result)) int appliance_new(struct event_base *base, const char *config,
-						      const char *socket, appliance_tell_f *tell,
-						      void *arg, struct appliance **ret_appliance);
+						      const char *socket, const char *cache,
+						      appliance_tell_f *tell, void *arg,
+						      struct appliance **ret_appliance);
 /* What runs goes on. */
 void appliance_free(struct appliance **appliance);
 

@@ -656,8 +656,8 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 		snprintf(why, TARND_WHY_MAX, "%s: %s", s->proxy.admin_socket, strerror(-rc));
 	if (!rc && (rc = change_new(k->base, k->config.path, &changes, k, &k->change)))
 		snprintf(why, TARND_WHY_MAX, "settings: %s", strerror(-rc));
-	if (!rc && (rc = appliance_new(k->base, k->config.path, s->proxy.admin_socket, message_tell,
-				       k, &k->appliance)))
+	if (!rc && (rc = appliance_new(k->base, k->config.path, s->proxy.admin_socket,
+				       s->cache.path, message_tell, k, &k->appliance)))
 		snprintf(why, TARND_WHY_MAX, "tarnctl: %s", strerror(-rc));
 	return rc;
 }

@@ -24,6 +24,7 @@
 #include "proxy/admin/selftests.h"
 #include "proxy/admin/snapshots.h"
 #include "proxy/admin/systems.h"
+#include "proxy/admin/uploads.h"
 #include "proxy/admin/web.h"
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
@@ -46,6 +47,7 @@ struct admin {
 	struct changes *changes;
 	struct selftests *selftests;
 	struct systems *systems;
+	struct uploads *uploads;
 	struct snapshots *snapshots;
 	struct web *web; /* NULL: no HTTPS */
 	uint64_t started_ms;
@@ -91,6 +93,11 @@ struct selftests *admin_selftests(struct admin *admin)
 struct systems *admin_systems(struct admin *admin)
 {
 	return admin->systems;
+}
+
+struct uploads *admin_uploads(struct admin *admin)
+{
+	return admin->uploads;
 }
 
 void admin_systems_said(struct admin *admin, const struct heritage_systems_said *said)
@@ -231,6 +238,7 @@ int admin_new(struct worker *control, int inherited_fd, int kept_fd, const char 
 	rc = rc ? rc : changes_new(control, &admin->changes);
 	rc = rc ? rc : selftests_new(control, &admin->selftests);
 	rc = rc ? rc : systems_new(control, &admin->systems);
+	rc = rc ? rc : uploads_new(control, &admin->uploads);
 	rc = rc ? rc : snapshots_new(control, &admin->snapshots);
 	rc = rc ? rc : web_new(control, admin->asks, admin->access, &admin->web);
 	rc = rc ? rc : http_make(admin, fd);
@@ -255,6 +263,7 @@ void admin_free(struct admin **ptr)
 		evhttp_free(admin->http);
 	web_free(&admin->web);
 	snapshots_free(&admin->snapshots);
+	uploads_free(&admin->uploads);
 	systems_free(&admin->systems);
 	selftests_free(&admin->selftests);
 	changes_free(&admin->changes);

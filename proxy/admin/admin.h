@@ -40,6 +40,9 @@ void admin_access_kept(struct admin *admin, const struct heritage_access_kept *a
 struct systems;
 struct systems *admin_systems(struct admin *admin);
 
+struct uploads;
+struct uploads *admin_uploads(struct admin *admin);
+
 struct changes;
 struct changes *admin_changes(struct admin *admin);
 

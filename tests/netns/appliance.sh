@@ -122,6 +122,60 @@ if [[ ! -d /state ]]; then
 fi
 check 'a restart is taken back' is POST appliance/restart '{"restart": "no"}' 204
 
+# ---- a file of the admin's ----------------------------------------------------------------------------
+
+# The README's block, on a file.
+upload_block() { # FILE: as the README does it
+	readme_section | sed -n '/^file=tarn-/,/^tarn -H .*"restart/p' | sed "s|^file=.*|file=$1|"
+}
+upload_run() { # FILE
+	upload_block "$1" >"$work/upload.sh"
+	SOCKET=$work/proxy.sock bash -c 'tarn() { curl -sS --max-time 30 --unix-socket "$SOCKET" "$@"; }
+		x=http://x/api/v1 json=Content-Type:application/json; . "$0"' "$work/upload.sh"
+}
+uploaded=$work/cache/update.uploaded
+{ printf 'TARN-UPDATE 1\n'; head -c 200000 /dev/urandom; } >"$work/files/big.update"
+# begin WHAT BYTES: sets `up`.
+begin() {
+	check "$1" is POST appliance/upload "{\"bytes\": $2}" 200
+	api POST appliance/upload "{\"bytes\": $2}"
+	up=$(jq .upload "$said")
+}
+piece() { is POST appliance/upload/piece "{\"upload\": $1, \"at\": $2, \"bytes\": \"$3\"}" "$4" "${5:-}"; }
+head64=$(head -c 45000 "$work/files/big.update" | base64 -w 0)
+begin 'an upload begins' 200014
+check '... its first piece is taken' piece "$up" 0 "$head64" 200 '.at == 45000'
+check '... and again, had the answer been lost' piece "$up" 0 "$head64" 200 '.at == 45000'
+check '... and stands in the cache, for tarn-proxy alone' test "$(stat -c '%U %a %s' "$uploaded")" = 'nobody 600 45000'
+check 'a hole is none' piece "$up" 90000 "$head64" 409 '.error == "not_next" and (.text | endswith("45000"))'
+check 'what is no base64 is refused' piece "$up" 45000 '!!!!' 422 '.error == "bad_piece"'
+check '... and a piece that is too long' piece "$up" 45000 "$(head -c 60004 /dev/zero | tr '\0' A)" 422 '.error == "bad_piece"'
+check '... and one of nothing' piece "$up" 45000 '' 422 '.error == "bad_piece"'
+check 'another number is not this upload' piece 1 45000 "$head64" 404 '.error == "unknown_upload"'
+check 'what is not whole is not installed' update "{\"upload\": $up}" 409 '.error == "not_whole"'
+check '... nor what never was' update '{"upload": 0}' 409 '.error == "not_whole"'
+first=$up
+begin 'another takes its place' 200014
+check '... of which the first knows nothing' piece "$first" 45000 "$head64" 404
+check 'what begins like no update is given up at once' piece "$up" 0 "$(echo TARN-UPGRADE | base64)" 422 '.error == "not_an_update"'
+check '... and nothing is left of it' test ! -e "$uploaded"
+begin 'more than was announced is refused' 10000
+check '...' piece "$up" 0 "$head64" 422 '.error == "too_much"'
+check 'one is given up' is DELETE "appliance/upload?upload=$up" '' 204
+check '... with its file' test ! -e "$uploaded"
+check '... and no number is refused' is DELETE 'appliance/upload?upload=x' '' 400
+for size in 0 4095 268435457 -1 '"x"'; do check "no update has $size bytes" is POST appliance/upload "{\"bytes\": $size}" 422 '.error == "bad_size"'; done
+ln -s /etc/shadow "$uploaded"
+begin 'what is in the way is no way elsewhere' 200014
+check '... it was taken away' test ! -L "$uploaded"
+check 'as the README does it' upload_run "$work/files/big.update"
+check '... it is judged by tarnctl, and refused' wait_until 30 look '.update.state == "refused" and (.update.text | startswith("the boot partition"))'
+check '... and gone' wait_until 5 test ! -e "$uploaded"
+inside mkfifo "$uploaded"
+fifo() { ctl update "$uploaded" 2>&1 | tee /dev/stderr | grep -q 'Invalid argument'; }
+check 'a pipe in its place holds nobody up' timeout 10 bash -c "$(declare -f fifo ctl inside); tarnd=$tarnd BUILD=$BUILD work=$work uploaded=$uploaded fifo"
+rm -f "$uploaded"
+
 # ---- one at a time ----------------------------------------------------------------------------------
 
 # Another tarnctl works on it, as far as anybody can see.

@@ -21,7 +21,7 @@ async function newPage(locale) {
 	const page = await context.newPage();
 	context.setDefaultTimeout(30000);
 	page.on('pageerror', e => complaints.push(e.stack));
-	page.on('console', m => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) complaints.push(m.text()); });
+	page.on('console', m => { if (m.type() === 'error' && !/status of 4\d\d|ERR_FAILED/.test(m.text())) complaints.push(m.text()); });
 	await page.goto(url);
 	await page.fill('input[type=password]', password);
 	await page.click('button[type=submit]');
@@ -66,6 +66,65 @@ await check('what is no address of a web server is refused at once', async () =>
 	await page.fill('#slots input[type=url]', 'file:///etc/shadow');
 	await page.click('#slots form button[type=submit]');
 	await shows(page, '#slots [role=alert]', 'url is http:// or https://');
+});
+const choose = (at, name, buffer) => at.setInputFiles('#slots input[type=file]', { name, mimeType: 'application/octet-stream', buffer });
+const submit = at => at.click('#slots form button[type=submit]');
+const settled = at => at.waitForSelector('#slots form button[type=submit]:enabled');
+await check('a file of the computer is sent, piece by piece, and judged like any other', async () => {
+	const body = Buffer.alloc(3e6, 1);
+	body.write('TARN-UPDATE 1\n');
+	let pieces = 0, most = 0;
+	const count = request => { if (request.url().endsWith('/piece')) { pieces++; most = Math.max(most, request.postData().length); } };
+	page.on('request', count);
+	await choose(page, 'mine.update', body);
+	await submit(page);
+	await shows(page, '#slots-sends', 'mine.update', /2\.86\sMiB/);
+	await page.locator('#slots').screenshot({ path: `${pictures}/appliance-sending.png` });
+	await shows(page, '#slots .progress', 'The update was refused', 'boot partition');
+	page.off('request', count);
+	assert(pieces === Math.ceil(3e6 / 45000) && most < 65536, `${pieces} pieces, ${most} bytes at most`);
+	assert(await page.isHidden('#slots-sends'), 'the bar stays');
+	assert(await page.inputValue('#slots input[type=file]') === '', 'the file stays');
+});
+await check('a cut line is gone over, and the same bytes may come twice', async () => {
+	const body = Buffer.alloc(200000, 2);
+	body.write('TARN-UPDATE 1\n');
+	let cuts = 0;
+	// The answer of the second piece is lost: the box has it.
+	await page.route('**/upload/piece', async route => { if (cuts++ === 1) { await route.fetch(); await route.abort(); } else await route.continue(); });
+	await choose(page, 'cut.update', body);
+	await submit(page);
+	await settled(page);
+	await shows(page, '#slots .progress', 'The update was refused', 'boot partition');
+	await page.unroute('**/upload/piece');
+	assert(cuts === 6, `${cuts} requests`);
+});
+await check('a file that is no update is refused with its first bytes', async () => {
+	await choose(page, 'holiday.jpg', Buffer.alloc(3e6, 3));
+	await submit(page);
+	await shows(page, '#slots [role=alert]', 'the file is not an update of Tarn');
+	await choose(page, '<img src=x onerror=alert(1)>.update', Buffer.alloc(100, 3));
+	await submit(page);
+	await shows(page, '#slots [role=alert]', 'an update has 4096 to 268435456 bytes');
+});
+await check('an upload is stopped', async () => {
+	const body = Buffer.alloc(2e7, 4);
+	body.write('TARN-UPDATE 1\n');
+	await choose(page, 'long.update', body);
+	await submit(page);
+	await page.click('#slots-sends button');
+	await until('the bar goes', async () => await page.isHidden('#slots-sends') || (() => { throw new Error('it is there'); })());
+	assert(await page.textContent('#slots [role=alert]') === '', 'it complains');
+});
+await check('a file takes the place of an address, an address that of a file; neither is asked for', async () => {
+	await page.fill('#slots input[type=url]', 'http://127.0.0.1:8080/none');
+	await choose(page, 'mine.update', Buffer.alloc(5000));
+	assert(await page.inputValue('#slots input[type=url]') === '', 'the address stays');
+	await page.fill('#slots input[type=url]', 'http://127.0.0.1:8080/none');
+	assert(await page.inputValue('#slots input[type=file]') === '', 'the file stays');
+	await page.fill('#slots input[type=url]', '');
+	await submit(page);
+	await shows(page, '#slots [role=alert]', 'Name an address, or choose a file');
 });
 await check('an update that another has begun is seen, with how far it is, and a second one is refused', async () => {
 	note('lock');

@@ -3,13 +3,14 @@
 // whose software is its own system's there is none of it, and a sentence says so.
 import { h, clear, lamp, meter, panel, say } from './dom.js';
 import { t, bytes, num, percent, exactly, when, ago, coded, ours, refusal } from './i18n.js';
-import { call, get } from './api.js';
+import { call, get, Failure } from './api.js';
 import { ask, field } from './session.js';
 import { table } from './table.js';
 
 const SLOT_LAMPS = { good: 'ok', trying: 'warn', bad: 'bad' };
 const EVENT_LAMPS = { installed: 'off', good: 'ok', failed: 'bad', fallback: 'bad', refused: 'warn', drive: 'ok', 'drive-failed': 'bad' };
 const RUNS = ['fetching', 'checking', 'writing'];
+const SEND_FAILS = 5; // in a row, of one piece
 const NIGHT = '03:00'; // by the reader's clock
 
 // "HH:MM" by the reader's clock as UTC's, which is the box's.
@@ -52,22 +53,71 @@ async function act(words, path, body) {
 	return true;
 }
 
+// The file in pieces, as no request may be as long; `shown(sent)` after each. Resolves to the upload's number.
+async function send(file, shown, signal) {
+	const { upload, piece } = await call('POST', 'appliance/upload', { bytes: file.size }, { signal });
+	let at = 0, fails = 0;
+	signal.addEventListener('abort', () => call('DELETE', `appliance/upload?upload=${upload}`).catch(() => {}));
+	while (at < file.size) {
+		const bytes = new Uint8Array(await file.slice(at, at + piece).arrayBuffer());
+		let text = '';
+		for (let i = 0; i < bytes.length; i += 8192)
+			text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+		try {
+			({ at } = await call('POST', 'appliance/upload/piece', { upload, at, bytes: btoa(text) }, { signal }));
+			fails = 0;
+		} catch (e) {
+			// A line that is cut for a moment; the same bytes may come twice.
+			if (!(e instanceof Failure) || e.status !== 0 || ++fails > SEND_FAILS)
+				throw e;
+			await new Promise(done => setTimeout(done, 1000));
+		}
+		shown(at);
+	}
+	return upload;
+}
+
 function updateForm(words, look) {
-	const url = h('input', { type: 'url', inputmode: 'url', required: true, placeholder: 'https://…/tarn.update', size: 40 });
+	const url = h('input', { type: 'url', inputmode: 'url', placeholder: 'https://…/tarn.update', size: 40, oninput() { file.value = ''; } });
+	const file = h('input', { type: 'file', accept: '.update', onchange() { url.value = ''; } }); // one of the two
+	const sent = meter(t('slots.sent'), 0), sending = h('p', { role: 'status' }), stop = h('button', { type: 'button' }, t('slots.stop')), sends = h('div', { class: 'progress', hidden: true, id: 'slots-sends' }, sending, sent, stop);
 	const time = h('input', { type: 'time', value: NIGHT, required: true, 'aria-label': t('slots.at.time') });
 	const at = h('select', { onchange() { time.hidden = this.value !== 'at'; } }, ['at', 'now', 'no'].map(v => h('option', { value: v }, t(`slots.at.${v}`))));
 	const button = h('button', { type: 'submit', class: 'main' }, t('slots.update'));
+	// What is to be installed of it; null: it did not come to that.
+	async function upload() {
+		const f = file.files[0], control = new AbortController();
+		stop.onclick = () => control.abort();
+		clear(sending, t('slots.sending', { name: f.name, size: bytes(f.size) }));
+		sent.set(0);
+		sends.hidden = false;
+		try {
+			return { upload: await send(f, at => sent.set(at / f.size), control.signal) };
+		} catch (e) {
+			if (e.name !== 'AbortError')
+				clear(words, e instanceof Failure ? refusal(e) : t('slots.unread', { name: f.name }));
+			return null;
+		} finally {
+			sends.hidden = true;
+		}
+	}
 	return h('form', {
 		class: 'form',
 		async onsubmit(e) {
 			e.preventDefault();
+			clear(words);
+			if (!url.value && !file.files.length) {
+				clear(words, t('slots.one'));
+				return;
+			}
 			button.disabled = true;
-			if (await act(words, 'update', { url: url.value, restart: at.value === 'at' ? utc(time.value) : at.value }))
-				url.value = '';
+			const from = file.files.length ? await upload() : { url: url.value };
+			if (from && await act(words, 'update', { ...from, restart: at.value === 'at' ? utc(time.value) : at.value }))
+				url.value = file.value = '';
 			button.disabled = false;
 			look();
 		},
-	}, h('h3', null, t('slots.update.title')), h('p', { class: 'note' }, t('slots.update.note')), field(t('slots.url'), url),
+	}, h('h3', null, t('slots.update.title')), h('p', { class: 'note' }, t('slots.update.note')), field(t('slots.url'), url), field(t('slots.file'), file), sends,
 	h('label', null, t('slots.restart.when'), h('span', { class: 'buttons' }, at, time)), h('div', { class: 'buttons' }, button));
 }
 

@@ -282,6 +282,13 @@ export default {
 	'no permission': '権限がありません',
 	'netlink: {0}': 'netlink: {0}',
 	// what else the API refuses
+	'that file is not here, or not all of it': 'そのファイルは届いていないか、途中までしか届いていません',
+	'an update has {0} to {1} bytes': '更新ファイルの大きさは {0} ～ {1} バイトです',
+	'the cache\'s disk has no room for it': 'キャッシュのディスクに空きがありません',
+	'that upload is over, or another has begun': 'この送信は終了したか、別の送信が始まっています',
+	'the byte that comes next is {0}': '次に送るのは {0} バイト目からです',
+	'there is more of it than was announced': '最初に示された大きさより多く送られました',
+	'bytes are base64 of at most {0} bytes, at is a number': 'bytes は {0} バイト以下の Base64、at は数値で指定してください',
 	'{0} is a line of text, shorter than {1} bytes': '{0} は {1} バイト未満の 1 行で指定してください',
 	'rate is bytes a second, 0 to {0}': 'rate は 1 秒あたりのバイト数（0 ～ {0}）です',
 	'only who is on this machine may ask for this': 'この要求は、この機器の上からだけ行えます',

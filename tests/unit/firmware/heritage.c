@@ -163,7 +163,7 @@ static void pieces_lie_within_the_whole(void **state)
 	said->total = HERITAGE_SYSTEMS_MAX + 1;
 	assert_false(heritage_valid(&m, m.head.size, false));
 	m = message(HERITAGE_SYSTEMS, sizeof(struct heritage_systems));
-	m.systems.what = HERITAGE_SYSTEMS_RESET + 1;
+	m.systems.what = HERITAGE_SYSTEMS_UPLOADED + 1;
 	assert_false(heritage_valid(&m, m.head.size, true));
 	m.systems.what = 0;
 	memset(m.systems.when, '0', sizeof(m.systems.when));
