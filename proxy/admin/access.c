@@ -41,11 +41,6 @@ struct access {
 
 _Static_assert(PASSWORD_TEXT_MAX <= ACCESS_HASH_MAX && SESSION_TOKEN <= ACCESS_HASH_MAX, "room");
 
-static char *password_of(struct access *access, enum admin_role role)
-{
-	return role == ADMIN_OPERATE ? access->kept.operate : access->kept.view;
-}
-
 /* ---- the store's rows ----------------------------------------------------------------------------- */
 
 static void row_read(struct store_reader *reader, const char *name, char *text, size_t size)
@@ -219,18 +214,10 @@ static int hash_take(struct access *access, enum admin_role role, const char *ha
 	return 0;
 }
 
-int access_set_password(struct access *access, enum admin_role role, struct span password,
-			const struct session *keep)
+int access_set_hash(struct access *access, enum admin_role role, const char *hash,
+		    const struct session *keep)
 {
-	char text[PASSWORD_TEXT_MAX];
-	int rc = password_hash(password, text);
-
-	return rc ? rc : hash_take(access, role, text, keep);
-}
-
-int access_set_hash(struct access *access, enum admin_role role, const char *hash)
-{
-	return password_hash_valid(hash) ? hash_take(access, role, hash, NULL) : -EINVAL;
+	return password_hash_valid(hash) ? hash_take(access, role, hash, keep) : -EINVAL;
 }
 
 int access_may(struct access *access, const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms)
@@ -259,18 +246,6 @@ void access_told(struct access *access, const char *peer, bool right, uint64_t n
 		return;
 	STAT_INC(STAT_ADMIN_LOGIN_WRONG);
 	LOG(LOG_L_WARN, "admin.wrong_password", "from=%s", peer);
-}
-
-int access_check(struct access *access, enum admin_role role, struct span password,
-		 const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms)
-{
-	int rc = access_may(access, peer, now_ms, ret_wait_ms);
-	bool right = rc == 0 && password_fits(password, password_of(access, role));
-
-	if (rc < 0)
-		return rc;
-	access_told(access, peer, right, now_ms);
-	return right ? 0 : -EACCES;
 }
 
 struct sessions *access_sessions(struct access *access)

@@ -25,11 +25,10 @@ bool access_has_password(const struct access *access, enum admin_role role);
 /* The keeper has answered. */
 void access_was_kept(struct access *access, const struct heritage_access_kept *answer);
 
-/* 0 (it is kept durably soon), -EINVAL (too short or long), -ENOMEM, or what the writer says. Ends the role's other sessions. */
-MUST_USE int access_set_password(struct access *access, enum admin_role role, struct span password,
-				 const struct session *keep);
-/* The same by its hash, as password_hash() gives it: -EINVAL if it is none. */
-MUST_USE int access_set_hash(struct access *access, enum admin_role role, const char *hash);
+/* By its hash, as password_hash() gives it. 0 (it is kept durably soon), -EINVAL: it is none, -ENOMEM, or what the writer
+ * says. Ends the role's other sessions. */
+MUST_USE int access_set_hash(struct access *access, enum admin_role role, const char *hash,
+			     const struct session *keep);
 /*
  * The parts of a check: may this address have one now? 0; -EBUSY with *ret_wait_ms: too many wrong ones. What the password
  * is held against (password_fits(), some 50 ms; "": none is right). What came of it.
@@ -39,10 +38,6 @@ MUST_USE int access_may(struct access *access, const char *peer, uint64_t now_ms
 void access_hash(const struct access *access, enum admin_role role,
 		 char ret_hash[PASSWORD_TEXT_MAX]);
 void access_told(struct access *access, const char *peer, bool right, uint64_t now_ms);
-/* All of it, while the loop waits: is this the role's password? 0; -EACCES; -EBUSY as above. */
-MUST_USE int access_check(struct access *access, enum admin_role role, struct span password,
-			  const char *peer, uint64_t now_ms, uint64_t *ret_wait_ms);
-
 struct sessions *access_sessions(struct access *access);
 
 /* A new token in place of the one before. 0 or what the writer says. */

@@ -2,8 +2,7 @@
 /*
  * Resources: log-in and log-out, passwords, the token of those that only look.
  *
- * A log-in's password is checked on a thread (logins.h); that of somebody who is logged in and changes it, on the control
- * loop: some 50 ms, at most one a second (session.h).
+ * Passwords are checked and hashed on a thread (logins.h).
  */
 #include <string.h>
 
@@ -54,22 +53,22 @@ static void answer_wait(struct admin_ask *ask, uint64_t wait_ms)
 	admin_answer_error(ask, 429, "wait", "too many wrong passwords: wait %s s", seconds);
 }
 
-static void login_done(struct admin_ask *ask, enum admin_role role, int rc, uint64_t wait_ms)
+static void login_done(struct admin_ask *ask, const struct login_answer *answer)
 {
 	struct access *access = admin_access(ask->admin);
 	char cookie[160];
 
-	if (rc == -EBUSY)
-		return answer_wait(ask, wait_ms);
-	if (rc == -EACCES)
+	if (answer->rc == -EBUSY)
+		return answer_wait(ask, answer->wait_ms);
+	if (answer->rc == -EACCES)
 		return admin_answer_error(ask, 401, "password", "this is not the password");
-	if (rc < 0)
-		return admin_answer_errno(ask, rc);
-	ask->role = role;
-	ask->session =
-		session_begin(access_sessions(access), role, worker_now(ask->control)->mono_ms);
+	if (answer->rc < 0)
+		return admin_answer_errno(ask, answer->rc);
+	ask->role = answer->role;
+	ask->session = session_begin(access_sessions(access), ask->role,
+				     worker_now(ask->control)->mono_ms);
 	STAT_INC(STAT_ADMIN_LOGINS);
-	LOG(LOG_L_NOTICE, "admin.login", "from=%s role=%s", ask->peer, role_name(role));
+	LOG(LOG_L_NOTICE, "admin.login", "from=%s role=%s", ask->peer, role_name(ask->role));
 	(void)snprintf(cookie, sizeof(cookie),
 		       WEB_COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict",
 		       ask->session->token);
@@ -79,15 +78,14 @@ static void login_done(struct admin_ask *ask, enum admin_role role, int rc, uint
 
 static void post_session(struct admin_ask *ask)
 {
-	const char *password = admin_body_text(ask, "password");
-	enum admin_role role;
+	struct login_question question = { .password = admin_body_text(ask, "password") };
 
-	if (!password)
+	if (!question.password)
 		return admin_answer_error(ask, 400, "password", "password is missing");
 	if (ask->local)
 		return admin_answer_error(ask, 400, "local", "nobody has to log in here");
-	if (role_of(ask, &role))
-		logins_ask(admin_logins(ask->admin), ask, role, password, login_done);
+	if (role_of(ask, &question.role))
+		logins_ask(admin_logins(ask->admin), ask, &question, login_done);
 }
 
 static void delete_session(struct admin_ask *ask)
@@ -102,7 +100,7 @@ static void delete_session(struct admin_ask *ask)
 /* Told by its hash, as a seed does. */
 static void hash_set(struct admin_ask *ask, enum admin_role role, const char *hash)
 {
-	int rc = ask->local ? access_set_hash(admin_access(ask->admin), role, hash) : -EPERM;
+	int rc = ask->local ? access_set_hash(admin_access(ask->admin), role, hash, NULL) : -EPERM;
 
 	if (rc == -EPERM)
 		return admin_answer_error(ask, 403, "local",
@@ -115,43 +113,64 @@ static void hash_set(struct admin_ask *ask, enum admin_role role, const char *ha
 	admin_answer_json(ask, 200, json_pack("{s:s}", "role", role_name(role)));
 }
 
-/* Over HTTPS the old one must be told; over the unix socket a new one may be made: {"first": true} only if none is. */
-static void post_password(struct admin_ask *ask)
+/* {"first": true}: only if none is. False: one is, and it is answered. */
+static bool may_set(struct admin_ask *ask, enum admin_role role)
 {
-	struct access *access = admin_access(ask->admin);
-	const char *old = admin_body_text(ask, "old"), *new = admin_body_text(ask, "new");
-	uint64_t wait_ms = 0;
-	char made[PASSWORD_MADE] = "";
-	enum admin_role role;
-	int rc;
+	if (!json_is_true(json_object_get(ask->body, "first")) ||
+	    !access_has_password(admin_access(ask->admin), role))
+		return true;
+	admin_answer_error(ask, 409, "has_one", "there is a password already");
+	return false;
+}
 
-	if (!role_of(ask, &role))
-		return;
-	if (json_is_true(json_object_get(ask->body, "first")) && access_has_password(access, role))
-		return admin_answer_error(ask, 409, "has_one", "there is a password already");
-	if (admin_body_text(ask, "hash"))
-		return hash_set(ask, role, admin_body_text(ask, "hash"));
-	if (!ask->local) {
-		if (!old || !new)
-			return admin_answer_error(ask, 400, "password", "old and new are needed");
-		rc = access_check(access, ADMIN_OPERATE, span_of(old), ask->peer,
-				  worker_now(ask->control)->mono_ms, &wait_ms);
-		if (rc == -EACCES)
-			return admin_answer_error(ask, 403, "password", "the old one is wrong");
-		if (rc < 0)
-			return answer_wait(ask, wait_ms);
-	}
-	if (!new)
-		password_make(made);
-	rc = access_set_password(access, role, span_of(new ? new : made), ask->session);
+static void password_done(struct admin_ask *ask, const struct login_answer *answer)
+{
+	bool made = !admin_body_text(ask, "new");
+	enum admin_role role;
+	int rc = answer->rc;
+
+	if (rc == -EACCES)
+		return admin_answer_error(ask, 403, "password", "the old one is wrong");
+	if (rc == -EBUSY)
+		return answer_wait(ask, answer->wait_ms);
 	if (rc == -EINVAL)
 		return admin_answer_error(ask, 422, "length", "a password has %d to %d bytes",
 					  PASSWORD_MIN, PASSWORD_MAX);
+	/* Much may have happened since it was asked. */
+	if (!ask->local && !ask->session)
+		return admin_answer_error(ask, 401, "log_in", "log in first");
+	if (!role_of(ask, &role) || !may_set(ask, role))
+		return;
+	rc = rc ? rc : access_set_hash(admin_access(ask->admin), role, answer->hash, ask->session);
 	if (rc < 0)
 		return admin_answer_errno(ask, rc);
-	admin_answer_json(ask, 200,
-			  new ? json_pack("{s:s}", "role", role_name(role))
-			      : json_pack("{s:s, s:s}", "role", role_name(role), "password", made));
+	admin_answer_json(
+		ask, 200,
+		made ? json_pack("{s:s, s:s}", "role", role_name(role), "password", answer->fresh)
+		     : json_pack("{s:s}", "role", role_name(role)));
+}
+
+/* Over HTTPS the old one must be told; over the unix socket a new one may be made. */
+static void post_password(struct admin_ask *ask)
+{
+	struct login_question question = { .role = ADMIN_OPERATE,
+					   .fresh = admin_body_text(ask, "new") };
+	char made[PASSWORD_MADE] = "";
+	enum admin_role role;
+
+	if (!role_of(ask, &role) || !may_set(ask, role))
+		return;
+	if (admin_body_text(ask, "hash"))
+		return hash_set(ask, role, admin_body_text(ask, "hash"));
+	if (!ask->local) {
+		question.password = admin_body_text(ask, "old");
+		if (!question.password || !question.fresh)
+			return admin_answer_error(ask, 400, "password", "old and new are needed");
+	} else if (!question.fresh) {
+		password_make(made);
+		question.fresh = made;
+	}
+	logins_ask(admin_logins(ask->admin), ask, &question, password_done);
 }
 
 static void post_token(struct admin_ask *ask)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *	logins_ask ──► waiting ──► next_begin: the limit says no ──────────────────────► done(-EBUSY)
+ *	logins_ask ──► waiting ──► next_begin: the limit says no ──────────────────────────────► done(-EBUSY)
  *	                  ▲              │ it may be looked at: thread_start
  *	                  │              ▼
- *	                  └────────── running ── run, on its thread ──► on_checked ──► done(0, -EACCES)
+ *	                  └────────── running ── run, on its thread ──► on_checked ──► done(0, -EACCES, -EINVAL)
  *
- * The first of the queue is the one that runs. The thread reads the copies in `running` and writes `right` there; the mail
- * that it posts at its end is what publishes it. A password that was changed meanwhile decides by what it is now.
+ * The first of the queue is the one that runs. The thread reads its question and `held`, and writes `right`, `rc` and
+ * `hash`; the mail that it posts at its end is what publishes them. A password that was changed meanwhile decides by what
+ * it is now.
  */
 #include "proxy/admin/logins.h"
 
@@ -21,10 +22,11 @@
 
 struct login {
 	struct logins *logins;
-	struct admin_ask *ask; /* NULL: gone, the server ends */
+	struct admin_ask *ask;	     /* NULL: gone, the server ends */
+	char session[SESSION_TOKEN]; /* whose it is; "": nobody's */
 	enum admin_role role;
 	login_done_f *done;
-	char *password;
+	char *password, *fresh; /* or NULL */
 	TAILQ_ENTRY(login) link;
 };
 
@@ -36,24 +38,37 @@ struct logins {
 	bool runs;
 	pthread_t thread;
 	struct mail checked;
-	char *password; /* the thread's, while it runs, as are the next two */
-	char hash[PASSWORD_TEXT_MAX];
+	const struct login *first; /* the thread's, while it runs, as are the next */
+	char held[PASSWORD_TEXT_MAX];
 	bool right;
+	int rc;
+	char hash[PASSWORD_TEXT_MAX];
 };
 
 static void *run(void *arg)
 {
 	struct logins *logins = arg;
+	const struct login *login = logins->first;
 
-	logins->right = password_fits(span_of(logins->password), logins->hash);
+	logins->right = !login->password || password_fits(span_of(login->password), logins->held);
+	logins->rc = 0;
+	if (logins->right && login->fresh)
+		logins->rc = password_hash(span_of(login->fresh), logins->hash);
 	mailbox_post(logins->control, &logins->checked);
 	return NULL;
 }
 
+static void text_free(char *text)
+{
+	if (text)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+}
+
 static void login_free(struct login *login)
 {
-	OPENSSL_cleanse(login->password, strlen(login->password));
-	free(login->password);
+	text_free(login->password);
+	text_free(login->fresh);
 	free(login);
 }
 
@@ -61,15 +76,32 @@ static void login_free(struct login *login)
 static void first_end(struct logins *logins, int rc, uint64_t wait_ms)
 {
 	struct login *login = TAILQ_FIRST(&logins->waiting);
+	const struct login_answer answer = { rc, wait_ms, login->role, login->fresh, logins->hash };
 	struct admin_ask *ask = login->ask;
-	enum admin_role role = login->role;
-	login_done_f *done = login->done;
 
 	TAILQ_REMOVE(&logins->waiting, login, link);
 	logins->n--;
-	login_free(login);
+	if (ask && *login->session)
+		ask->session = session_find(access_sessions(logins->access), login->session,
+					    worker_now(logins->control)->mono_ms);
 	if (ask)
-		done(ask, role, rc, wait_ms);
+		login->done(ask, &answer);
+	login_free(login);
+}
+
+static int first_begin(struct logins *logins, struct login *login, uint64_t *ret_wait_ms)
+{
+	uint64_t now_ms = worker_now(logins->control)->mono_ms;
+	int rc = login->password ? access_may(logins->access, login->ask->peer, now_ms, ret_wait_ms)
+				 : 0;
+
+	if (rc < 0)
+		return rc;
+	logins->first = login;
+	access_hash(logins->access, login->role, logins->held);
+	rc = thread_start(&logins->thread, run, logins);
+	logins->runs = rc == 0;
+	return rc;
 }
 
 /* Begins with the first that may be looked at; those before it are answered. */
@@ -78,15 +110,9 @@ static void next_begin(struct logins *logins)
 	struct login *login;
 
 	while (!logins->runs && (login = TAILQ_FIRST(&logins->waiting))) {
-		uint64_t now_ms = worker_now(logins->control)->mono_ms, wait_ms = 0;
-		int rc = access_may(logins->access, login->ask->peer, now_ms, &wait_ms);
+		uint64_t wait_ms = 0;
+		int rc = first_begin(logins, login, &wait_ms);
 
-		if (rc == 0) {
-			logins->password = login->password;
-			access_hash(logins->access, login->role, logins->hash);
-			rc = thread_start(&logins->thread, run, logins);
-			logins->runs = rc == 0;
-		}
 		if (rc < 0)
 			first_end(logins, rc, wait_ms);
 	}
@@ -96,16 +122,20 @@ static void on_checked(struct worker *control, struct mail *mail)
 {
 	struct logins *logins = (struct logins *)((char *)mail - offsetof(struct logins, checked));
 	struct login *login = TAILQ_FIRST(&logins->waiting);
-	char hash[PASSWORD_TEXT_MAX];
-	bool right;
+	char held[PASSWORD_TEXT_MAX];
+	bool right = logins->right;
 
 	CHECK_OK(pthread_join(logins->thread, NULL));
 	logins->runs = false;
-	access_hash(logins->access, login->role, hash);
-	right = logins->right && strcmp(hash, logins->hash) == 0;
-	if (login->ask)
-		access_told(logins->access, login->ask->peer, right, worker_now(control)->mono_ms);
-	first_end(logins, right ? 0 : -EACCES, 0);
+	if (login->password) {
+		access_hash(logins->access, login->role, held);
+		right = right && strcmp(held, logins->held) == 0;
+		if (login->ask)
+			access_told(logins->access, login->ask->peer, right,
+				    worker_now(control)->mono_ms);
+	}
+	first_end(logins, right ? logins->rc : -EACCES, 0);
+	OPENSSL_cleanse(logins->hash, sizeof(logins->hash));
 	next_begin(logins);
 }
 
@@ -148,20 +178,44 @@ void logins_free(struct logins **ptr)
 	free(logins);
 }
 
-void logins_ask(struct logins *logins, struct admin_ask *ask, enum admin_role role,
-		const char *password, login_done_f *done)
+static bool text_copy(const char *text, char **ret_text)
 {
-	struct login *login = logins->n < LOGINS_MAX ? calloc(1, sizeof(*login)) : NULL;
+	*ret_text = text ? strdup(text) : NULL;
+	return !text || *ret_text;
+}
 
-	if (login)
-		*login = (struct login){ .logins = logins, .ask = ask, .role = role, .done = done };
-	if (login && (login->password = strdup(password))) {
+/* Who tells no password is on this machine: a flood of log-ins is not before it. */
+static void queue(struct logins *logins, struct login *login)
+{
+	struct login *first = TAILQ_FIRST(&logins->waiting);
+
+	if (!login->password && first)
+		TAILQ_INSERT_AFTER(&logins->waiting, first, login, link);
+	else
 		TAILQ_INSERT_TAIL(&logins->waiting, login, link);
-		logins->n++;
-		admin_keep(ask, on_gone, login);
-		next_begin(logins);
-		return;
+	logins->n++;
+}
+
+void logins_ask(struct logins *logins, struct admin_ask *ask, const struct login_question *question,
+		login_done_f *done)
+{
+	bool room = !question->password || logins->n < LOGINS_MAX;
+	struct login *login = room ? calloc(1, sizeof(*login)) : NULL;
+
+	if (!login)
+		return admin_answer_errno(ask, -ENOMEM);
+	login->logins = logins;
+	login->ask = ask;
+	login->role = question->role;
+	login->done = done;
+	if (ask->session)
+		memcpy(login->session, ask->session->token, sizeof(login->session));
+	if (!text_copy(question->password, &login->password) ||
+	    !text_copy(question->fresh, &login->fresh)) {
+		login_free(login);
+		return admin_answer_errno(ask, -ENOMEM);
 	}
-	free(login);
-	admin_answer_errno(ask, -ENOMEM);
+	queue(logins, login);
+	admin_keep(ask, on_gone, login);
+	next_begin(logins);
 }

@@ -57,6 +57,54 @@ check "none of the others waited for several of them ($worst ms)" test "$worst" 
 
 check 'one who has the password is let in all the same' wait_until 20 eval "[[ \$(login 127.0.0.2 '$password') == 200* ]]"
 
+# Who is logged in and changes it waits like all others, and keeps nobody else waiting.
+jar=$dir/jar
+logged_in() {
+	csrf=$(curl -sk --interface 127.0.0.2 -c "$jar" -H "$json" -d "{\"password\": \"$password\"}" "https://127.0.0.1:$web/api/v1/session" | jq -r .csrf)
+	[[ $csrf != null ]]
+}
+wait_until 20 logged_in
+change() { # OLD NEW: prints the status
+	curl -sk --max-time 20 --interface 127.0.0.2 -b "$jar" -o "$dir/change" -w '%{http_code}\n' -H "$json" -H "X-Tarn-CSRF: $csrf" \
+		-d "{\"old\": \"$1\", \"new\": \"$2\"}" "https://127.0.0.1:$web/api/v1/password"
+}
+# Whoever has told wrong ones waits first.
+check 'a wrong old password changes none' wait_until 20 eval "[[ \$(change wrong-again another-one-1) == 403 ]]"
+check '... nor does a short new one' wait_until 20 eval "[[ \$(change '$password' short) == 422 ]]"
+wait_until 20 logged_in
+before=$(curl -sk -o /dev/null -w '%{http_code}' -b "$jar" "https://127.0.0.1:$web/api/v1/session")
+changes=()
+for n in {1..20}; do
+	curl -s --unix-socket "$dir/run/proxy.sock" -o /dev/null -X POST -H "$json" -d "{\"role\": \"view\", \"new\": \"for-viewers-$n\"}" http://x/api/v1/password &
+	changes+=($!)
+done
+change "$password" another-one-1 >"$dir/changed" &
+changes+=($!)
+worst=$(pace 600)
+wait "${changes[@]}"
+echo "# another question at most $worst ms while 21 passwords were changed"
+check 'a right one does' test "$before $(cat "$dir/changed")" = '200 200'
+check "... and nobody waited for several of them ($worst ms)" test "$worst" -lt $((4 * one))
+check 'the session that did it stays' test "$(curl -sk -o /dev/null -w '%{http_code}' -b "$jar" "https://127.0.0.1:$web/api/v1/session")" = 200
+check 'the new one lets in' wait_until 20 eval "[[ \$(login 127.0.0.3 another-one-1) == 200* ]]"
+check '... the old one does not' wait_until 20 eval "[[ \$(login 127.0.0.4 '$password') == 401* ]]"
+password=another-one-1
+# A session that ends while its change waits behind others changes nothing.
+wait_until 20 logged_in
+changes=()
+for n in {1..20}; do
+	curl -s --unix-socket "$dir/run/proxy.sock" -o /dev/null -X POST -H "$json" -d "{\"role\": \"view\", \"new\": \"for-viewers-$n\"}" http://x/api/v1/password &
+	changes+=($!)
+done
+change "$password" another-one-2 >"$dir/changed" &
+changing=$!
+asked=$(counter admin.requests)
+wait_until 5 eval '(($(counter admin.requests) > asked + 1))'
+curl -sk -b "$jar" -H "X-Tarn-CSRF: $csrf" -X DELETE "https://127.0.0.1:$web/api/v1/session"
+wait "$changing" "${changes[@]}"
+check 'who logs out while a change waits is asked to log in' test "$(cat "$dir/changed")" = 401 || cat "$dir/change"
+check '... and nothing was changed' wait_until 20 eval "[[ \$(login 127.0.0.5 '$password') == 200* ]]"
+
 # It ends while passwords wait for their turn.
 for address in 127.0.0.{50..59}; do
 	login "$address" wrong-again >/dev/null &
