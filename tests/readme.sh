@@ -23,7 +23,7 @@ readme_example() {
 
 # readme_verbs: METHOD and path of each example, as the OpenAPI document has them.
 readme_verbs() {
-	readme_section | grep -E '^(curl|tarn|[a-z]+=\$\(tarn|csrf=)' | sed -E 's/ +#.*//' | while read -r line; do
+	readme_section | grep -E '^[[:space:]]*(curl|tarn|[a-z]+=\$\((tarn|echo)|csrf=)' | sed -E 's/ +#.*//' | while read -r line; do
 		[[ $line != 'tarn() '* ]] || continue
 		path=$(grep -oE '(http://x|\$box|\$x)/[A-Za-z0-9_./$-]*' <<<"$line" | head -n 1)
 		path=${path/#http:\/\/x/} path=${path/#\$box/} path=${path/#\$x/\/api\/v1}

@@ -282,6 +282,8 @@ export default {
 	'no permission': '権限がありません',
 	'netlink: {0}': 'netlink: {0}',
 	// what else the API refuses
+	'a hash is taken on the machine alone': 'ハッシュによる指定は、この機器の上でのみ受け付けます',
+	'this is no hash of tarnctl admin hash': 'tarnctl admin hash の出力するハッシュではありません',
 	'that file is not here, or not all of it': 'そのファイルは届いていないか、途中までしか届いていません',
 	'an update has {0} to {1} bytes': '更新ファイルの大きさは {0} ～ {1} バイトです',
 	'the cache\'s disk has no room for it': 'キャッシュのディスクに空きがありません',
