@@ -125,7 +125,8 @@ static int chunk_resident(const struct store *store, const struct store_place *p
 
 /*
  * The map has no readahead (it would cost lookups too much): a chunk that fell out of the page cache would be
- * read page by page, by whoever copies it. So it is asked for as a whole, which that one then waits for.
+ * read page by page, by whoever copies it. So it is asked for as a whole, which that one then waits for. The kernel
+ * reads ahead by itself for who sends from the file.
  */
 static void chunk_read_ahead(const struct store *store, const struct store_place *place)
 {
@@ -167,10 +168,7 @@ static int chunk_compare(struct store_reader *reader, const struct found_chunk *
 
 static int chunk_verify(struct store_reader *reader, const struct found_chunk *chunk)
 {
-	if (UNLIKELY(!chunk_verified(reader->store, chunk)))
-		return chunk_compare(reader, chunk);
-	chunk_read_ahead(reader->store, &chunk->place);
-	return 0;
+	return UNLIKELY(!chunk_verified(reader->store, chunk)) ? chunk_compare(reader, chunk) : 0;
 }
 
 /* ---- finding chunks -------------------------------------------------------------------------- */
@@ -207,8 +205,8 @@ static int chunk_find(struct store_reader *reader, uint64_t id, uint32_t index,
 	return 0;
 }
 
-int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
-		struct store_place *ret_place)
+static int chunk_place(struct store_reader *reader, uint64_t id, uint32_t index,
+		       struct store_place *ret_place)
 {
 	struct found_chunk chunk;
 	int rc = store_enter(reader);
@@ -221,6 +219,16 @@ int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
 		rc = chunk_verify(reader, &chunk);
 	if (rc == 0)
 		*ret_place = chunk.place;
+	return rc;
+}
+
+int store_chunk(struct store_reader *reader, uint64_t id, uint32_t index,
+		struct store_place *ret_place)
+{
+	int rc = chunk_place(reader, id, index, ret_place);
+
+	if (rc == 0)
+		chunk_read_ahead(reader->store, ret_place);
 	return rc;
 }
 
@@ -250,16 +258,26 @@ static bool chunk_is_known(const struct stored *stored, uint32_t index)
 	return stored->has_known && stored->known.key.index == index;
 }
 
-int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
+int stored_place(struct store_reader *reader, const struct stored *stored, uint32_t index,
 		 struct store_place *ret_place)
 {
 	int rc;
 
 	if (!chunk_is_known(stored, index))
-		return store_chunk(reader, stored->object.id, index, ret_place);
+		return chunk_place(reader, stored->object.id, index, ret_place);
 	rc = chunk_verify(reader, &stored->known);
 	if (rc == 0)
 		*ret_place = stored->known.place;
+	return rc;
+}
+
+int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
+		 struct store_place *ret_place)
+{
+	int rc = stored_place(reader, stored, index, ret_place);
+
+	if (rc == 0)
+		chunk_read_ahead(reader->store, ret_place);
 	return rc;
 }
 

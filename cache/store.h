@@ -114,6 +114,9 @@ MUST_USE int store_chunk(struct store_reader *reader, uint64_t id, uint32_t inde
 /* The same for what store_lookup() gave, where a chunk that is known already costs no second search. */
 MUST_USE int stored_chunk(struct store_reader *reader, const struct stored *stored, uint32_t index,
 			  struct store_place *ret_place);
+/* The same for who does not read `bytes` but sends them from the file: nothing is read ahead. */
+MUST_USE int stored_place(struct store_reader *reader, const struct stored *stored, uint32_t index,
+			  struct store_place *ret_place);
 
 /* Would it? Checks the chunk if it was not, and remembers where it is. 0, or as store_chunk(). */
 MUST_USE int stored_sound(struct store_reader *reader, struct stored *stored, uint32_t index);

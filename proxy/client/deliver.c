@@ -49,10 +49,11 @@ static struct span place_from(const struct store_place *place, uint64_t pos, uin
 
 static bool chunk_next(struct request *req, uint64_t pos, struct piece *piece)
 {
+	uint32_t index = (uint32_t)(pos / CONFIG_CHUNK_BYTES);
 	struct store_place place;
 	struct span mem;
-	int rc = stored_chunk(reader_of(req), req->stored, (uint32_t)(pos / CONFIG_CHUNK_BYTES),
-			      &place);
+	int rc = piece->by_file ? stored_place(reader_of(req), req->stored, index, &place)
+				: stored_chunk(reader_of(req), req->stored, index, &place);
 
 	if (rc == -EBADMSG || rc == -EIO)
 		fill_bad(req, pos);
@@ -62,6 +63,16 @@ static bool chunk_next(struct request *req, uint64_t pos, struct piece *piece)
 	piece->mem[piece->n] = mem;
 	piece->at[piece->n] = place.offset + (mem.p - place.bytes.p);
 	return mem.n > 0;
+}
+
+/* Do the next stored bytes go out from the file? */
+static bool by_file(struct request *req)
+{
+	uint64_t n = CONFIG_CHUNK_BYTES - req->out.pos % CONFIG_CHUNK_BYTES;
+
+	if (n > req->out.end - req->out.pos)
+		n = req->out.end - req->out.pos;
+	return n >= SENDFILE_MIN && owed_take(req->conn, stored_lease(req->stored));
 }
 
 /* As many stored chunks in a row as one call may take. */
@@ -76,11 +87,10 @@ static enum flight_got stored_next(struct request *req, struct piece *ret)
 			span_sub(out->object->body, (size_t)out->pos, (size_t)out->end);
 		return FLIGHT_GOT_BYTES;
 	}
+	ret->by_file = by_file(req);
 	while (ret->n < PIECE_SPANS && pos < out->end && pos - out->pos < TURN_BYTES &&
 	       fill_has(req, out->object, pos) && chunk_next(req, pos, ret))
 		pos += ret->mem[ret->n++].n;
-	ret->by_file = ret->n && ret->mem[0].n >= SENDFILE_MIN &&
-		       owed_take(req->conn, stored_lease(req->stored));
 	return ret->n ? FLIGHT_GOT_BYTES : FLIGHT_GOT_CUT;
 }
 
