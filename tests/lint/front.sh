@@ -97,4 +97,26 @@ refuse 'deps: an apt-get that installs nothing is noticed' deps 0 lint
 check '... by name' grep -q 'still missing: gamma' "$tmp/out"
 refuse 'deps: an unknown group' deps 0 nonsense
 
+# node and npm may be here from elsewhere, where Debian's npm can't stand beside them.
+printf 'page\tnodejs\t\twhy\npage\tnpm\t\twhy\n' >>"$tmp/tests/deps.txt"
+node() { # VERSION: of the one that is here
+	printf '#!/bin/bash\n[[ $1 == --version ]] && echo v%s || { ((%s)) && echo true; }\n' "$1" "$(( ${1%%.*} >= 18 ))" >"$tmp/bin/node"
+	printf '#!/bin/bash\necho 10.0.0\n' >"$tmp/bin/npm"
+	chmod +x "$tmp"/bin/*
+	: >"$tmp/bin/log"
+	: >"$tmp/bin/installed"
+}
+rm "$tmp/bin/broken"
+node 20.1.0
+check 'deps: a node from elsewhere, with its npm, does' deps 0 page
+check '... and nothing is installed' test ! -s "$tmp/bin/log"
+node 16.1.0
+check 'deps: one that is too old does not' deps 0 page
+check '... and Debian is asked' asked 'recommends nodejs npm'
+node 16.1.0
+printf '#!/bin/bash\necho "npm conflicts"; exit 100\n' >"$tmp/bin/apt-get"
+refuse 'deps: where Debian can not help' deps 0 page
+check '... it says why' grep -q 'npm conflicts' "$tmp/out"
+check '... and what would do' grep -q 'node v16.1.0 is here.*18 or newer' "$tmp/out"
+
 done_testing
