@@ -2,6 +2,7 @@
 // The page's words, without a browser: both languages have the same keys with the same {values} in the same order,
 // none is empty, and whatever the modules ask for by a plain name is there.
 import { readFileSync, readdirSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { check, done } from './tap.mjs';
 
 // words.mjs PAGE SETTINGS COUNTERS: the page's files, what tarnctl --json config show says, and a running server's counters.
@@ -134,6 +135,12 @@ await check('nothing is translated that nobody says', () => {
 	none(Object.keys(said).filter(s => !all.includes(s) && !pieces(s).every(p => all.includes(p))), 'said by nobody');
 	none(Object.keys(said).filter(s => holes(s.replace(/\{\d+\}/g, m => `{v${m.slice(1)}`)) !== holes(said[s].replace(/\{\d+\}/g, m => `{v${m.slice(1)}`))), 'other values');
 	none(Object.keys(said).filter(s => !said[s]), 'empty');
+});
+await check('all of the page is at most 150 KiB, compressed', () => {
+	const sizes = readdirSync(dir).map(f => gzipSync(readFileSync(`${dir}/${f}`), { level: 9 }).length), sum = sizes.reduce((a, b) => a + b, 0);
+	console.log(`# ${sizes.length} files, ${sum} bytes`);
+	if (sizes.length < 20 || sum > 150 * 1024)
+		throw new Error(`${sizes.length} files, ${sum} bytes`);
 });
 await check('no module parses text as HTML, as a script, or names another host', () => {
 	const bad = [];
