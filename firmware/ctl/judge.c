@@ -333,6 +333,29 @@ static void judge_selftest(struct status *s)
 			selftest_advice(ctl_text(selftest, "fault")));
 }
 
+/* None of it is a fault by itself: it may do no harm. */
+static void judge_offload(struct status *s)
+{
+	const char *what = ctl_text(s->keeper, "offload"), *port = strstr(what, " of ");
+
+	if (strstr(what, "switch chip"))
+		note(s,
+		     "%.60s. Such ports may pass frames on between themselves, and Tarn then sees "
+		     "none of them: if devices are not served, use ports of two cards, or one port "
+		     "that is not the switch's",
+		     what);
+	else if (port && strncmp(what, "lro", 3) == 0)
+		note(s,
+		     "%.60s is on: it merges packets in a way that can't be undone, and what a "
+		     "bridge or gateway should pass on is lost. `ethtool -K %.15s lro off`",
+		     what, port + 4);
+	else if (port)
+		note(s,
+		     "%.60s is on: the card may run filters before Tarn's, and what they take "
+		     "never gets here. Unless you need it: `ethtool -K %.15s hw-tc-offload off`",
+		     what, port + 4);
+}
+
 static void judge_keeper(struct status *s)
 {
 	const char *why = ctl_text(s->keeper, "why_not_armed");
@@ -344,6 +367,7 @@ static void judge_keeper(struct status *s)
 			advice_for(why));
 	judge_selftest(s);
 	judge_ports(s);
+	judge_offload(s);
 	judge_reload(s);
 	judge_restarts(s);
 }

@@ -66,6 +66,8 @@ struct tarnd {
 	uint64_t vendors_refused;
 	unsigned names_refused;
 	struct front front;
+	char offload
+		[NET_OFFLOAD_MAX]; /* what a port's hardware may do behind our back; empty: nothing is known */
 	int scope_error; /* why [scope] is not in force and nobody is intercepted */
 	struct reload reload;
 	bool stopping;
@@ -207,8 +209,21 @@ static int silence_inspect(struct tarnd *k, char why[STEER_WHY_MAX])
 	kind = silence_see(&k->silence, &counts, clock_read().mono_ms);
 	if (kind == SILENCE_NONE)
 		return 0;
-	snprintf(why, STEER_WHY_MAX, "%s", texts[kind]);
+	if (kind == SILENCE_UNHEARD && k->offload[0])
+		snprintf(why, STEER_WHY_MAX, "our answer does not reach devices: %s?", k->offload);
+	else
+		snprintf(why, STEER_WHY_MAX, "%s", texts[kind]);
 	return -EEXIST;
+}
+
+static void offload_inspect(struct tarnd *k)
+{
+	char now[NET_OFFLOAD_MAX] = "";
+
+	(void)net_offload(k->net, now);
+	if (now[0] && strcmp(now, k->offload) != 0)
+		LOG(LOG_L_WARN, "keeper.offload", "what=%s", LOG_QUOTE(span_of(now)));
+	memcpy(k->offload, now, sizeof(now));
 }
 
 /* What a kernel that obeys others, too, has done to our way: put right, or named. */
@@ -306,7 +321,7 @@ static json_t *status_document(void *arg)
 	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
 
 	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:b, s:o, s:o, s:o, s:o}",
+			 "s:i, s:I, s:i, s:I, s:b, s:s, s:o, s:o, s:o, s:o}",
 			 "state", arm_step_name(k->verdict.step),				/**/
 			 "armed", k->verdict.step == ARM_ARMED,					/**/
 			 "why_not_armed", k->verdict.why_not,					/**/
@@ -327,6 +342,7 @@ static json_t *status_document(void *arg)
 			 "names_refused", (int)k->names_refused,			     /**/
 			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
 			 "admin_lan_only", front_shut(&k->front, k->net),		     /**/
+			 "offload", k->offload,						     /**/
 			 "reload", reload_json(&k->reload),				     /**/
 			 "mint", authority_json(k->authority),				     /**/
 			 "selftest", selftest_json(k->selftest),			     /**/
@@ -357,8 +373,10 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
-	if (k->steer)
+	if (k->steer) {
 		(void)steer_vendors_sweep(k->steer, clock_mono_ns());
+		offload_inspect(k);
+	}
 	authority_watch(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	state_tell(k);
 }
@@ -576,6 +594,7 @@ static int steer_begin(struct tarnd *k)
 	(void)net_roles_update(k->net, heard, k->steer);
 	front_set(&k->front, s);
 	front_see(&k->front, k->net, k->steer);
+	offload_inspect(k);
 	rc = aim_names(k->steer, k->config.profiles, &k->names_refused);
 	if (!rc)
 		rc = ports_attach(k);

@@ -4,15 +4,19 @@
  * our stack, or what we answer is lost between the intercept device and the devices (a filter, a queue, an offload of the
  * port). Devices would wait in vain, so steering has to end, and be tried again later. What the selftest can't see, as
  * its frames are on no cable, is seen here by what devices do.
+ *
+ * Whoever sends SYNs by addresses of nobody looks the same, on a line where no device speaks meanwhile: devices then go
+ * straight for as long. So that time is short, and one who wants it so has to go on and on.
  */
 #ifndef FIRMWARE_KEEPER_SILENCE_H
 #define FIRMWARE_KEEPER_SILENCE_H
 
 #include <stdint.h>
 
-#define SILENCE_SYNS	   3 /* so many steered within a window, and not one came to more */
+#define SILENCE_SYNS	   3	/* so many steered within a window, and not one came to more */
+#define SILENCE_GRACE_MS   1000 /* what a device has to answer in once so many are there */
 #define SILENCE_TRY_MS	   10000
-#define SILENCE_TRY_MAX_MS 600000 /* twice as long after each try that fails */
+#define SILENCE_TRY_MAX_MS 60000 /* twice as long after each try that fails */
 
 enum silence_kind {
 	SILENCE_NONE,
@@ -32,6 +36,7 @@ struct silence_counts {
 struct silence {
 	struct silence_counts arrival; /* when one last arrived */
 	struct silence_counts hearing; /* when one was last heard of */
+	uint64_t unheard_ms;	       /* since when enough of them are not heard; 0: they are */
 	uint64_t until_ms;	       /* not steering until then; 0: it is well */
 	uint64_t wait_ms;
 	enum silence_kind kind; /* until then */

@@ -17,6 +17,10 @@ struct fake_kernel {
 	struct net_kernel base;
 	struct net_link links[LINKS_MAX];
 	char peer[LINKS_MAX][IFNAMSIZ];
+	struct {
+		char name[IFNAMSIZ];
+		struct net_offloads has;
+	} offloads[OTHER_MAX];
 	size_t n_links;
 	struct net_rule rules[OTHER_MAX];
 	size_t n_rules;
@@ -253,6 +257,17 @@ static int fake_router_port_get(struct net_kernel *k, const char *bridge, int *r
 	return 0;
 }
 
+static void fake_offloads_get(struct net_kernel *k, const char *name,
+			      struct net_offloads *ret_offloads)
+{
+	const struct fake_kernel *f = fake_of(k);
+
+	*ret_offloads = (struct net_offloads){ 0 };
+	for (size_t i = 0; i < OTHER_MAX; i++)
+		if (!strcmp(f->offloads[i].name, name))
+			*ret_offloads = f->offloads[i].has;
+}
+
 static void fake_close(struct net_kernel **k)
 {
 	free(fake_of(*k));
@@ -272,6 +287,7 @@ static const struct net_kernel_ops fake_ops = {
 	.route_set = fake_route_set,
 	.sysctl = fake_sysctl,
 	.router_port = fake_router_port_get,
+	.offloads = fake_offloads_get,
 	.close = fake_close,
 };
 
@@ -302,6 +318,17 @@ int fake_link(struct net_kernel *k, const char *name, const char *kind, const ch
 void fake_link_mtu(struct net_kernel *k, const char *name, unsigned mtu)
 {
 	find(fake_of(k), name)->mtu = mtu;
+}
+
+void fake_offloads(struct net_kernel *k, const char *name, const struct net_offloads *offloads)
+{
+	struct fake_kernel *f = fake_of(k);
+	size_t i = 0;
+
+	while (i < OTHER_MAX - 1 && *f->offloads[i].name && strcmp(f->offloads[i].name, name) != 0)
+		i++;
+	(void)snprintf(f->offloads[i].name, IFNAMSIZ, "%s", name);
+	f->offloads[i].has = *offloads;
 }
 
 void fake_router_port(struct net_kernel *k, int ifindex)

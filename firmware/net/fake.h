@@ -12,6 +12,7 @@ __attribute__((warn_unused_result)) int fake_kernel_open(struct net_kernel **ret
 /* A link that is there; gives its ifindex. `kind` "" is hardware. */
 int fake_link(struct net_kernel *k, const char *name, const char *kind, const char *master);
 void fake_link_mtu(struct net_kernel *k, const char *name, unsigned mtu);
+void fake_offloads(struct net_kernel *k, const char *name, const struct net_offloads *offloads);
 /* The port that router_port() finds; 0: none. */
 void fake_router_port(struct net_kernel *k, int ifindex);
 /* The n-th change from now on (0: the next one) fails with -EIO, once. Negative: none. */

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "firmware/net/offload.h"
+
 #define NET_MAC 6
 
 struct net_link {
@@ -68,6 +70,7 @@ struct net_kernel_ops {
 	int (*sysctl)(struct net_kernel *k, const char *path, const char *value);
 	/* The port of `bridge` behind which the next hop of a default route is. -ENOENT: not known (yet). */
 	int (*router_port)(struct net_kernel *k, const char *bridge, int *ret_ifindex);
+	void (*offloads)(struct net_kernel *k, const char *name, struct net_offloads *ret_offloads);
 	void (*close)(struct net_kernel **k);
 };
 

@@ -498,6 +498,46 @@ bool net_roles_update(struct network *net, net_heard_f *heard, void *arg)
 	return true;
 }
 
+/* Two ports of a bridge that one chip may forward between by itself. */
+static bool chip_shared(const struct network *net, char text[NET_OFFLOAD_MAX])
+{
+	struct net_offloads a, b;
+
+	for (size_t i = 0; i < net->n && *net->bridge; i++) {
+		net->k->ops->offloads(net->k, net->ports[i].name, &a);
+		for (size_t j = i + 1; j < net->n && *a.chip; j++) {
+			net->k->ops->offloads(net->k, net->ports[j].name, &b);
+			if (strcmp(a.chip, b.chip) != 0)
+				continue;
+			(void)snprintf(text, NET_OFFLOAD_MAX, "%s, %s: one switch chip",
+				       net->ports[i].name, net->ports[j].name);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool net_offload(const struct network *net, char ret_text[NET_OFFLOAD_MAX])
+{
+	const char *what = NULL, *port = NULL;
+	struct net_offloads o;
+
+	if (chip_shared(net, ret_text))
+		return true;
+	for (size_t i = 0; i < net->n; i++) {
+		net->k->ops->offloads(net->k, net->ports[i].name, &o);
+		if (!o.lro && (what || !o.hw_tc))
+			continue;
+		what = o.lro ? "lro" : "hw-tc-offload";
+		port = net->ports[i].name;
+		if (o.lro)
+			break;
+	}
+	if (what)
+		(void)snprintf(ret_text, NET_OFFLOAD_MAX, "%s of %s", what, port);
+	return what != NULL;
+}
+
 const char *net_role_name(enum net_role role)
 {
 	static const char *const names[] = {

@@ -73,6 +73,13 @@ __attribute__((warn_unused_result)) int net_bridge(const struct network *net,
  */
 bool net_roles_update(struct network *net, net_heard_f *heard, void *arg);
 bool net_roles_known(const struct network *net);
+
+/*
+ * What a port's hardware may do behind our back, in a few words with its port ("lro of lan0", "lan0, wan0: one switch
+ * chip"), the most harmful first. False: nothing is known.
+ */
+#define NET_OFFLOAD_MAX 48
+bool net_offload(const struct network *net, char ret_text[NET_OFFLOAD_MAX]);
 const char *net_role_name(enum net_role role);
 
 #endif

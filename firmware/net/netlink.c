@@ -421,6 +421,13 @@ static int netlink_router_port(struct net_kernel *k, const char *bridge, int *re
 	return rc;
 }
 
+static void netlink_offloads(struct net_kernel *k, const char *name,
+			     struct net_offloads *ret_offloads)
+{
+	(void)k;
+	offload_read(name, ret_offloads);
+}
+
 static void netlink_close(struct net_kernel **k)
 {
 	if (!*k)
@@ -443,6 +450,7 @@ static const struct net_kernel_ops netlink_ops = {
 	.route_set = netlink_route_set,
 	.sysctl = netlink_sysctl,
 	.router_port = netlink_router_port,
+	.offloads = netlink_offloads,
 	.close = netlink_close,
 };
 

@@ -335,6 +335,7 @@ export default {
 	'the data plane has not said for long how it is': 'データプレーンの状態を長時間確認できません',
 	'no reason was given': '理由は不明です',
 	'what is steered does not reach our stack: a firewall, a rule?': '振り分けた通信がこの機器に届いていません: ファイアウォールまたは経路ルール？',
+	'our answer does not reach devices: {0}?': '応答が端末に届いていません。原因の候補: {0}',
 	'what we answer does not reach devices: a filter? an offload?': '応答が端末に届いていません: フィルターまたはオフロード？',
 	'of what is steered, just the first packet reaches our stack': '振り分けた通信のうち、最初のパケットしかこの機器に届いていません',
 	'{0}: our program is gone': '{0}: Tarn のプログラムが外されました',

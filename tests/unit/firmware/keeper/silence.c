@@ -2,6 +2,7 @@
 /* Steered connections that arrive and are answered, and those that are not. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -65,14 +66,59 @@ static void answers_that_nobody_hears(void **state)
 	assert_int_equal(see(&s, 10, 10, 90, 50, now), SILENCE_NONE);
 	assert_int_equal(see(&s, 11, 11, 91, 50, now += 1000), SILENCE_NONE);
 	assert_int_equal(see(&s, 12, 12, 93, 50, now += 1000), SILENCE_NONE);
-	assert_int_equal(see(&s, 13, 12, 95, 50, now += 1000), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 13, 12, 95, 50, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 13, 12, 95, 50, now += SILENCE_GRACE_MS - 1), SILENCE_NONE);
+	assert_int_equal(see(&s, 13, 12, 95, 50, now += 1), SILENCE_UNHEARD);
 	assert_int_equal(see(&s, 13, 14, 95, 50, now + SILENCE_TRY_MS - 1), SILENCE_UNHEARD);
 	assert_int_equal(see(&s, 13, 14, 95, 50, now += SILENCE_TRY_MS), SILENCE_NONE);
 	/* It goes on: twice as long. */
-	assert_int_equal(see(&s, 16, 15, 99, 50, now), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, 16, 15, 99, 50, now), SILENCE_NONE);
+	assert_int_equal(see(&s, 16, 15, 99, 50, now += SILENCE_GRACE_MS), SILENCE_UNHEARD);
 	assert_int_equal(see(&s, 16, 15, 99, 50, now + 2 * SILENCE_TRY_MS - 1), SILENCE_UNHEARD);
 	assert_int_equal(see(&s, 16, 15, 99, 50, now += 2 * SILENCE_TRY_MS), SILENCE_NONE);
 	assert_int_equal(see(&s, 19, 18, 109, 51, now), SILENCE_NONE); /* heard of */
+}
+
+/* Looked at between their SYNs and what they say next; and one of long ago that was never heard. */
+static void those_who_are_about_to_be_heard_are_waited_for(void **state)
+{
+	struct silence s = { 0 };
+	uint64_t now = 1000;
+
+	(void)state;
+	assert_int_equal(see(&s, 10, 10, 90, 50, now), SILENCE_NONE);
+	assert_int_equal(see(&s, 11, 11, 95, 50, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 19, 19, 99, 50, now += 3600000), SILENCE_NONE);
+	assert_int_equal(see(&s, 19, 19, 120, 70, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 27, 27, 130, 70, now += 1000), SILENCE_NONE);
+	assert_int_equal(see(&s, 27, 27, 190, 90, now += 1000), SILENCE_NONE);
+}
+
+/* Somebody goes on and on with SYNs of nobody: never more than SILENCE_TRY_MAX_MS without a try. */
+static void spoofed_ones_are_bounded(void **state)
+{
+	struct silence s = { 0 };
+	uint64_t now = 1000, steered = 0, quiet = 0, most = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 3600; i++, now += 1000) {
+		bool silent = see(&s, steered, steered, steered, 0, now) != SILENCE_NONE;
+
+		quiet = silent ? quiet + 1000 : 0;
+		most = quiet > most ? quiet : most;
+		steered += silent ? 0 : 100;
+	}
+	assert_in_range(most, SILENCE_TRY_MS, SILENCE_TRY_MAX_MS);
+	/* A device that is heard ends it, and what comes after begins anew. */
+	now += SILENCE_TRY_MAX_MS;
+	(void)see(&s, steered, steered, steered, 0, now);
+	steered += 4;
+	assert_int_equal(see(&s, steered, steered, steered, 1, now += 1000), SILENCE_NONE);
+	steered += 4;
+	(void)see(&s, steered, steered, steered, 1, now += 1000);
+	assert_int_equal(see(&s, steered, steered, steered, 1, now += 1000), SILENCE_UNHEARD);
+	assert_int_equal(see(&s, steered, steered, steered, 1, now += SILENCE_TRY_MS),
+			 SILENCE_NONE);
 }
 
 int main(void)
@@ -82,6 +128,8 @@ int main(void)
 		cmocka_unit_test(few_prove_nothing),
 		cmocka_unit_test(silence_ends_it_for_ever_longer),
 		cmocka_unit_test(answers_that_nobody_hears),
+		cmocka_unit_test(those_who_are_about_to_be_heard_are_waited_for),
+		cmocka_unit_test(spoofed_ones_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,6 +376,31 @@ static void the_owners_word_stands_when_cables_are_swapped(void **state)
 
 #define BOX(f) cmocka_unit_test_setup_teardown(f, box, box_end)
 
+/* What ports may do in hardware is named, the worst first. */
+static void offloads_are_named(void **state)
+{
+	struct network *net = setup(plan("lan0", "wan0"));
+	char text[NET_OFFLOAD_MAX] = "";
+
+	(void)state;
+	assert_false(net_offload(net, text));
+	fake_offloads(kernel, "lan0", &(struct net_offloads){ .hw_tc = true });
+	assert_true(net_offload(net, text));
+	assert_string_equal(text, "hw-tc-offload of lan0");
+	fake_offloads(kernel, "wan0", &(struct net_offloads){ .lro = true, .hw_tc = true });
+	assert_true(net_offload(net, text));
+	assert_string_equal(text, "lro of wan0");
+	fake_offloads(kernel, "lan0", &(struct net_offloads){ .chip = "01" });
+	assert_true(net_offload(net, text));
+	assert_string_equal(text, "lro of wan0");
+	fake_offloads(kernel, "wan0", &(struct net_offloads){ .chip = "02" });
+	assert_false(net_offload(net, text));
+	fake_offloads(kernel, "wan0", &(struct net_offloads){ .chip = "01" });
+	assert_true(net_offload(net, text));
+	assert_string_equal(text, "lan0, wan0: one switch chip");
+	net_remove(&net);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +422,7 @@ int main(void)
 		BOX(the_owners_word_stands),
 		BOX(swapped_cables_are_followed),
 		BOX(the_owners_word_stands_when_cables_are_swapped),
+		BOX(offloads_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
