@@ -18,21 +18,6 @@ drive_make() {
 	ext4) mke2fs -q -t ext4 -L "$3" "$1" ;;
 	esac >"$work/mkfs.log" 2>&1 || { cat "$work/mkfs.log"; return 1; }
 }
-# plug FILE [slow]: each time under another name.
-plugged=0
-plug() {
-	local file='"driver":"raw","file":{"driver":"file","filename":"'$1'"}' node
-	mark
-	node=d$((plugged += 1))
-	[[ ${2:-} != slow ]] || file='"driver":"throttle","throttle-group":"slow","file":{'$file'}'
-	qmp '{"execute":"blockdev-add","arguments":{"node-name":"'$node'",'"$file"'}}' \
-		'{"execute":"device_add","arguments":{"driver":"usb-storage","id":"stick","bus":"usb.0","drive":"'$node'"}}'
-}
-# unplug: by the time the box says that it is gone, all that it has written is in the file.
-unplug() {
-	qmp '{"execute":"device_del","arguments":{"id":"stick"}}' '{"execute":"blockdev-del","arguments":{"node-name":"d'"$plugged"'"}}'
-	wait_until 60 vm '! ls /sys/class/block | grep -q sd'
-}
 done_with() { becomes "drive label=$1 state=done" 120; }
 # fat_out FILE FOLDER, ext_out FILE FOLDER: all that is on it.
 fat_out() { mkdir "$2" && mcopy -s -i "$1@@1M" '::*' "$2/"; }

@@ -36,7 +36,7 @@ arm64)
 	;;
 *)
 	machine=(qemu-system-x86_64 -machine 'q35,accel=tcg' -cpu 'Westmere,+rdrand'
-		-global 'driver=cfi.pflash01,property=secure,value=off')
+		-global 'driver=cfi.pflash01,property=secure,value=off' -global 'ICH9-LPC.noreboot=false')
 	bios=/usr/share/OVMF/OVMF_CODE_4M.fd bios_vars=/usr/share/OVMF/OVMF_VARS_4M.fd
 	second_serial=(-serial chardev:shell)
 	;;
@@ -109,7 +109,7 @@ image_variant() {
 slots_at=@@129M
 
 # variants NAME...: updates that $work/files shall have. good: 0.2. panics: 0.3, its kernel. sick: 0.4, which has no time
-# to become healthy. hangs: 0.5, as good as 0.2 until somebody lets it hang. old: 0.0.1.
+# to become healthy. hangs: 0.5, as good as 0.2 until somebody lets it hang. nodog: 0.6, to which no watchdog is known. old: 0.0.1.
 variants() {
 	local name version words
 	mkdir -p "$work/files"
@@ -120,6 +120,7 @@ variants() {
 		panics) version=0.3 words='rdinit=/none panic=1' ;;
 		sick) version=0.4 words='tarn.deadline=1' ;;
 		hangs) version=0.5 ;;
+		nodog) version=0.6 words='modprobe.blacklist=i6300esb,iTCO_wdt' ;;
 		old) version=0.0.1 ;;
 		esac
 		image_variant "$version" "$words" || return 1
@@ -172,7 +173,7 @@ slot_random() {
 }
 slot_get() { mcopy -n -o -i "$work/disk$slots_at" "::/EFI/Linux/$1" "$work/slot"; }
 slot_take() { mcopy -o -i "$work/disk$slots_at" "$2" "::/EFI/Linux/$1"; }
-online() { vm 'ping -c 1 -W 2 10.7.0.1 >/dev/null'; }
+online() { vm 'ping -c 1 -W 2 198.51.100.10 >/dev/null'; }
 # history_has EXPRESSION: of an entry of the box's history.
 history_has() {
 	local all
@@ -251,20 +252,23 @@ vendor_seed() {
 	mmd -i "$1@@1M" ::/tarn/vendors
 	seed "$1" "$work/profile" vendors/example.conf
 }
-# vendor_tls: the vendor's port 443 speaks TLS, by an authority of its own ($work/vendor-ca.crt).
+# vendor_tls: the vendor's port 443 speaks TLS, by an authority of its own ($work/vendor-ca.crt), also as agrees.example.
 vendor_tls() {
 	local ca=$work/vendor-ca ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 	openssl req -x509 "${ec[@]}" -subj '/CN=vendor CA' -days 20 -keyout "$ca.key" -out "$ca.crt" &&
 		openssl req "${ec[@]}" -subj /CN=vendor -keyout "$work/vendor.key" -out "$work/vendor.csr" &&
 		openssl x509 -req -in "$work/vendor.csr" -CA "$ca.crt" -CAkey "$ca.key" -CAcreateserial -days 10 \
-			-extfile <(echo 'subjectAltName=DNS:mirror.vendor.example') -out "$work/vendor.crt"
+			-extfile <(echo 'subjectAltName=DNS:mirror.vendor.example,DNS:agrees.example') -out "$work/vendor.crt"
 	sed -i -e 's|listen \(.*443\) |listen \1 ssl |' \
 		-e "s|access_log off;|access_log off; ssl_certificate $work/vendor.crt; ssl_certificate_key $work/vendor.key;|" "$work/nginx.conf"
-	# nginx, of vendor_start.
-	kill "${children[0]}"
-	wait "${children[0]}" 2>/dev/null
+	printf 'address=/agrees.example/198.51.100.10\naddress=/agrees.example/2001:db8:51::10\n' >>"$work/dnsmasq.conf"
+	# nginx and dnsmasq, of vendor_start.
+	kill "${children[@]:0:2}"
+	wait "${children[@]:0:2}" 2>/dev/null
 	ip netns exec "$(ns vendor)" nginx -c "$work/nginx.conf" -p "$work/nginx" 2>>"$work/nginx.log" &
 	children[0]=$!
+	ip netns exec "$(ns vendor)" dnsmasq -C "$work/dnsmasq.conf" 2>"$work/dnsmasq.log" &
+	children[1]=$!
 } 2>>"$work/openssl.log"
 # object_right DEVICE NAME: it comes whole; its head is $work/head.NAME.DEVICE.
 object_right() {
@@ -321,7 +325,7 @@ dhcp_start() {
 		bind-interfaces
 		interface=in0
 		dhcp-leasefile=$work/leases
-		dhcp-range=10.7.0.100,10.7.0.120,255.255.255.0,1h
+		dhcp-range=10.7.0.100,10.7.0.120,255.255.255.0,${LEASE:-1h}
 		dhcp-option=option:router,10.7.0.1
 		dhcp-option=option:dns-server,198.51.100.53
 		enable-ra
@@ -332,9 +336,10 @@ dhcp_start() {
 	children+=("$dhcp")
 }
 
-# vm_start DISK [QEMU OPTION...]
+# vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one.
 vm_start() {
-	local disk=$1
+	local disk=$1 dog=(-device 'i6300esb,id=dog')
+	[[ ${WATCHDOG:-} != chipset ]] || dog=()
 	shift
 	rm -f "$work"/{shell,mon}.{in,out}
 	mkfifo "$work"/{shell,mon}.{in,out}
@@ -350,7 +355,7 @@ vm_start() {
 		-device virtio-net-pci,netdev=lan,mac=52:54:00:07:00:01,romfile= \
 		-netdev tap,id=wan,ifname=twan,script=no,downscript=no \
 		-device virtio-net-pci,netdev=wan,mac=52:54:00:07:00:02,romfile= \
-		-device i6300esb,id=dog -action watchdog=reset \
+		"${dog[@]}" -action watchdog=reset \
 		-device qemu-xhci,id=usb -rtc base="${RTC:-utc}" \
 		-chardev file,id=console,path="$work/console" -serial chardev:console \
 		-chardev pipe,id=shell,path="$work/shell" "${second_serial[@]}" \
@@ -404,6 +409,30 @@ ready_within() {
 		skip "... within $1 s" "the host is busy: $ms ms at load $load on $(nproc) cores"
 	fi
 }
+
+# plug FILE [slow]: a USB stick, each time under another name. unplug: by the time the box says that it is gone, all that it has
+# written is in the file.
+plugged=0
+plug() {
+	local file='"driver":"raw","file":{"driver":"file","filename":"'$1'"}' node
+	mark
+	node=d$((plugged += 1))
+	[[ ${2:-} != slow ]] || file='"driver":"throttle","throttle-group":"slow","file":{'$file'}'
+	qmp '{"execute":"blockdev-add","arguments":{"node-name":"'$node'",'"$file"'}}' \
+		'{"execute":"device_add","arguments":{"driver":"usb-storage","id":"stick","bus":"usb.0","drive":"'$node'"}}'
+}
+unplug() {
+	qmp '{"execute":"device_del","arguments":{"id":"stick"}}' '{"execute":"blockdev-del","arguments":{"node-name":"d'"$plugged"'"}}'
+	wait_until 60 vm '! ls /sys/class/block | grep -q sd'
+}
+
+# page_login PASSWORD: the admin page's answer to dev1, as a status.
+page_login() {
+	in_ns dev1 curl -sk --max-time 30 -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' \
+		-d "{\"password\":\"$1\"}" "https://$(box_address)/api/v1/session"
+}
+page_opens() { [[ $(page_login "$1") == 200 ]]; }
+page_refuses() { [[ $(page_login "$1") == 401 ]]; }
 
 # vm COMMAND: in the debug image's shell; prints what it prints, gives its status. 60 s at most.
 vm() {
