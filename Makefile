@@ -54,7 +54,8 @@ HARD := -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LINK += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
 
-CFLAGS := -std=gnu11 -O2 -g -pthread -fPIE $(HARD) $(WARN)
+# arm64's char has no sign by itself: what is tried on one kind of machine holds on the other.
+CFLAGS := -std=gnu11 -O2 -g -pthread -fPIE -fsigned-char $(HARD) $(WARN)
 CPPFLAGS = -D_GNU_SOURCE -I. -include $(BUILD)/config.h $(PKG_CFLAGS)
 
 # ---- what is built -----------------------------------------------------------------------------
