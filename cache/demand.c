@@ -400,8 +400,8 @@ static void device_name(const struct demand *d, const struct asker *asker,
 		(void)!inet_ntop(AF_INET6, asker->id, name, DEMAND_DEVICE_TEXT);
 }
 
-static void device_view(const struct demand *d, const struct asker *asker,
-			struct demand_device *view)
+void demand_asker_view(const struct demand *d, const struct asker *asker,
+		       struct demand_device *view)
 {
 	device_name(d, asker, view->name);
 	memcpy(view->id, asker->id, sizeof(view->id));
@@ -500,7 +500,7 @@ void demand_count_again(struct demand *d, demand_counts_f *counts, void *arg)
 
 		if (!d->askers[i])
 			continue;
-		device_view(d, d->askers[i], &view);
+		demand_asker_view(d, d->askers[i], &view);
 		if (counts(arg, &view))
 			asker_count_in(d, d->askers[i]);
 	}
@@ -579,7 +579,7 @@ int demand_each_device(const struct demand *d, demand_device_f *f, void *arg)
 
 		if (!asker)
 			continue;
-		device_view(d, asker, &view);
+		demand_asker_view(d, asker, &view);
 		rc = f(arg, &view);
 	}
 	return rc;

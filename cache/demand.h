@@ -69,6 +69,16 @@ struct demand_device;
 typedef bool demand_counts_f(void *arg, const struct demand_device *device);
 void demand_count_again(struct demand *demand, demand_counts_f *counts, void *arg);
 
+/*
+ * Who has an object asks for it again when it has changed: until then, to look at an index of the profile is to ask for what
+ * it names. So what `is_current` says of a device's copy (its id) is asked for as of when that device got an index last, if
+ * that is `step` seconds later than what was known at least. Where no device is known, each object of which it says so (id 0)
+ * is, as of the last index that anybody asked for. `counts`: as above.
+ */
+typedef bool demand_is_current_f(void *arg, struct span key, uint64_t id);
+void demand_hold(struct demand *demand, const char *profile, int64_t step,
+		 demand_is_current_f *is_current, demand_counts_f *counts, void *arg);
+
 /* The vendor has no such object any more: nothing to ask for again. */
 void demand_gone(struct demand *demand, struct span key);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The demand table as its two rooms see it: demand.c (what happens) and demand_row.c (what is kept).
+ * The demand table as its rooms see it: demand.c (what happens), demand_hold.c (what stays in demand) and demand_row.c (what
+ * is kept).
  *
  * Objects and devices have slots, by which the rows name them; a pair in a device names an object's slot. Both are
  * found by hash. A slot that is given up is first taken out of every device.
@@ -68,5 +69,8 @@ struct wish *demand_wish_add(struct demand *demand, uint32_t slot, struct span k
 struct asker *demand_asker_add(struct demand *demand, uint32_t slot, const uint8_t id[16]);
 /* The pair of that object, made if it is new; NULL without room. */
 struct pair *demand_pair_of(struct demand *demand, struct asker *asker, uint32_t object);
+/* What is told of a device. */
+void demand_asker_view(const struct demand *demand, const struct asker *asker,
+		       struct demand_device *view);
 
 #endif

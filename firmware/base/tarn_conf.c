@@ -127,7 +127,7 @@ static const struct setting rows[] = {
 	{ "demand", "names", SETTING_ENUM, AT(demand.names), "off",
 	  "What devices are called, beside their addresses: nothing (off), the host name of their DHCP requests that pass the bridge (dhcp), what they say of themselves by Multicast DNS, listened to on the bridge or a gateway's lan ports (mdns), or what of that there is (both). Only while devices is on; off forgets the names.", 0, 0, demand_names },
 	{ "demand", "window", SETTING_DURATION, AT(demand.window), "14d",
-	  "What nobody has asked for in this time is forgotten, and not fetched ahead any more.", 60000, 365 * MS_DAY, NULL },
+	  "What nobody has asked for in this time is forgotten, and not fetched ahead any more. Who has the newest of something and looks at an index asks for it.", 60000, 365 * MS_DAY, NULL },
 
 	{ "sync", "enabled", SETTING_BOOL, AT(sync.enabled), "yes",
 	  "Fetch ahead, for vendors whose profile says so: what devices have asked for within [demand] window, and what took its place.", 0, 0, NULL },

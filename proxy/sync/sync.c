@@ -117,6 +117,7 @@ static void begin(struct sync *sync, struct vendor *vendor)
 
 	vendor->due = false;
 	vendor->last = worker_now(sync->control)->wall_ms / 1000;
+	holding_note(sync, vendor->name);
 	if (!is_reachable(sync, vendor)) {
 		vendor->failures++;
 		(void)snprintf(vendor->trouble, sizeof(vendor->trouble),

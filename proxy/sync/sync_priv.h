@@ -2,7 +2,7 @@
 /*
  * What the rooms of fetching ahead share: sync.c (when), run.c (a run's stages), read.c (what the indexes say), join.c
  * (what a generation lacks), publish.c (its end; publication.h is what imports use, too), history.c (what is
- * remembered), report.c and devices.c (what is told).
+ * remembered), holding.c (what devices have stays in demand), report.c and devices.c (what is told).
  */
 #ifndef TARN_PROXY_SYNC_SYNC_PRIV_H
 #define TARN_PROXY_SYNC_SYNC_PRIV_H
@@ -157,6 +157,8 @@ void history_load_vendor(struct sync *sync, struct vendor *vendor);
 void history_add(struct run *run, const char *result);
 void history_add_carried(struct sync *sync, const struct sync_carried *carried);
 void history_published(struct vendor *vendor, uint64_t number, int64_t at_ms);
+/* holding.c: before a run looks at what is in demand. */
+void holding_note(struct sync *sync, const char *profile);
 /* The runs; a vendor is saved by itself. */
 void history_save(struct sync *sync);
 void history_save_vendor(struct sync *sync, const struct vendor *vendor);

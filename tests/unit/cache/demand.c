@@ -224,6 +224,63 @@ static void what_nobody_asks_for_is_forgotten(void **state)
 	assert_int_equal(devices().n, 0);
 }
 
+static bool is_current(void *arg, struct span key, uint64_t id)
+{
+	(void)arg;
+	return !span_eq(key, SPAN("v g /dropped")) && (!id || id == 11);
+}
+
+static bool counts(void *arg, const struct demand_device *device)
+{
+	(void)arg;
+	return strcmp(device->name, "192.0.2.9") != 0;
+}
+
+static void hold(int64_t step)
+{
+	demand_hold(demand, "v", step, is_current, counts, NULL);
+}
+
+/* A device that has the newest looks at the index alone. */
+static void what_a_device_has_is_asked_for_as_long_as_it_looks(void **state)
+{
+	(void)state;
+	note(1, "v g /kept", 11, T0, DEMAND_WHOLE);
+	note(1, "v g /changed", 10, T0, DEMAND_WHOLE);
+	note(1, "v g /dropped", 11, T0, DEMAND_WHOLE);
+	note(1, "v g /half", 11, T0, 0);
+	note(1, "w g /other", 11, T0, DEMAND_WHOLE);
+	note(9, "v g /apart", 11, T0, DEMAND_WHOLE | DEMAND_APART);
+	note(1, "v g /index", 12, T0 + 20 * DAY, DEMAND_WHOLE | DEMAND_INDEX);
+	note(9, "v g /index", 12, T0 + 20 * DAY, DEMAND_WHOLE | DEMAND_INDEX | DEMAND_APART);
+	hold(30 * DAY); /* not worth a row each time */
+	assert_int_equal(objects("v", T0 + 1).n, 1);
+	hold(DAY);
+	assert_int_equal(objects("v", T0 + 20 * DAY).n, 2);
+	demand_expire(demand, T0 + 20 * DAY);
+	assert_int_equal(objects("v", 0).n, 3);
+	assert_int_equal(objects("v", 1).n, 2); /* nobody wants /apart */
+	assert_int_equal(objects("w", 0).n, 0);
+	assert_int_equal(pairs(devices().device.slot).n, 2);
+	/* It looks no more. */
+	hold(DAY);
+	demand_expire(demand, T0 + 20 * DAY + 1);
+	assert_int_equal(objects("v", 0).n, 0);
+}
+
+static void where_no_device_is_known_all_that_is_current_is(void **state)
+{
+	(void)state;
+	demand_devices_set(demand, DEMAND_DEVICES_OFF);
+	note(1, "v g /kept", 11, T0, DEMAND_WHOLE);
+	note(1, "v g /dropped", 11, T0, DEMAND_WHOLE);
+	hold(DAY);
+	note(1, "v g /index", 12, T0 + 20 * DAY, DEMAND_WHOLE | DEMAND_INDEX);
+	hold(DAY);
+	demand_expire(demand, T0 + 20 * DAY);
+	assert_int_equal(objects("v", 0).n, 2);
+}
+
 /* ---- restarts ---------------------------------------------------------------------------------- */
 
 static void save_all(struct rig *rig)
@@ -476,6 +533,8 @@ int main(void)
 		T(hashed_devices_are_told_apart_but_not_named),
 		T(the_oldest_make_room),
 		T(what_nobody_asks_for_is_forgotten),
+		T(what_a_device_has_is_asked_for_as_long_as_it_looks),
+		T(where_no_device_is_known_all_that_is_current_is),
 		T(it_is_kept_over_a_restart),
 		T(damaged_rows_are_left_out),
 		T(who_is_apart_makes_nothing_wanted),
