@@ -9,9 +9,15 @@ fuzz_sources := $(wildcard tests/fuzz/*.c)
 TESTS   := $(test_sources:%.c=$(BUILD)/%)
 TOOLS   := $(tool_sources:%.c=$(BUILD)/%)
 FUZZERS := $(fuzz_sources:%.c=$(BUILD)/%)
-OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources))
+OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources) tests/clock/moved.c)
 $(TESTS) $(TOOLS) $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
 
 .PHONY: tests tools
 tests: all tools $(TESTS) $(if $(SANITIZE),,boot-programs) | deps-test
-tools: $(TOOLS)
+tools: $(TOOLS) $(BUILD)/tests/clock/tarn-proxy
+
+# The data plane with a clock that a test moves; never installed.
+$(BUILD)/tests/clock/tarn-proxy: $(call objects,proxy/main.c tests/clock/moved.c) $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS)

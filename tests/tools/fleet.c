@@ -2,7 +2,7 @@
 /*
  * A vendor and its devices, for tests of generations.
  *
- *	fleet ORIGIN_PORT PROXY_PORT DEVICES PRODUCTS
+ *	fleet ORIGIN_PORT PROXY_PORT DEVICES PRODUCTS [SPACES CLOCK]
  *
  * The vendor listens on 127.0.0.9:ORIGIN_PORT and has PRODUCTS products that devices have and as many that none has, each
  * with an index /pN/index.lst ("digest size path name" a line, SHA-256) and OBJECTS objects, the last UNWANTED of them for
@@ -12,19 +12,30 @@
  * A device asks from an address of its own (127.0.2.1 ...) by http://127.0.0.1:PROXY_PORT/acme/..., reads the index
  * and gets what is for it and it does not have; what it gets must be what the index names.
  *
+ * With SPACES each lives in a network namespace of its own, SPACES with vendor, d1, d2 ... for its %s, and a device knows
+ * nothing of a proxy: it asks mirror.vendor.example at 198.51.100.10, which is the vendor's. CLOCK is the file that moves
+ * the clock of a proxy (tests/clock/moved.c).
+ *
  * Commands on standard input, an answer in JSON each:
- *	next			the next generation
+ *	next [N]		the next generation; the first N objects that may change in place do not
+ *	pass SECONDS		they pass, for the proxy: {"ahead_ms"}
  *	bounce			the vendor answers 503 until the next bounce
- *	update FROM TO		these devices update, at once: {"hits", "misses", "mixed", "failed", "bytes"}
+ *	update FROM TO		these devices update, at once: {"hits", "asked": stale indexes, of which the vendor was
+ *				asked, "misses", "mixed", "failed", "bytes"}
  *	storm SECONDS		all update again and again while generations come at random moments
  *	stat			{"generation", "sent": body bytes of the vendor, "distinct": of each version asked for, once,
  *				"all": of each version there was, which is what a mirror of it fetches, "unwanted": times
  *				that something was sent that is for no device, "requests", "not_modified", "repeats", "twice"}
- *	devices			[{"device", "generation"} ...] by the devices' own logs
+ *	devices			[{"device", "generation", "hits", "misses", "bytes"} ...] by the devices' own logs, counted
+ *				from the beginning
  *	quit
  */
+#include <fcntl.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "tests/tools/raw.h"
 
@@ -59,6 +70,8 @@ static struct version versions[VERSIONS_MAX];
 static unsigned versions_n;
 static uint64_t sent_bytes, requests, not_modified;
 static bool down, quitting;
+static const char *spaces;	  /* NULL: all in one namespace */
+static _Atomic int64_t *ahead_ms; /* of the proxy's clock; NULL: it is not moved */
 
 static void version_add(const struct thing *t, bool wanted)
 {
@@ -87,13 +100,13 @@ static void thing_renew(unsigned p, unsigned i)
 	version_add(t, p < products && i < OBJECTS - UNWANTED);
 }
 
-static void next(void)
+static void next(unsigned still)
 {
 	pthread_mutex_lock(&lock);
 	generation++;
 	for (unsigned p = 0; p < 2 * products; p++)
 		for (unsigned i = 0; i < OBJECTS; i++)
-			if (i == 0 || rand() % 4 == 0)
+			if (i == 0 || (i > still && rand() % 4 == 0))
 				thing_renew(p, i);
 	pthread_mutex_unlock(&lock);
 }
@@ -279,21 +292,48 @@ struct device {
 	unsigned generation; /* of the last whole update */
 	unsigned seen;	     /* of the last index */
 	char digests[OBJECTS][65];
-	unsigned hits, misses, mixed, failed;
+	unsigned hits, asked, misses, mixed, failed;
 	uint64_t bytes;
+	unsigned all_hits, all_misses;
+	uint64_t all_bytes;
 	bool storming;
 };
 
 static struct device fleet[DEVICES_MAX];
 static int64_t storm_until;
 
+/* The calling thread lives there from now on. */
+static void space_enter(const char *name)
+{
+	char path[128];
+	int fd, n = snprintf(path, sizeof(path), "/run/netns/");
+
+	for (const char *p = spaces; *p && n < 64; p++)
+		if (p[0] == '%' && p[1] == 's')
+			n += snprintf(path + n, sizeof(path) - (size_t)n, "%.16s", (p++, name));
+		else
+			path[n++] = *p;
+	path[n] = 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		raw_die(path);
+	close(fd);
+}
+
+static void device_name(unsigned number, char name[16])
+{
+	snprintf(name, 16, spaces ? "10.7.0.%u" : "127.0.2.%u", number + 1 + (spaces ? 100 : 0));
+}
+
 static int device_connect(const struct device *d)
 {
-	struct sockaddr_in from = { .sin_family = AF_INET }, to = raw_addr("127.0.0.1", proxy_port);
+	struct sockaddr_in to = raw_addr(spaces ? "198.51.100.10" : "127.0.0.1", proxy_port), from;
 	struct timeval limit = { .tv_sec = 20 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	char name[16];
 
-	from.sin_addr.s_addr = htonl(0x7f000200 + 1 + d->number);
+	device_name(d->number, name);
+	from = raw_addr(name, 0);
 	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
@@ -310,7 +350,8 @@ static ssize_t get(struct device *d, int fd, const char *path, char *body)
 	char head[HEAD_ROOM];
 	size_t n = 0, length = 0, have;
 	char *end, *at;
-	int k = sprintf(head, "GET /acme%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path);
+	int k = sprintf(head, "GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n", spaces ? "" : "/acme", path,
+			spaces ? "mirror.vendor.example" : "127.0.0.1");
 
 	send_all(fd, head, (size_t)k);
 	do {
@@ -336,6 +377,8 @@ static ssize_t get(struct device *d, int fd, const char *path, char *body)
 	at = strcasestr(head, "\r\nCache-Status: ");
 	if (at && strstr(at, "tarn; hit"))
 		d->hits++;
+	else if (at && strstr(at, "fwd=stale") && strstr(path, ".lst"))
+		d->asked++;
 	else
 		d->misses++;
 	memcpy(body, end + 4, have);
@@ -408,7 +451,11 @@ static void device_update(struct device *d)
 static void *device_run(void *arg)
 {
 	struct device *d = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "d%u", d->number + 1);
+	if (spaces)
+		space_enter(name);
 	do
 		device_update(d);
 	while (d->storming && raw_ms() < storm_until);
@@ -418,14 +465,14 @@ static void *device_run(void *arg)
 static void run_devices(unsigned from, unsigned to, int storm_s)
 {
 	static pthread_t threads[DEVICES_MAX];
-	unsigned hits = 0, misses = 0, mixed = 0, failed = 0, switches = 0;
+	unsigned hits = 0, asked = 0, misses = 0, mixed = 0, failed = 0, switches = 0;
 	uint64_t bytes = 0;
 
 	storm_until = raw_ms() + storm_s * INT64_C(1000);
 	for (unsigned i = from; i < to; i++) {
 		struct device *d = &fleet[i];
 
-		d->hits = d->misses = d->mixed = d->failed = 0;
+		d->hits = d->asked = d->misses = d->mixed = d->failed = 0;
 		d->bytes = 0;
 		d->storming = storm_s > 0;
 		if (pthread_create(&threads[i], NULL, device_run, d))
@@ -435,20 +482,25 @@ static void run_devices(unsigned from, unsigned to, int storm_s)
 		struct timespec pause = { .tv_nsec = (50 + rand() % 900) * 1000000L };
 
 		nanosleep(&pause, NULL); /* the random moments are what is tested */
-		next();
+		next(0);
 		switches++;
 	}
 	for (unsigned i = from; i < to; i++) {
 		pthread_join(threads[i], NULL);
+		fleet[i].all_hits += fleet[i].hits;
+		fleet[i].all_misses += fleet[i].misses;
+		fleet[i].all_bytes += fleet[i].bytes;
 		hits += fleet[i].hits;
+		asked += fleet[i].asked;
 		misses += fleet[i].misses;
 		mixed += fleet[i].mixed;
 		failed += fleet[i].failed;
 		bytes += fleet[i].bytes;
 	}
-	printf("{\"hits\": %u, \"misses\": %u, \"mixed\": %u, \"failed\": %u, \"bytes\": %ju, "
+	printf("{\"hits\": %u, \"asked\": %u, \"misses\": %u, \"mixed\": %u, \"failed\": %u, "
+	       "\"bytes\": %ju, "
 	       "\"switches\": %u}\n",
-	       hits, misses, mixed, failed, (uintmax_t)bytes, switches);
+	       hits, asked, misses, mixed, failed, (uintmax_t)bytes, switches);
 }
 
 /* ---- commands -------------------------------------------------------------------------------------- */
@@ -478,24 +530,34 @@ static void print_stat(void)
 
 static void print_devices(void)
 {
+	char name[16];
+
 	printf("[");
-	for (unsigned i = 0; i < devices_n; i++)
-		printf("%s{\"device\": \"127.0.2.%u\", \"generation\": %u}", i ? ", " : "", i + 1,
-		       fleet[i].generation);
+	for (unsigned i = 0; i < devices_n; i++) {
+		device_name(i, name);
+		printf("%s{\"device\": \"%s\", \"generation\": %u, \"hits\": %u, \"misses\": %u, "
+		       "\"bytes\": %ju}",
+		       i ? ", " : "", name, fleet[i].generation, fleet[i].all_hits,
+		       fleet[i].all_misses, (uintmax_t)fleet[i].all_bytes);
+	}
 	printf("]\n");
 }
 
 static bool command(const char *line)
 {
-	unsigned from, to;
+	unsigned from, to, still = 0;
 	int seconds;
 
 	if (!strncmp(line, "next", 4)) {
-		next();
+		(void)sscanf(line, "next %u", &still);
+		next(still);
 		printf("{\"generation\": %u}\n", generation);
 	} else if (!strncmp(line, "bounce", 6)) {
 		down = !down;
 		printf("{\"down\": %s}\n", down ? "true" : "false");
+	} else if (sscanf(line, "pass %d", &seconds) == 1 && ahead_ms) {
+		printf("{\"ahead_ms\": %jd}\n",
+		       (intmax_t)(atomic_fetch_add(ahead_ms, seconds * 1000) + seconds * 1000));
 	} else if (sscanf(line, "update %u %u", &from, &to) == 2 && to <= devices_n) {
 		run_devices(from, to, 0);
 	} else if (sscanf(line, "storm %d", &seconds) == 1) {
@@ -511,13 +573,28 @@ static bool command(const char *line)
 	return true;
 }
 
+/* Both are made by who calls. */
+static void world_set(const char *spaces_, const char *clock)
+{
+	int fd = open(clock, O_RDWR | O_CLOEXEC);
+	void *page = mmap(NULL, sizeof(*ahead_ms), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (fd < 0 || page == MAP_FAILED)
+		raw_die(clock);
+	ahead_ms = page;
+	spaces = spaces_;
+	space_enter("vendor");
+}
+
 int main(int argc, char **argv)
 {
 	char line[128];
 	pthread_t thread;
 
-	if (argc != 5)
+	if (argc != 5 && argc != 7)
 		return 64;
+	if (argc == 7)
+		world_set(argv[5], argv[6]);
 	origin_port = (unsigned)atoi(argv[1]);
 	proxy_port = (unsigned)atoi(argv[2]);
 	devices_n = (unsigned)atoi(argv[3]);
@@ -531,7 +608,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < devices_n; i++)
 		fleet[i] = (struct device){ .number = i, .product = i % products };
 	if (pthread_create(&thread, NULL, listener,
-			   (void *)(intptr_t)raw_listen("127.0.0.9", origin_port)))
+			   (void *)(intptr_t)raw_listen(spaces ? "198.51.100.10" : "127.0.0.9",
+							origin_port)))
 		raw_die("pthread_create");
 	puts("{\"ready\": true}");
 	fflush(stdout);
