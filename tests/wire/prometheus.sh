@@ -117,6 +117,18 @@ check 'it evaluates all alert rules' wait_until 20 rules
 panels() { jq -c '.panels[] | select(.type != "row")' "$monitor/dashboard.json"; }
 check 'each panel has a title, a unit, and of several lines each its name' eval "panels |
 	jq -es 'all(.[]; .title and .fieldConfig.defaults.unit and (.targets | length == 1 or all(.[]; .legendFormat)))'"
+# What Grafana needs of a panel: dashboards of its schema 30 on have a legend that says whether it is shown.
+grid() {
+	jq -e '[.panels[] | .gridPos + {id}] as $at | ([$at[].id] | length == (unique | length)) and
+		all($at[]; .x >= 0 and .w > 0 and .h > 0 and .x + .w <= 24) and
+		all($at[] as $a | $at[] | select(.id > $a.id) | {$a, b: .};
+			.a.x >= .b.x + .b.w or .b.x >= .a.x + .a.w or .a.y >= .b.y + .b.h or .b.y >= .a.y + .a.h)' "$monitor/dashboard.json"
+}
+check 'panels have ids of their own, in a grid of 24, none upon another' grid
+check 'each is of a kind that Grafana has, with its options' eval "jq -e '.schemaVersion >= 30 and all(.panels[];
+	.type == \"row\" or (.datasource.type == \"prometheus\" and ([.targets[].refId] | length == (unique | length)) and
+	(.type == \"stat\" and (.options.reduceOptions.calcs | length > 0) or
+	.type == \"timeseries\" and (.options.legend | has(\"showLegend\") and has(\"calcs\")) and (.options.tooltip | has(\"sort\")))))' '$monitor/dashboard.json'"
 # Its variables, as Grafana would fill them in. Of a rate there has to be traffic within the time that is looked at.
 mkfifo "$dir/tick"
 panels | jq -r '.title as $title | .targets[] | [$title, .expr] | @tsv' | sed 's/\$__rate_interval/20s/g; s/\$__range/1m/g; s/\$instance/.*/g' >"$dir/queries"
