@@ -3,8 +3,8 @@
 #
 # The admin page in a real Chromium. Traffic is real, too: curl as devices, tarnd and tarn-proxy, nginx as the vendor.
 # `make deps-page` installs what this needs beyond the other tests; playwright-core and axe-core come from npm by the
-# lock file, once, to build/page. Pictures of each view in both languages: build/page/pictures, at one of three widths;
-# with ALL_PICTURES=1 in the environment at each.
+# lock file, once, to build/page. Pictures of each view in both languages at three widths: build/page/pictures; with
+# FEW_PICTURES=1 in the environment at one of them each.
 #
 # timeout: 800
 #
