@@ -555,7 +555,7 @@ export default {
 	'slots.restarts': 'The box restarts: {at}.',
 	'slots.update': 'Update',
 	'slots.update.title': 'Install an update',
-	'slots.update.note': 'The file is fetched, its signature checked, and the box restarts into it when you say. Until it is back, the line that leads through it is cut.',
+	'slots.update.note': 'The file is fetched, or sent from this computer; its signature is checked, and the box restarts into it when you say. Until it is back, the line that leads through it is cut.',
 	'slots.url': 'Address of the update file',
 	'slots.file': 'Or a file of this computer (.update)',
 	'slots.sending': 'Sending {name} ({size}) to the box. This page has to stay open until all of it is there.',
