@@ -98,6 +98,7 @@ for n in {1..20}; do
 done
 change "$password" another-one-2 >"$dir/changed" &
 changing=$!
+# shellcheck disable=SC2034 # for what is evaluated
 asked=$(counter admin.requests)
 wait_until 5 eval '(($(counter admin.requests) > asked + 1))'
 curl -sk -b "$jar" -H "X-Tarn-CSRF: $csrf" -X DELETE "https://127.0.0.1:$web/api/v1/session"
