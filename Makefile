@@ -37,7 +37,7 @@ say  = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # ---- flags -------------------------------------------------------------------------------------
 
 PKGS := libevent libevent_pthreads libevent_openssl libssl libcrypto libcares libnl-3.0 libnl-route-3.0 libbpf \
-	jansson inih libxxhash libseccomp libcap expat zlib liblzma
+	jansson inih libxxhash libseccomp libcap expat zlib liblzma libqrencode
 
 # Asked for at first use, not while this file is read: the packages may only be installed by then.
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)

@@ -161,6 +161,9 @@ static const struct setting rows[] = {
 	{ "share", "smb", SETTING_BOOL, AT(share.smb), "no",
 	  "The same by an SMB server, as the share named updates: for guests, by SMB 2 and 3.", 0, 0, NULL },
 
+	{ "appliance", "ntp", SETTING_BOOL, AT(appliance.ntp), "yes",
+	  "Of an appliance: ask time servers (NTP, Debian's pool). Off: its clock is the machine's, and never before the day its system was made or last ran.", 0, 0, NULL },
+
 	{ "tls", "probe", SETTING_BOOL, AT(tls.probe), "yes",
 	  "Where a profile says [tls] mode = intercept: try each device once, and carry those through that do not trust the box's certificate; no: only what `devices` lists.", 0, 0, NULL },
 	{ "tls", "devices", SETTING_NETS, AT(tls.devices), "",

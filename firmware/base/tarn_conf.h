@@ -121,6 +121,9 @@ struct tarn_settings {
 		bool ftp, smb;
 	} share;
 	struct {
+		bool ntp;
+	} appliance;
+	struct {
 		struct string_list trust; /* keys, as tarnctl export --key shows them */
 	} repository;
 	struct {

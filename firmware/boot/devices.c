@@ -124,6 +124,12 @@ static void modprobe_next(struct devices *d)
 		LOG(LOG_L_ERROR, "devices.modprobe", "error=%d", (int)d->modprobe);
 }
 
+void devices_want(struct devices *d, const char *module)
+{
+	alias_add(d, module);
+	modprobe_next(d);
+}
+
 bool devices_busy(const struct devices *d)
 {
 	return d->modprobe > 0 || d->left;

@@ -25,6 +25,9 @@ struct devices_calls {
 MUST_USE int devices_new(struct event_base *base, const struct devices_calls *calls, void *arg,
 			 struct devices **ret_devices);
 
+/* Loads one that no device asks for. */
+void devices_want(struct devices *devices, const char *module);
+
 /* Is a module being loaded, or about to be? */
 bool devices_busy(const struct devices *devices);
 

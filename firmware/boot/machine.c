@@ -39,6 +39,7 @@
 #include "firmware/boot/health.h"
 #include "firmware/boot/history.h"
 #include "firmware/boot/host.h"
+#include "firmware/boot/loop.h"
 #include "firmware/boot/restart.h"
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
@@ -52,23 +53,25 @@
 #include "firmware/boot/watchdog.h"
 #include "firmware/net/kernel.h"
 
-#define TICK_MS		  100
-#define SLOW_TICK_MS	  1000
-#define DISK_WAIT_MS	  30000 /* after the last device was seen to */
-#define DISK_LIMIT_MS	  180000
-#define PORTS_WAIT_MS	  3000
-#define PORTS_MOVED_MS	  2000
-#define HEALTHY_S	  120 /* a slot on trial has so long */
-#define WELL_MS		  5000
-#define DEAF_LIMIT	  20  /* questions that tarnd leaves unanswered in a row, one a second */
-#define DEAF_FIRST	  180 /* while it starts: its BPF programs take a slow machine long */
-#define CONFIG_WRONG	  78  /* EX_CONFIG */
-#define KEEPER_SOCKET	  "/run/tarn/keeper.sock"
-#define TARN_UID	  800
+#define TICK_MS		 100
+#define SLOW_TICK_MS	 1000
+#define DISK_WAIT_MS	 30000 /* after the last device was seen to */
+#define DISK_LIMIT_MS	 180000
+#define PORTS_WAIT_MS	 3000
+#define PORTS_MOVED_MS	 2000
+#define HEALTHY_S	 120 /* a slot on trial has so long */
+#define WELL_MS		 5000
+#define DEAF_LIMIT	 20  /* questions that tarnd leaves unanswered in a row, one a second */
+#define DEAF_FIRST	 180 /* while it starts: its BPF programs take a slow machine long */
+#define CONFIG_WRONG	 78  /* EX_CONFIG */
+#define KEEPER_SOCKET	 "/run/tarn/keeper.sock"
+#define TARN_UID	 800
 
-#define CHANNEL_EVERY_MS  300000
-#define PASSWORD_NOTE	  "/state/boot/password-unseen"
-#define PASSWORD_THERE	  3 /* tarnctl's status: somebody has one */
+#define CHANNEL_EVERY_MS 300000
+#define PASSWORD_NOTE	 "/state/boot/password-unseen"
+#define PASSWORD_THERE                                                                             \
+	3 /* tarnctl's status: tarn-proxy says no; to a first one: somebody has one */
+#define PASSWORD_WRONG	  64 /* ... and what it is given is no hash */
 #define PASSWORD_AGAIN_MS 10000
 
 enum {
@@ -118,6 +121,7 @@ static const char *const shell_argv[] = { "/usr/bin/sh", NULL };
 struct machine {
 	struct event_base *base;
 	struct net_kernel *kernel;
+	struct loop *loop; /* may be NULL */
 	struct devices *devices;
 	struct event *tick, *slow, *sigchld, *sigterm, *sigint, *sigusr2;
 	struct disk disk;
@@ -137,6 +141,7 @@ struct machine {
 	struct service service[SERVICES];
 	pid_t channel;	     /* tarnctl channel, while it runs */
 	uint64_t channel_ms; /* not before */
+	bool softdog;	     /* asked for */
 	bool password_done;
 	uint64_t password_ms; /* not before */
 	char password[64];    /* that was made at this start; shown, kept nowhere */
@@ -158,6 +163,8 @@ static void on_net(const char *name, bool there, void *arg)
 
 	if (rc < 0)
 		say("port", "name=%s error=%d", name, rc);
+	if (m->loop && (rc > 0 || !there))
+		loop_port(m->loop, name, there);
 	if (rc <= 0)
 		return;
 	m->ports_at_ms = now;
@@ -272,10 +279,10 @@ static void services_begin(struct machine *m, uint64_t now)
 	m->share.mount = &m->service[S_MOUNT];
 	m->share.ftp = &m->service[S_FTP];
 	m->share.smb = &m->service[S_SMB];
+	m->share.time = &m->service[S_TIME];
 	m->share.smb->prepare = smb_prepare;
 	share_begin(&m->share);
 	service_want(&m->service[S_DHCP], now);
-	service_want(&m->service[S_TIME], now);
 	if (m->flags.debug) {
 		m->service[S_SHELL].tty = m->flags.debug_tty;
 		service_want(&m->service[S_SHELL], now);
@@ -298,6 +305,7 @@ static void sticks_look(struct machine *m, uint64_t now)
 		return;
 	case SEED_RELOAD:
 		host_vendors();
+		m->password_done = m->password_done && access(SEED_PASSWORD, F_OK);
 		service_signal(&m->service[S_TARND], SIGHUP);
 		if (host_wants_ssh())
 			service_want(&m->service[S_SSH], now);
@@ -356,6 +364,20 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 }
 
 /* ---- health ----------------------------------------------------------------------------------- */
+
+/* What a seed brought. True: tarn-proxy has it, or it never will. */
+static bool password_seeded(void)
+{
+	const char *const argv[] = { "/usr/bin/tarnctl", "admin",	"password",
+				     "--hash",		 SEED_PASSWORD, NULL };
+	int rc = run_tool(argv, NULL, 30);
+
+	if (rc && rc != PASSWORD_THERE && rc != PASSWORD_WRONG)
+		return false;
+	say("password", "role=operate from=seed result=%s", rc ? "refused" : "taken");
+	(void)unlink(SEED_PASSWORD);
+	return true;
+}
 
 /*
  * Nobody has one yet: made, and shown to who stands before the machine. The note says that tarn-proxy was asked and its
@@ -455,7 +477,8 @@ static void health_see_to(struct machine *m, struct now now)
 	if (!m->ready_ms)
 		on_well(m, now);
 	if (!m->password_done && now.mono_ms >= m->password_ms) {
-		m->password_done = password_first(m);
+		m->password_done =
+			access(SEED_PASSWORD, F_OK) ? password_first(m) : password_seeded();
 		m->password_ms = clock_read().mono_ms + PASSWORD_AGAIN_MS;
 	}
 }
@@ -480,6 +503,7 @@ static void picture_show(struct machine *m, struct now now)
 		.assess = &m->assess,
 		.health = &m->health,
 		.ports = bridge_ports(),
+		.blocked = m->loop ? loop_blocked(m->loop) : 0,
 		.disk = m->disk_known ? m->disk.name : "none",
 		.state = volume_fate_name(m->state),
 		.cache = volume_fate_name(m->cache),
@@ -498,14 +522,19 @@ static void picture_show(struct machine *m, struct now now)
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
-static void watchdog_look(uint64_t now)
+/* All devices are known, and none is a watchdog: the kernel's own takes its place. */
+static void watchdog_look(struct machine *m, uint64_t now)
 {
 	char name[32];
 
-	if (!watchdog_open())
-		return;
-	watchdog_name(name);
-	say("watchdog", "open=yes up_ms=%llu name=\"%s\"", (unsigned long long)now, name);
+	if (watchdog_open()) {
+		watchdog_name(name);
+		say("watchdog", "open=yes up_ms=%llu name=\"%s\"", (unsigned long long)now, name);
+	}
+	if (!m->softdog && m->services && !watchdog_is_open() && !devices_busy(m->devices)) {
+		m->softdog = true;
+		devices_want(m->devices, "softdog");
+	}
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -514,7 +543,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	uint64_t now = clock_read().mono_ms;
 
 	(void)fd, (void)what;
-	watchdog_look(now);
+	watchdog_look(m, now);
 	disk_look(m, now);
 	if (m->disk_over && !m->services && !m->assess.restart)
 		services_begin(m, now);
@@ -609,6 +638,8 @@ int machine_new(struct machine **ret_machine)
 		rc = bridge_make(m->kernel);
 	if (rc)
 		say("bridge", "error=%d", rc);
+	else if (loop_new(m->base, m->kernel, &m->loop))
+		m->loop = NULL;
 	*ret_machine = m;
 	/* Without netlink there is no bridge; all the same tarnctl and the page are to be reached. */
 	return devices_new(m->base, &calls, m, &m->devices);

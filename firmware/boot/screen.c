@@ -7,6 +7,7 @@
 #include <ifaddrs.h>
 #include <jansson.h>
 #include <net/if.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,14 @@
 #include "firmware/boot/bridge.h"
 #include "firmware/boot/health.h"
 #include "firmware/boot/note.h"
+#include "firmware/boot/qr.h"
 
 #define SCREEN	   "/dev/tty1"
 #define ADDRESSES  8
-#define TEXT_MAX   2048
+#define TEXT_MAX   16384
+#define COLUMNS	   80 /* of the least console */
+#define LABEL	   17 /* columns before a value */
+#define QR_ROW	   4
 #define REPAINT_MS 10000 /* kernel messages may have run over it */
 
 /* The bridge's addresses, without the link-local one of IPv6. */
@@ -57,25 +62,27 @@ static json_t *document(const struct picture *p)
 {
 	const struct assess *a = p->assess;
 
-	return json_pack(
-		"{s:s, s:s, s:b, s:b, s:o, s:o, s:i, s:{s:s, s:s, s:s, s:I}, s:b, s:b, s:i, s:I, "
-		"s:b, s:s, s:s}",
-		"version", a->version,					       /**/
-		"factory", a->factory,					       /**/
-		"on_trial", a->counted && !a->good,			       /**/
-		"runs_factory", !strcmp(a->version, a->factory),	       /**/
-		"slots", slots_json(a->slots, a->slots_n, a->version),	       /**/
-		"addresses", addresses(),				       /**/
-		"ports", (int)p->ports,					       /**/
-		"disk", "name", p->disk, "state", p->state, "cache", p->cache, /**/
-		"cache_bytes", (json_int_t)p->cache_bytes,		       /**/
-		"watchdog", p->watchdog,				       /**/
-		"settings_wrong", p->settings_wrong,			       /**/
-		"tarnd_restarts", (int)p->restarts,			       /**/
-		"ready_ms", (json_int_t)p->ready_ms,			       /**/
-		"well", p->health->answers && p->health->ready,		       /**/
-		"why_not_armed", p->health->answers ? p->health->why_not : "tarnd does not answer",
-		"drive", p->drive);
+	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:i, s:i, s:{s:s, s:s, s:s, s:I}, s:b, "
+			 "s:b, s:i, s:I, "
+			 "s:b, s:s, s:s}",
+			 "version", a->version,						/**/
+			 "factory", a->factory,						/**/
+			 "on_trial", a->counted && !a->good,				/**/
+			 "runs_factory", !strcmp(a->version, a->factory),		/**/
+			 "slots", slots_json(a->slots, a->slots_n, a->version),		/**/
+			 "addresses", addresses(),					/**/
+			 "ports", (int)p->ports,					/**/
+			 "ports_blocked", (int)p->blocked,				/**/
+			 "disk", "name", p->disk, "state", p->state, "cache", p->cache, /**/
+			 "cache_bytes", (json_int_t)p->cache_bytes,			/**/
+			 "watchdog", p->watchdog,					/**/
+			 "settings_wrong", p->settings_wrong,				/**/
+			 "tarnd_restarts", (int)p->restarts,				/**/
+			 "ready_ms", (json_int_t)p->ready_ms,				/**/
+			 "well", p->health->answers && p->health->ready,		/**/
+			 "why_not_armed",
+			 p->health->answers ? p->health->why_not : "tarnd does not answer", "drive",
+			 p->drive);
 }
 
 static void document_put(const char *text)
@@ -86,14 +93,61 @@ static void document_put(const char *text)
 		LOG(LOG_L_WARN, "screen.document", "error=%d", rc);
 }
 
-static void line(char *text, const char *label, const char *value)
-{
-	size_t n = strlen(text);
+/* What is painted, and the columns that its values may take. */
+struct page {
+	char text[TEXT_MAX];
+	size_t width;
+};
 
-	(void)snprintf(text + n, TEXT_MAX - n, "  %-14s %s\r\n", label, value);
+static void put(struct page *page, const char *format, ...)
+{
+	size_t n = strlen(page->text);
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(page->text + n, TEXT_MAX - n, format, args);
+	va_end(args);
 }
 
-static void address_lines(char *text, const json_t *list)
+/* What does not fit goes on in the next line. */
+static void line(struct page *page, const char *label, const char *value)
+{
+	do {
+		size_t n = strlen(value), word = n;
+
+		if (n > page->width) {
+			n = word = page->width;
+			while (word && value[word] != ' ')
+				word--;
+			word = word ? word : n;
+		}
+		put(page, "  %-14s %.*s\r\n", label, (int)word, value);
+		value += word + strspn(value + word, " ");
+		label = "";
+	} while (*value);
+}
+
+/* The page's address for a telephone's camera, at the right edge; the text that follows leaves it room. */
+static void qr_put(struct page *page, const char *url)
+{
+	char code[QR_TEXT_MAX], *rest = code, *one;
+	unsigned width, row = QR_ROW;
+
+	if (qr_text(url, code, &width) || width + LABEL + 20 > COLUMNS)
+		return;
+	while ((one = strsep(&rest, "\n")) && *one)
+		put(page, "\033[%u;%uH%s", row++, COLUMNS - width, one);
+	put(page, "\033[%d;1H", QR_ROW);
+	page->width = COLUMNS - width - LABEL - 1;
+}
+
+static void address_url(const char *address, char ret_url[80])
+{
+	(void)snprintf(ret_url, 80, strchr(address, ':') ? "https://[%s]/" : "https://%s/",
+		       address);
+}
+
+static void address_lines(struct page *text, const json_t *list)
 {
 	char url[80];
 	json_t *one;
@@ -103,8 +157,7 @@ static void address_lines(char *text, const json_t *list)
 	{
 		const char *a = json_string_value(one);
 
-		(void)snprintf(url, sizeof(url), strchr(a, ':') ? "https://[%s]/" : "https://%s/",
-			       a);
+		address_url(a, url);
 		line(text, i ? "" : "Address", url);
 	}
 	if (!json_array_size(list))
@@ -114,8 +167,17 @@ static void address_lines(char *text, const json_t *list)
 
 static void paint(const struct picture *p, const json_t *doc)
 {
-	char text[TEXT_MAX] = "\033[2J\033[H\033[?25l\r\n  Tarn\r\n\r\n", value[200];
+	struct page page = { .text = "\033[2J\033[H\033[?25l\r\n  Tarn\r\n\r\n",
+			     .width = COLUMNS - LABEL - 1 },
+		    *text = &page;
+	const json_t *address = json_array_get(json_object_get(doc, "addresses"), 0);
+	char value[200];
 	int fd;
+
+	if (address) {
+		address_url(json_string_value(address), value);
+		qr_put(&page, value);
+	}
 
 	line(text, "State",
 	     !p->ready_ms	  ? "starting; devices pass"
@@ -125,7 +187,8 @@ static void paint(const struct picture *p, const json_t *doc)
 	if (p->health->answers && !p->health->armed)
 		line(text, "Because", p->health->why_not);
 	address_lines(text, json_object_get(doc, "addresses"));
-	(void)snprintf(value, sizeof(value), "%zu in the bridge%s", p->ports,
+	(void)snprintf(value, sizeof(value), "%zu in the bridge%s%s", p->ports,
+		       p->blocked ? "; one leads back to another outside, and is shut" : "",
 		       p->ports < 2 ? ": one arm, devices have to be told to come here" : "");
 	line(text, "Ports", value);
 	(void)snprintf(value, sizeof(value), "%s%s%s", p->assess->version,
@@ -146,7 +209,7 @@ static void paint(const struct picture *p, const json_t *doc)
 	fd = open(SCREEN, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (write(fd, text, strlen(text)) < 0)
+	if (write(fd, page.text, strlen(page.text)) < 0)
 		LOG(LOG_L_DEBUG, "screen.paint", "error=%d", errno);
 	close(fd);
 }

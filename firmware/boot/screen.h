@@ -21,6 +21,7 @@ struct picture {
 	const struct assess *assess;
 	const struct health *health;
 	size_t ports;
+	size_t blocked; /* of them (loop.h) */
 	const char *disk, *state, *cache;
 	uint64_t cache_bytes;
 	bool watchdog;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "firmware/base/log.h"
+#include "firmware/base/password.h"
 #include "firmware/boot/assess.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/history.h"
@@ -29,14 +30,15 @@
 #include "firmware/boot/update.h"
 #include "firmware/boot/watchdog.h"
 
-#define MOUNT	       "/tmp/seed"
-#define FOLDER	       MOUNT "/tarn"
-#define FILE_MAX       (1 << 20)
-#define FILES_MAX      64
-#define RESET_NOTE     "/state/reset"
-#define RESET_BY       "/state/boot/reset-by"
-#define PATH_ROOM      400
-#define CONFIG_REFUSED "tarnd would refuse it; the log says what is wrong"
+#define MOUNT		 "/tmp/seed"
+#define FOLDER		 MOUNT "/tarn"
+#define FILE_MAX	 (1 << 20)
+#define FILES_MAX	 64
+#define RESET_NOTE	 "/state/reset"
+#define RESET_BY	 "/state/boot/reset-by"
+#define PATH_ROOM	 400
+#define CONFIG_REFUSED	 "tarnd would refuse it; the log says what is wrong"
+#define PASSWORD_REFUSED "not what tarnctl admin hash prints"
 
 struct seed {
 	const char *from; /* "esp", "stick" */
@@ -47,7 +49,7 @@ struct seed {
 
 /* ---- small files ------------------------------------------------------------------------------ */
 
-/* malloc'd; -EFBIG, or of open(2). */
+/* malloc'd, with a zero behind it; -EFBIG, or of open(2). */
 static int file_read(const char *path, char **ret_bytes, size_t *ret_n)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
@@ -62,6 +64,7 @@ static int file_read(const char *path, char **ret_bytes, size_t *ret_n)
 		free(bytes);
 		return rc;
 	}
+	bytes[n] = '\0';
 	*ret_bytes = bytes;
 	*ret_n = (size_t)n;
 	return 0;
@@ -109,6 +112,28 @@ static bool ca_good(const char *path)
 	return good;
 }
 
+/* Its first line, with or without an end. */
+static bool password_good(const char *path)
+{
+	char *bytes, text[PASSWORD_TEXT_MAX] = "";
+	size_t n, line;
+
+	if (file_read(path, &bytes, &n))
+		return false;
+	line = strcspn(bytes, "\r\n");
+	if (line < sizeof(text))
+		memcpy(text, bytes, line);
+	free(bytes);
+	return password_hash_valid(text);
+}
+
+static const char *refusal(bool (*check)(const char *))
+{
+	return check == ca_good		? "not a CA and its key"
+	       : check == password_good ? PASSWORD_REFUSED
+					: CONFIG_REFUSED;
+}
+
 static void fate_say(struct seed *s, const char *name, const char *why)
 {
 	*(*why ? &s->refused : &s->taken) += 1;
@@ -135,7 +160,7 @@ static void file_take(struct seed *s, const char *name, const char *to, mode_t m
 	}
 	if (!rc && check && !check(new)) {
 		(void)unlink(new);
-		fate_say(s, name, check == ca_good ? "not a CA and its key" : CONFIG_REFUSED);
+		fate_say(s, name, refusal(check));
 		return;
 	}
 	if (!rc && rename(new, to))
@@ -193,6 +218,7 @@ static void settings_take(struct seed *s)
 	file_take(s, "tarn.conf", "/state/etc/tarn.conf", 0644, config_good);
 	file_take(s, "authorized_keys", "/state/ssh/authorized_keys", 0600, NULL);
 	file_take(s, "ca.pem", "/state/lib/ca.pem", 0600, ca_good);
+	file_take(s, "password", SEED_PASSWORD, 0600, password_good);
 }
 
 /* ---- was it read before? ---------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  *	tarn/vendors/N.conf	profiles; the same
  *	tarn/authorized_keys	switches SSH on, for root, with these keys
  *	tarn/ca.pem		key and certificate of the CA, in place of one made here
+ *	tarn/password		the admin page's password, as `tarnctl admin hash` prints it; none is made then
  *	tarn/N.update		a system; only from a stick, only if newer
  *	tarn/factory-reset	only from a stick: state and cache are made anew, once for this stick's file system
  *
@@ -22,6 +23,8 @@
 #include "firmware/base/check.h"
 
 #define SEED_LABEL "TARN-SEED"
+/* The password that a seed brought, until tarn-proxy has it. */
+#define SEED_PASSWORD "/state/boot/password"
 
 struct disk;
 

@@ -3,6 +3,7 @@
  *	tarn.conf another than before? ──► read ──► hosts.allow ──► ftp = yes: tarn-mount, vsftpd
  *						smb.hosts	smb = yes: tarn-mount, smbd
  *						                 no: they end, and who is connected with them
+ *						ntp = yes: ntpd
  *
  * Settings that are wrong change nothing here: tarnd runs with the defaults then, and says so.
  */
@@ -36,6 +37,7 @@ void share_begin(struct share *s)
 		if (mkdir(folders[i], 0755) && errno != EEXIST)
 			LOG(LOG_L_WARN, "share.folder", "path=%s error=%d", folders[i], errno);
 	s->seen = (struct stat){ 0 };
+	s->ntp_wanted = true;
 }
 
 char *share_hosts(const struct net_list *allow)
@@ -138,6 +140,14 @@ static void smb_switch(struct share *s, bool wanted)
 	say("share", "smb=%s", wanted ? "on" : "off");
 }
 
+static void ntp_switch(struct share *s, bool wanted)
+{
+	if (wanted == s->ntp_wanted)
+		return;
+	s->ntp_wanted = wanted;
+	say("clock", "ntp=%s", wanted ? "on" : "off");
+}
+
 static void settings_take(struct share *s, const struct tarn_settings *settings)
 {
 	bool before = s->ftp_wanted || s->smb_wanted;
@@ -148,6 +158,7 @@ static void settings_take(struct share *s, const struct tarn_settings *settings)
 		smb_hosts_put(s, &settings->proxy.allow);
 	ftp_switch(s, settings->share.ftp);
 	smb_switch(s, settings->share.smb);
+	ntp_switch(s, settings->appliance.ntp);
 	if (!before && (s->ftp_wanted || s->smb_wanted))
 		fuse_load();
 }
@@ -179,6 +190,7 @@ void share_see_to(struct share *s, uint64_t now_ms)
 	service_set(s->mount, s->ftp_wanted || s->smb_wanted, now_ms);
 	service_set(s->ftp, s->ftp_wanted, now_ms);
 	service_set(s->smb, s->smb_wanted, now_ms);
+	service_set(s->time, s->ntp_wanted, now_ms);
 }
 
 void share_ended(const struct share *s, const struct service *service, pid_t pid)

@@ -2,7 +2,8 @@
 /*
  * What the appliance shares of the repository with servers that others wrote ([share] of the settings): tarn-mount shows it as
  * a file system, vsftpd and smbd give that away. Off unless one is switched on: then nothing of it runs, and nothing listens.
- * The settings' file is looked at, whoever writes it. One thread.
+ * Whether time servers are asked ([appliance] ntp) is seen to here, too. The settings' file is looked at, whoever writes it. One
+ * thread.
  */
 #ifndef FIRMWARE_BOOT_SHARE_H
 #define FIRMWARE_BOOT_SHARE_H
@@ -20,9 +21,9 @@
 struct service;
 
 struct share {
-	struct service *mount, *ftp, *smb;
+	struct service *mount, *ftp, *smb, *time;
 	struct stat seen; /* the settings' file */
-	bool ftp_wanted, smb_wanted;
+	bool ftp_wanted, smb_wanted, ntp_wanted;
 	char *smb_hosts; /* that smbd was started with */
 };
 

@@ -6,6 +6,7 @@
 #include "firmware/boot/volumes.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -63,10 +64,27 @@ static bool ext_mount(const char *device, const char *path)
 
 static enum volume_fate ext_make(const char *device, const char *path, const char *label)
 {
+	bool cache = !strcmp(path, CACHE_PATH);
+	/* The cache's few files are large: inodes for more would take a sixtieth of the disk. */
 	const char *const argv[] = {
 		"/usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-L", label, device, NULL
 	};
-	int rc = run_tool(argv, NULL, MKFS_S);
+	const char *const large[] = { "/usr/sbin/mke2fs",
+				      "-q",
+				      "-F",
+				      "-t",
+				      "ext4",
+				      "-m",
+				      "0",
+				      "-L",
+				      label,
+				      "-b",
+				      "4096",
+				      "-i",
+				      "262144",
+				      device,
+				      NULL };
+	int rc = run_tool(cache ? large : argv, NULL, MKFS_S);
 
 	if (!rc && ext_mount(device, path))
 		return VOLUME_NEW;
@@ -76,7 +94,10 @@ static enum volume_fate ext_make(const char *device, const char *path, const cha
 	return VOLUME_MEMORY;
 }
 
-/* First gently, then with all force: what can be saved of it is worth more than a clean new one. */
+/*
+ * First gently, then with all force: what can be saved of it is worth more than a clean new one. Twice with force, for where the
+ * superblock is one of the copies, the journal that is played back may spoil it again, and e2fsck ends with 8 and asks for more.
+ */
 static enum volume_fate ext_bring(const char *device, const char *path, const char *label)
 {
 	const char *const gentle[] = { "/usr/sbin/e2fsck", "-p", device, NULL };
@@ -84,7 +105,7 @@ static enum volume_fate ext_bring(const char *device, const char *path, const ch
 	int rc = run_tool(gentle, NULL, FSCK_S);
 	bool mended = rc == 1 || rc == 2;
 
-	if (rc < 0 || rc >= 4) {
+	for (int i = 0; i < 2 && (rc >= 4 || (rc < 0 && !i)); i++) {
 		rc = run_tool(force, NULL, FSCK_S);
 		mended = true;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hardware watchdog: resets the machine when pid 1's loop stands still. Never disarmed, not even by our end.
+ * The watchdog: resets the machine when pid 1's loop stands still. The hardware's; where there is none the kernel's own
+ * (softdog), which sees pid 1 stand still, but not the kernel. Never disarmed, not even by our end.
  */
 #ifndef FIRMWARE_BOOT_WATCHDOG_H
 #define FIRMWARE_BOOT_WATCHDOG_H

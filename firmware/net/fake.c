@@ -197,6 +197,14 @@ static int fake_link_master(struct net_kernel *k, const char *name, const char *
 	return 0;
 }
 
+static int fake_port_forwards(struct net_kernel *k, const char *name, bool forwards)
+{
+	(void)forwards;
+	if (change(fake_of(k)))
+		return -EIO;
+	return find(fake_of(k), name) ? 0 : -ENODEV;
+}
+
 static bool rule_same(const struct net_rule *a, const struct net_rule *b)
 {
 	return a->family == b->family && a->pref == b->pref && a->table == b->table &&
@@ -283,6 +291,7 @@ static const struct net_kernel_ops fake_ops = {
 	.link_up = fake_link_up,
 	.link_mtu = fake_link_mtu_set,
 	.link_master = fake_link_master,
+	.port_forwards = fake_port_forwards,
 	.rule_set = fake_rule_set,
 	.route_set = fake_route_set,
 	.sysctl = fake_sysctl,

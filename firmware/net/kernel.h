@@ -63,6 +63,8 @@ struct net_kernel_ops {
 	int (*link_mtu)(struct net_kernel *k, const char *name, unsigned mtu);
 	/* NULL master: release. */
 	int (*link_master)(struct net_kernel *k, const char *name, const char *master);
+	/* Does a bridge's port forward? Its link coming anew makes it do so. */
+	int (*port_forwards)(struct net_kernel *k, const char *name, bool forwards);
 	/* Adding what is there already (also by an earlier keeper) and deleting what is not are successes. */
 	int (*rule_set)(struct net_kernel *k, const struct net_rule *rule, bool add);
 	int (*route_set)(struct net_kernel *k, const struct net_route *route, bool add);

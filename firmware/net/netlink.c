@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/fib_rules.h>
 #include <linux/if_arp.h>
+#include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
@@ -240,6 +241,32 @@ static int netlink_link_master(struct net_kernel *k, const char *name, const cha
 	return errno_of(rtnl_link_release_ifindex(sock_of(k), link.ifindex));
 }
 
+/* Disabled, not blocking: a bridge without spanning tree has its ports forward again at once (net/bridge/br_stp.c). */
+static int netlink_port_forwards(struct net_kernel *k, const char *name, bool forwards)
+{
+	struct ifinfomsg head = { .ifi_family = AF_BRIDGE };
+	struct nlattr *port;
+	struct net_link link;
+	struct nl_msg *message;
+	int rc = netlink_link_get(k, name, &link);
+
+	if (rc)
+		return rc;
+	head.ifi_index = link.ifindex;
+	message = nlmsg_alloc_simple(RTM_SETLINK, 0);
+	if (!message)
+		return -ENOMEM;
+	rc = nlmsg_append(message, &head, sizeof(head), NLMSG_ALIGNTO);
+	port = rc ? NULL : nla_nest_start(message, IFLA_PROTINFO | NLA_F_NESTED);
+	if (!port || nla_put_u8(message, IFLA_BRPORT_STATE,
+				forwards ? BR_STATE_FORWARDING : BR_STATE_DISABLED)) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	nla_nest_end(message, port);
+	return errno_of(nl_send_sync(sock_of(k), message));
+}
+
 static int netlink_rule_set(struct net_kernel *k, const struct net_rule *want, bool add)
 {
 	struct rtnl_rule *rule = rtnl_rule_alloc();
@@ -446,6 +473,7 @@ static const struct net_kernel_ops netlink_ops = {
 	.link_up = netlink_link_up,
 	.link_mtu = netlink_link_mtu,
 	.link_master = netlink_link_master,
+	.port_forwards = netlink_port_forwards,
 	.rule_set = netlink_rule_set,
 	.route_set = netlink_route_set,
 	.sysctl = netlink_sysctl,

@@ -50,13 +50,13 @@ bootldr() {
 	folder "$work/boot.fat" /EFI/Linux
 }
 
-# ext FILE MIB LABEL DIGIT
+# ext FILE MIB LABEL DIGIT [EXTENDED [OPTION...]]
 ext() {
 	local id
 	id=$(part_id "$4")
 	rm -f "$1"
 	truncate -s "$2M" "$1"
-	E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L "$3" -U "$id" -m 0 \
+	E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L "$3" -U "$id" -m 0 "${@:6}" \
 		-E "hash_seed=$id,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0${5:+,$5}" -O ^metadata_csum_seed "$1"
 }
 
@@ -69,8 +69,9 @@ disk() {
 	esp
 	bootldr
 	ext "$work/state.ext4" $state_mib tarn-state 3
-	# Room in the block group table to grow online to 16 TiB.
-	ext "$work/cache.ext4" $cache_mib tarn-cache 4 resize=4294967295
+	# A large disk's blocks, few inodes (firmware/boot/volumes.c). Room in the block group table to grow online to 1.5 TiB; beyond
+	# that the kernel takes another form of it. One step of growing writes all of that table: the journal has to hold it.
+	ext "$work/cache.ext4" $cache_mib tarn-cache 4 resize=402653184 -b 4096 -i 262144 -J size=8
 	rm -f "$work/disk.new"
 	truncate -s $((1 + esp_mib + boot_mib + state_mib + cache_mib + 1))M "$work/disk.new"
 	sfdisk -q "$work/disk.new" <<-END

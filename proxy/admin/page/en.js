@@ -520,6 +520,7 @@ export default {
 	'section.demand': 'Who asked for what',
 	'section.repository': 'Import',
 	'section.share': 'Sharing',
+	'section.appliance': 'Appliance',
 	'section.parent': 'Caches in between',
 	'section.update': 'Updates of the appliance',
 	'section.scope': 'Whom it is about',

@@ -18,7 +18,7 @@ check 'it is ready' becomes ready
 ready_say
 ready_within 30
 check '... with at most 96 MiB of memory used' test "$(word ready mem_used_kib)" -le $((96 << 10))
-check 'the cache has the disk' test "$(word disk cache_mib)" -gt 14800
+check 'the cache has the disk' test "$(word disk cache_mib)" -gt 15850
 check 'it intercepts' wait_until 120 intercepted dev1 $v4/ || vm 'tarnctl status' | sed 's/^/# /'
 check 'objects come whole' objects_right dev1
 check '... and again' objects_right dev2
