@@ -9,15 +9,18 @@ fuzz_sources := $(wildcard tests/fuzz/*.c)
 TESTS   := $(test_sources:%.c=$(BUILD)/%)
 TOOLS   := $(tool_sources:%.c=$(BUILD)/%)
 FUZZERS := $(fuzz_sources:%.c=$(BUILD)/%)
-OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources) tests/clock/moved.c)
+OBJECTS += $(call objects,$(test_sources) $(tool_sources) $(fuzz_sources) tests/clock/moved.c tests/fault/sendfile.c)
 $(TESTS) $(TOOLS) $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/%.o
 
 .PHONY: tests tools
 tests: all tools $(TESTS) $(if $(SANITIZE),,boot-programs) | deps-test
-tools: $(TOOLS) $(BUILD)/tests/clock/tarn-proxy
 
-# The data plane with a clock that a test moves; never installed.
-$(BUILD)/tests/clock/tarn-proxy: $(call objects,proxy/main.c tests/clock/moved.c) $(LIBS)
+# The data plane with a clock that a test moves, or a system call that fails when a test says so; never installed.
+DOUBLES := $(BUILD)/tests/clock/tarn-proxy $(BUILD)/tests/fault/tarn-proxy
+tools: $(TOOLS) $(DOUBLES)
+$(BUILD)/tests/clock/tarn-proxy: $(call objects,tests/clock/moved.c)
+$(BUILD)/tests/fault/tarn-proxy: $(call objects,tests/fault/sendfile.c)
+$(DOUBLES): $(call objects,proxy/main.c) $(LIBS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pie $(LINK) -o $@ $(filter %.o,$^) $(LIBS) $(PKG_LIBS)
