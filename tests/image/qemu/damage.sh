@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 2400
 #
-# Damage on the disk: superblocks of state and cache and the partition table's first copy are zeroed. It is the same box, and
-# the table is whole again.
+# Damage on the disk. Superblocks and the partition table's first copy are zeroed: all of it is mended, it is the same box, with
+# the same password and objects. Then random bytes are over both superblocks and what follows them: the box starts.
 set -u
 # shellcheck source=tests/image/qemu/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,18 +27,29 @@ started() { # WHAT
 }
 started 'new'
 check 'the first password is shown' becomes 'password role=operate value='
+password=$(word password value)
+check '... it opens the page' wait_until 30 page_opens "$password"
 vm 'cat /state/id' >"$work/id"
+kept() { vm 'grep -q "^operate scrypt" /state/lib/access'; }
+check '... it is kept beside the cache' wait_until 30 kept
 check 'it is switched off' vm 'sync; tarnctl slots >/dev/null'
 vm_kill
 
+fsck_show() { vm 'grep -ah "e2fsck\|tarn-cache\|uperblock" /run/early.log /state/log/tarn.log | tail -n 40' | sed 's/^/# /'; }
 dd if=/dev/zero of="$work/disk" bs=512 seek=1 count=33 conv=notrunc status=none # the table's first copy
 onto $((385 * mib)) 4 /dev/zero
 onto $((481 * mib)) 4 /dev/zero
 started 'superblocks lost'
-# The cache may be made anew, with the passwords that are kept in it.
-check '... the state is mended' says 'disk .*state=mended cache=(mended|new) .*error=0'
+check '... state and cache are mended' says 'disk .*state=mended cache=mended .*error=0' || fsck_show
 check '... it is the same box' test "$(vm 'cat /state/id')" = "$(<"$work/id")"
+check '... objects come from the cache' grep -qi '^cache-status:.*hit' "$work/head.large.dev1"
 check '... the table is whole again' eval 'vm sync && sfdisk --verify "$work/disk" 2>&1 | grep -i "no errors"'
+check '... the password is the same' wait_until 30 page_opens "$password"
+vm_kill
+
+for at in 385 481; do onto $((at * mib)) 64 /dev/urandom; done
+started 'random bytes over both superblocks'
+check '... they are mended, or new' says 'disk .*state=(mended|new) cache=(mended|new) .*error=0'
 vm_kill
 
 done_testing
