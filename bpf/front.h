@@ -4,7 +4,8 @@
  * port for that page is dropped. Only what is addressed to this machine, never what is on its way to others:
  *   bridge   by the frame's MAC address, which is the bridge's or the port's own; where the machine forwards as well, its
  *            routing table has to say that the packet ends here.
- *   gateway  at the lookup of a listener, behind whatever translates addresses (bpf/steer.bpf.c, lookup).
+ *   gateway  at the lookup of a listener, behind whatever translates addresses (bpf/steer.bpf.c, lookup); and what is
+ *            for a connection that this machine has, from before.
  * What a router could tear apart or hide a header behind - fragments, IPv4 options, IPv6 extension headers - is looked
  * into all the same.
  */
@@ -41,12 +42,16 @@ static __always_inline bool front_has(const struct tarn_front *front, __u32 port
 }
 
 /* The port that TCP at `at` is for. */
-static __always_inline __u32 front_port_at(struct __sk_buff *skb, __u32 at)
+static __always_inline __u32 front_port_at(struct __sk_buff *skb, __u32 at,
+					   struct bpf_fib_lookup *fib)
 {
 	__be16 ports[2];
 
-	return bpf_skb_load_bytes(skb, at, ports, sizeof(ports)) ? FRONT_NO_TCP
-								 : bpf_ntohs(ports[1]);
+	if (bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
+		return FRONT_NO_TCP;
+	fib->sport = ports[0];
+	fib->dport = ports[1];
+	return bpf_ntohs(ports[1]);
 }
 
 static __always_inline __u32 front_port4(struct __sk_buff *skb, struct bpf_fib_lookup *fib)
@@ -59,7 +64,7 @@ static __always_inline __u32 front_port4(struct __sk_buff *skb, struct bpf_fib_l
 	fib->family = AF_INET;
 	fib->ipv4_src = ip.saddr;
 	fib->ipv4_dst = ip.daddr;
-	return front_port_at(skb, ETH_HLEN + ip.ihl * 4u);
+	return front_port_at(skb, ETH_HLEN + ip.ihl * 4u, fib);
 }
 
 /* A fragment that is not the first has no port, and comes to nothing without the first. */
@@ -77,7 +82,7 @@ static __always_inline __u32 front_port6(struct __sk_buff *skb, struct bpf_fib_l
 	next = ip.nexthdr;
 	for (int i = 0; i < FRONT_CHAIN_MAX; i++) {
 		if (next == IPPROTO_TCP)
-			return front_port_at(skb, at);
+			return front_port_at(skb, at, fib);
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
 		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH_)
 			return FRONT_NO_TCP;
@@ -102,15 +107,56 @@ static __always_inline bool front_frame(struct __sk_buff *skb, const struct tarn
 						bytes_same(mac, front->mac, ETH_ALEN));
 }
 
-/* Comes in by the upstream port of a bridge: is it for the page that is not shown there? */
+/* Does it end at this machine, by its routing table? */
+static __always_inline bool front_ends(struct __sk_buff *skb, __u32 bridge,
+				       struct bpf_fib_lookup *fib)
+{
+	long way;
+
+	fib->l4_protocol = IPPROTO_TCP;
+	fib->ifindex = bridge;
+	/* The ports are no part of the question. */
+	fib->sport = fib->dport = 0;
+	way = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
+	return way < 0 || way == BPF_FIB_LKUP_RET_NOT_FWDED || way == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/* Has this machine a connection for it? Of one that is translated to another's it has none. */
+static __always_inline bool front_connected(struct __sk_buff *skb, const struct bpf_fib_lookup *fib)
+{
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk;
+	bool known;
+
+	if (fib->family == AF_INET6) {
+		__builtin_memcpy(t.ipv6.saddr, fib->ipv6_src, 16);
+		__builtin_memcpy(t.ipv6.daddr, fib->ipv6_dst, 16);
+		t.ipv6.sport = fib->sport;
+		t.ipv6.dport = fib->dport;
+		sk = bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		t.ipv4.saddr = fib->ipv4_src;
+		t.ipv4.daddr = fib->ipv4_dst;
+		t.ipv4.sport = fib->sport;
+		t.ipv4.dport = fib->dport;
+		sk = bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!sk)
+		return false;
+	known = sk->state != BPF_TCP_LISTEN;
+	bpf_sk_release(sk);
+	return known;
+}
+
+/* Comes in by the upstream port: is it for the page that is not shown there? */
 static __always_inline bool front_shut(struct __sk_buff *skb)
 {
 	const struct tarn_front *front = front_get();
 	struct bpf_fib_lookup fib = {};
 	__u32 port;
-	long way;
 
-	if (!front || !front->bridge || !front_frame(skb, front))
+	if (!front || (!front->bridge && front->outside != skb->ifindex) ||
+	    !front_frame(skb, front))
 		return false;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		port = front_port4(skb, &fib);
@@ -120,10 +166,9 @@ static __always_inline bool front_shut(struct __sk_buff *skb)
 		return false;
 	if (port != FRONT_PORT_HIDDEN && (port == FRONT_NO_TCP || !front_has(front, port)))
 		return false;
-	fib.l4_protocol = IPPROTO_TCP;
-	fib.ifindex = front->bridge;
-	way = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	return way < 0 || way == BPF_FIB_LKUP_RET_NOT_FWDED || way == BPF_FIB_LKUP_RET_FWD_DISABLED;
+	if (!front->bridge)
+		return port != FRONT_PORT_HIDDEN && front_connected(skb, &fib);
+	return front_ends(skb, front->bridge, &fib);
 }
 
 /* A gateway's: has a new connection for the page come in by the upstream port? */

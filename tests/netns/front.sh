@@ -150,6 +150,37 @@ in_ns box nft flush ruleset
 check 'from = any opens it' ctl config set admin.from=any
 check '... to the router' wait_until 5 page router 10.9.0.2
 check '... and is taken back' wait_until 15 shut router 10.9.0.2
+# One who was let in and shuts himself out must not be able to confirm that by the connection that he has.
+ctl config set admin.from=any >/dev/null
+ctl config confirm >/dev/null
+# kept ADDRESS: of the router, a connection on which one request goes now, and one after a line on 8.
+mkfifo "$work/go"
+exec 8<>"$work/go"
+kept() {
+	in_ns router python3 -c 'if True:
+		import http.client, ssl, sys
+		wire = http.client.HTTPSConnection(sys.argv[1], 8443, timeout=2, context=ssl._create_unverified_context())
+		for turn in range(2):
+			if turn:
+				open(sys.argv[2]).readline()
+			try:
+				wire.request("GET", "/", headers={"Accept-Encoding": "gzip", "Host": "10.9.0.2:8443"})
+				print(len(wire.getresponse().read()) > 100, flush=True)
+			except OSError as e:
+				print(type(e).__name__, flush=True)' "$1" "$work/go" >"$work/kept"
+}
+for at in 10.9.0.2 2001:db8:9::2; do
+	kept "$at" &
+	check "$at: a connection from outside has the page" wait_until 10 grep -q True "$work/kept"
+	ctl config set admin.from=lan >/dev/null
+	wait_until 5 lan_only true
+	echo >&8
+	wait $!
+	check '... and is dead once it is shut' test "$(tail -n 1 "$work/kept")" = TimeoutError
+	check '... until that is taken back' wait_until 15 page router 10.9.0.2
+done
+ctl config set admin.from=lan >/dev/null
+check 'shut again, and confirmed' ctl config confirm
 tarnd_stop
 check 'tarnd ends well' test "$tarnd_status" = 0
 
