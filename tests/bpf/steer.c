@@ -1448,7 +1448,8 @@ static void extension_headers_hide_no_port(void **state)
 	}
 }
 
-/* What a packet pays that only passes: 300 ns is the goal; times here are noisy, so the limit is wide. */
+/* What a packet pays that only passes: 300 ns is the goal; times here are noisy, so the limit is wide, and in an
+ * emulated machine (tests/image/qemu/bpf.sh) there is none. */
 static void passing_is_cheap(void **state)
 {
 	const struct {
@@ -1461,17 +1462,18 @@ static void passing_is_cheap(void **state)
 		{ "443, a vendor's, passed before", tcp(DEVICE, 40000, VENDOR, 443, ACK) },
 		{ "UDP, another port", udp(DEVICE, 40000, OTHER, 5000, "x", 1) },
 	};
+	unsigned limit = getenv("EMULATED") ? 1000000 : 1500;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		unsigned ns = cost(main_bpf->progs.lan_in, cases[i].f);
 
 		print_message("# lan_in, %s: %u ns\n", cases[i].what, ns);
-		assert_in_range(ns, 1, 1500);
+		assert_in_range(ns, 1, limit);
 		front_set(PAGE, device_mac);
 		ns = cost(names_bpf->progs.wan_in, cases[i].f);
 		print_message("# wan_in, %s: %u ns\n", cases[i].what, ns);
-		assert_in_range(ns, 1, 1500);
+		assert_in_range(ns, 1, limit);
 	}
 }
 

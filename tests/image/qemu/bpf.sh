@@ -28,7 +28,7 @@ cat >"$work/tree/init" <<'END'
 /bin/busybox mount -t devtmpfs none /dev
 /bin/busybox ip link set lo up
 echo "kernel $(/bin/busybox uname -r)"
-/bin/steer 2>&1
+EMULATED=1 /bin/steer 2>&1
 /bin/busybox poweroff -f
 END
 chmod +x "$work/tree/init"
