@@ -170,22 +170,30 @@ static uint32_t wish_slot(struct demand *d)
 	return d->wish_free;
 }
 
-static struct wish *wish_of(struct demand *d, const struct demand_event *e)
+/* The one of this key, or a new one with `first`; NULL without room. */
+static struct wish *wish_get(struct demand *d, struct span key, int64_t first)
 {
 	struct wish *wish;
 
-	HASH_FIND(hh, d->by_key, e->key.p, e->key.n, wish);
-	if (!wish) {
-		if (wish_slot(d) == d->limits.objects)
-			wishes_make_room(d);
-		wish = wish_slot(d) < d->limits.objects ? demand_wish_add(d, wish_slot(d), e->key)
-							: NULL;
-		if (!wish) {
-			d->dropped++;
-			return NULL;
-		}
-		wish->first = e->at;
-	}
+	HASH_FIND(hh, d->by_key, key.p, key.n, wish);
+	if (wish)
+		return wish;
+	if (wish_slot(d) == d->limits.objects)
+		wishes_make_room(d);
+	wish = wish_slot(d) < d->limits.objects ? demand_wish_add(d, wish_slot(d), key) : NULL;
+	if (wish)
+		wish->first = first;
+	else
+		d->dropped++;
+	return wish;
+}
+
+static struct wish *wish_of(struct demand *d, const struct demand_event *e)
+{
+	struct wish *wish = wish_get(d, e->key, e->at);
+
+	if (!wish)
+		return NULL;
 	wish->last = e->at;
 	if (!(e->bits & DEMAND_APART))
 		wish->wanted = e->at;
@@ -195,6 +203,32 @@ static struct wish *wish_of(struct demand *d, const struct demand_event *e)
 		(void)!span_copy(e->host, wish->host, sizeof(wish->host));
 	d->row_dirty[wish->slot / DEMAND_ROW_OBJECTS] = true;
 	return wish;
+}
+
+void demand_replaced(struct demand *d, struct span key, struct span by)
+{
+	struct wish *wish, *was;
+	struct wish copy;
+
+	HASH_FIND(hh, d->by_key, key.p, key.n, was);
+	if (!was || was->index)
+		return;
+	copy = *was; /* it may be what makes room */
+	wish = wish_get(d, by, copy.first);
+	if (!wish)
+		return;
+	if (copy.last > wish->last)
+		wish->last = copy.last;
+	if (copy.wanted > wish->wanted)
+		wish->wanted = copy.wanted;
+	if (!wish->host[0])
+		memcpy(wish->host, copy.host, sizeof(wish->host));
+	d->row_dirty[wish->slot / DEMAND_ROW_OBJECTS] = true;
+	HASH_FIND(hh, d->by_key, key.p, key.n, was);
+	if (!was || was == wish)
+		return;
+	was->wanted = 0;
+	d->row_dirty[was->slot / DEMAND_ROW_OBJECTS] = true;
 }
 
 /* ---- devices ------------------------------------------------------------------------------------- */

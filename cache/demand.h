@@ -79,6 +79,12 @@ typedef bool demand_is_current_f(void *arg, struct span key, uint64_t id);
 void demand_hold(struct demand *demand, const char *profile, int64_t step,
 		 demand_is_current_f *is_current, demand_counts_f *counts, void *arg);
 
+/*
+ * `by` has taken the place of `key`: it is as much in demand, and for as long, though nobody has asked for it yet; `key` is not
+ * wanted any more until it is asked for again. Nothing if there is no such demand, or no room.
+ */
+void demand_replaced(struct demand *demand, struct span key, struct span by);
+
 /* The vendor has no such object any more: nothing to ask for again. */
 void demand_gone(struct demand *demand, struct span key);
 

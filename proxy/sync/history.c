@@ -5,7 +5,7 @@
  *
  *	{"history": [run ...]}
  *	{"last": seconds, "published": [[number, at ms] ...], "paused": true, "cuts": how often in a row a run was cut off,
- *	 counting the one that runs}
+ *	 counting the one that runs, "stopped": the program was told to end while one ran, which is no cut}
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +70,9 @@ static json_t *vendor_pack(const struct vendor *vendor, bool running)
 		(void)json_array_append_new(
 			published, json_pack("[I, I]", (json_int_t)vendor->published[i].number,
 					     (json_int_t)vendor->published[i].at_ms));
-	return json_pack("{s:I, s:o*, s:b, s:i}", "last", (json_int_t)vendor->last, "published",
-			 published, "paused", vendor->paused, "cuts", (int)vendor->cuts + running);
+	return json_pack("{s:I, s:o*, s:b, s:i, s:b}", "last", (json_int_t)vendor->last,
+			 "published", published, "paused", vendor->paused, "cuts",
+			 (int)vendor->cuts + running, "stopped", vendor->stopped);
 }
 
 static void row_put(struct sync *sync, struct span name, json_t *row)
@@ -103,7 +104,7 @@ void history_save_vendor(struct sync *sync, const struct vendor *vendor)
 	char name[ROW_NAME_MAX];
 
 	row_put(sync, vendor_row(vendor, name),
-		vendor_pack(vendor, sync->run && sync->run->vendor == vendor));
+		vendor_pack(vendor, !vendor->stopped && sync->run && sync->run->vendor == vendor));
 }
 
 static json_t *row_get(const struct sync *sync, struct span name)
@@ -128,7 +129,7 @@ void history_load_vendor(struct sync *sync, struct vendor *vendor)
 	vendor->last = json_integer_value(json_object_get(row, "last"));
 	vendor->paused = json_is_true(json_object_get(row, "paused"));
 	vendor->cuts = (unsigned)json_integer_value(json_object_get(row, "cuts"));
-	vendor->due = vendor->cuts > 0;
+	vendor->due = vendor->cuts > 0 || json_is_true(json_object_get(row, "stopped"));
 	vendor->why = "it was cut off by a restart";
 	/* One that ends the program each time must not do so without a pause. */
 	if (vendor->cuts > 1)

@@ -29,6 +29,18 @@ static void add_members(const struct run *run)
 	}
 }
 
+/* What was fetched in the place of something is in demand as that was: it may be replaced before anybody asks for it. */
+static void demand_goes_on(const struct run *run)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		const struct item *item = run->items[i];
+
+		if (item->takes && is_member(item))
+			demand_replaced(intake_demand(run->sync->control->proxy->intake),
+					span_of(item->takes->key), span_of(item->found_key));
+	}
+}
+
 static void published_over(struct run *run, int rc)
 {
 	struct worker *control = run->sync->control;
@@ -42,6 +54,7 @@ static void published_over(struct run *run, int rc)
 		run_end(run, "failed");
 		return;
 	}
+	demand_goes_on(run);
 	if (!run->joining)
 		history_published(run->vendor, run->generation, now.wall_ms);
 	run_end(run, "done");

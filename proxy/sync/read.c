@@ -16,6 +16,7 @@ struct wanted {
 	UT_hash_handle hh;
 	char *name;
 	char host[DEMAND_HOST_MAX + 1];
+	const struct item *item; /* what stood there */
 };
 
 struct reading {
@@ -76,6 +77,7 @@ static void want_name(struct reading *r, struct span name, const struct item *it
 		free(w);
 		return;
 	}
+	w->item = item;
 	(void)!span_copy(span_of(item->host), w->host, sizeof(w->host));
 	HASH_ADD_KEYPTR(hh, r->wanted, w->name, name.n, w);
 }
@@ -128,8 +130,10 @@ static int entry_new(struct reading *r, struct item *item, const struct index_en
 	    profile_classify(profile, entry->path)->kind != PROFILE_OBJECT)
 		return 0;
 	item = run_item(r->run, key, span_of(w->host), false, false);
-	if (item)
+	if (item) {
+		item->takes = w->item;
 		expect(item, entry);
+	}
 	return 0;
 }
 

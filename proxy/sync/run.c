@@ -247,12 +247,25 @@ static void result_count(struct run *run, const struct item *item, const struct 
 	STAT_ADD(STAT_SYNC_BYTES, (uint64_t)result->size);
 }
 
+static uint64_t rate_of(const struct run *run)
+{
+	return (uint64_t)run->config->settings.sync.rate;
+}
+
+/* A fetch keeps to the rate from its second read on: of small objects that is none of it. One at a time is fetched then. */
+static void rest_after(struct run *run, const struct item *item, const struct pull_result *result)
+{
+	if (rate_of(run) && result->asked && result->status != 304 && result->size > 0)
+		run->rests_until = item->began + (uint64_t)result->size * 1000 / rate_of(run);
+}
+
 static void on_pulled(void *arg, const struct pull_result *result, const char *sent)
 {
 	struct item *item = arg;
 	struct run *run = item->run;
 
 	item->pull = NULL;
+	rest_after(run, item, result);
 	item->done = true;
 	run->pulls--;
 	sent_add(run, sent);
@@ -273,11 +286,6 @@ static void on_pulled(void *arg, const struct pull_result *result, const char *s
 		demand_gone(intake_demand(run->sync->control->proxy->intake), span_of(item->key));
 	run->mismatch |= result->outcome == PULL_MISMATCH;
 	run_go_on(run);
-}
-
-static uint64_t rate_of(const struct run *run)
-{
-	return (uint64_t)run->config->settings.sync.rate;
 }
 
 static int item_pull(struct run *run, struct item *item)
@@ -306,6 +314,7 @@ static int item_pull(struct run *run, struct item *item)
 	ask.headers = span_make(headers, h.n);
 	if (t.full || h.full || !t.n)
 		return -EMSGSIZE;
+	item->began = worker_now(run->sync->control)->mono_ms;
 	return pull_start(run->sync->control,
 			  workers_at(run->sync->control->proxy->workers, worker), &ask, on_pulled,
 			  item, &item->pull);
@@ -434,6 +443,27 @@ static void stage_over(struct run *run)
 	}
 }
 
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_go_on(arg);
+}
+
+/* Not yet: it is called again when it is time. */
+static bool rests(struct run *run)
+{
+	uint64_t now = worker_now(run->sync->control)->mono_ms, ms;
+	struct timeval tv;
+
+	if (run->rests_until <= now)
+		return false;
+	ms = run->rests_until - now;
+	tv = (struct timeval){ (time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000 };
+	CHECK_OK(event_add(&run->rest, &tv));
+	return true;
+}
+
 void run_go_on(struct run *run)
 {
 	unsigned most = rate_of(run) ? 1 : SYNC_PULLS;
@@ -445,6 +475,8 @@ void run_go_on(struct run *run)
 			run_end(run, "cancelled");
 		return;
 	}
+	if (rests(run))
+		return;
 	while (!run->vendor->paused && run->pulls < most && run->next < run->n) {
 		struct item *item = run->items[run->next++];
 
@@ -482,6 +514,7 @@ int run_begin(struct sync *sync, struct vendor *vendor, const char *why)
 	run->sync = sync;
 	run->vendor = vendor;
 	run->why = why;
+	CHECK_OK(evtimer_assign(&run->rest, sync->control->base, on_rested, run));
 	run->config = config_ref(sync->control->config);
 	run->began_wall = now.wall_ms;
 	run->began = now.mono_ms;
@@ -518,6 +551,7 @@ void run_free(struct run **run_)
 	*run_ = NULL;
 	if (!run)
 		return;
+	event_del(&run->rest);
 	reading_free(&run->reading);
 	publication_free(&run->publication);
 	HASH_CLEAR(hh, run->by_base);

@@ -336,8 +336,11 @@ void sync_stop(struct sync *sync)
 		return;
 	sync->stopping = true;
 	event_del(&sync->timer);
-	if (sync->run && !sync->run->publishing)
+	if (sync->run && !sync->run->publishing) {
+		sync->run->vendor->stopped = true;
+		history_save_vendor(sync, sync->run->vendor);
 		run_cancel(sync->run);
+	}
 }
 
 void sync_free(struct sync **sync_)

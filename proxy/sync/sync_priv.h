@@ -40,6 +40,8 @@ struct item {
 	struct pull *pull;
 	struct run *run;
 	struct pull_expect expect;
+	const struct item *takes; /* whose place it takes; NULL: nobody's */
+	uint64_t began;		  /* mono_ms, of the pull */
 	/* what came of it */
 	enum pull_outcome outcome;
 	char *found_key;
@@ -79,6 +81,8 @@ struct run {
 	size_t n, room, next;
 	struct item *by_base;
 	uint64_t bytes, objects; /* fetched */
+	struct event rest;
+	uint64_t rests_until; /* mono_ms: so that [sync] rate is kept from one object to the next */
 	struct reading *reading;
 	struct publication *publication;
 	struct mail mail; /* from the writer's thread */
@@ -98,6 +102,7 @@ struct vendor {
 	uint64_t ended;	  /* mono_ms: its last run; 0: none */
 	unsigned failures;
 	unsigned cuts;	   /* how often in a row a run was cut off by the end of the program */
+	bool stopped;	   /* the program ends in the middle of its run */
 	char trouble[160]; /* of the last run; "" if there was none */
 	struct {
 		uint64_t number;

@@ -252,6 +252,22 @@ check '... and what each has got is what it counted itself' counted
 macs() { api devices | jq -r '.devices[] | "\(.device) \(.mac)"' | sort; }
 check '... with its MAC' diff <(macs) <(for ((i = 1; i <= devices; i++)); do printf '10.7.0.%d 02:00:00:00:07:%02x\n' $((100 + i)) "$i"; done | sort)
 
+# ---- a weekend ---------------------------------------------------------------------------------------------------------
+
+# No device asks for anything, and what replaced what they have is replaced again and again.
+misses=0
+for ((hour = 1; hour <= 6; hour++)); do
+	fleet next
+	generation=$(of .generation)
+	pass 3900
+	note_publication
+done
+update 0 1
+check 'after hours in which nobody asked the first finds everything' test "$misses" == 0
+update 1 "$devices"
+check '... the others, too' test "$misses-$bad" == 0-0
+check '... and all are current' is_named_rightly
+
 # ---- what nobody asks for, for they have it --------------------------------------------------------------------------------
 
 # Three weeks: next to nothing changes, devices look each day. Then the rest changes, too.

@@ -154,7 +154,7 @@ echo "# fetched again: $(($(of .repeats) - before)) objects"
 
 # ---- a run that was cut off, a vendor that is paused ----------------------------------------------------
 
-start -o sync.rate=256K # a run takes seconds
+start -o sync.rate=64K # a run takes longer than a busy machine
 fleet next
 stored=$(counter store.stored)
 now
@@ -164,15 +164,25 @@ stop box KILL
 start
 goes_on() { [[ $(last result)-$(last why) == 'done-it was cut off by a restart' ]]; }
 check 'after a kill -9 it goes on by itself' wait_until 20 goes_on
+before=$(runs)
+fleet next
+stop box
+start -o sync.rate=64K
+now
+stored=0
+check 'a run has stored something' wait_until 20 has_stored
+stop box
+start
+check 'one in which the box is stopped goes on, too' wait_until 20 is_over "$before"
 # One that ends the program each time, as it were: it is begun again by itself once, then after a pause (sync.retry, 1 min).
 fleet next
 stop box
-start -o sync.rate=256K
+start -o sync.rate=64K
 now
 stored=0
 check 'another has stored something' wait_until 20 has_stored
 stop box KILL
-start -o sync.rate=256K
+start -o sync.rate=64K
 check 'begun again it has, too' wait_until 20 has_stored
 stop box KILL
 start
@@ -193,7 +203,53 @@ check 'and stays so over a restart' is_paused
 now resume
 stop box
 
-# ---- pause, cancel, an unreachable vendor -------------------------------------------------------------------
+# ---- a slow run: progress, pause, resume, cancel ------------------------------------------------------------
+
+start -o sync.rate=256K
+fleet next
+now
+comes() { api sync | jq -e '.profiles[0] | .state == "running" and .stage == "objects" and .done_bytes > 100000 and .left_s >= 1' >/dev/null; }
+check 'what has come of a run, how fast and for how long still is told' wait_until 20 comes || api sync
+check '... by tarnctl, too' grep -Eq '^  \[#+\.+\] [0-9]+ of [0-9]+, .*/s, .* left \(objects\)' <(ctl sync) || ctl sync
+paused_in_it() {
+	ctl sync --pause >/dev/null
+	api sync | jq -e '.profiles[0] | .state == "paused" and .done < .total' >/dev/null
+}
+check 'it is paused in the middle' paused_in_it
+is_still() { # for a second, once what was on its way is here
+	local before
+	fleet stat
+	before=$(of .requests)
+	read -rt 1 <> <(:)
+	fleet stat
+	test "$(of .requests)" == "$before"
+}
+check '... then nothing is asked for' wait_until 20 is_still
+fleet update 0 3
+check '... devices have the generation before' test "$(of .failed)-$(of .mixed)" == 0-0
+before=$(runs)
+ctl sync --resume >/dev/null
+check 'it goes on' wait_until 60 is_over "$before"
+check '... to its end' test "$(last result)" == 'done'
+check '... and is never faster than it may be' is_at_most "$(last bytes) / $(last took_s)" "1.1 * 262144"
+fleet next
+before=$(runs)
+generation=$(api sync | jq '.profiles[0].generation')
+now
+wait_until 20 comes
+ctl sync --cancel >/dev/null
+check 'one is cancelled' wait_until 5 is_over "$before"
+check '... which is told' test "$(last result)" == cancelled
+check '... and publishes nothing' test "$(api sync | jq '.profiles[0].generation')" == "$generation"
+stop box
+start
+sync_now
+check '... the next one brings it all' test "$(last result)" == 'done'
+fleet update 0 20
+check '... to all' test "$(of .misses)-$(of .failed)-$(of .mixed)" == 0-0-0
+stop box
+
+# ---- an unreachable vendor ----------------------------------------------------------------------------------
 
 start -o sync.retry=300ms
 fleet next

@@ -281,6 +281,37 @@ static void where_no_device_is_known_all_that_is_current_is(void **state)
 	assert_int_equal(objects("v", 0).n, 2);
 }
 
+static void what_takes_the_place_of_something_is_in_demand_as_that_was(void **state)
+{
+	(void)state;
+	note(1, "v g /diff-1", 11, T0, DEMAND_WHOLE);
+	demand_replaced(demand, SPAN("v g /diff-1"), SPAN("v g /diff-2"));
+	demand_replaced(demand, SPAN("v g /diff-2"), SPAN("v g /diff-3"));
+	demand_replaced(demand, SPAN("v g /none"), SPAN("v g /diff-4"));
+	assert_int_equal(objects("v", T0).n, 1);
+	assert_int_equal(objects("v", T0 + 1).n, 0);
+	assert_true(span_eq(objects("v", T0).last.key, SPAN("v g /diff-3")));
+	assert_true(span_eq(objects("v", T0).last.host, SPAN("h.example:8080")));
+	note(1, "v g /diff-3", 13, T0 + DAY, DEMAND_WHOLE);
+	assert_int_equal(objects("v", T0 + DAY).n, 1);
+	/* As much, and no longer. */
+	demand_replaced(demand, SPAN("v g /diff-3"), SPAN("v g /diff-4"));
+	demand_expire(demand, T0 + DAY + 1);
+	assert_int_equal(objects("v", 0).n, 0);
+	/* Of nobody who counts: nor is what took its place. */
+	note(1, "v g /a", 11, T0, DEMAND_WHOLE | DEMAND_APART);
+	demand_replaced(demand, SPAN("v g /a"), SPAN("v g /b"));
+	assert_int_equal(objects("v", 1).n, 0);
+	/* What makes room for it may be what it takes the place of. */
+	for (unsigned i = 0; i < 99; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "v g /%u", i);
+		note(1, key, i + 1, T0 + 50 * DAY, DEMAND_WHOLE);
+	}
+	demand_replaced(demand, SPAN("v g /a"), SPAN("v g /c"));
+}
+
 /* ---- restarts ---------------------------------------------------------------------------------- */
 
 static void save_all(struct rig *rig)
@@ -535,6 +566,7 @@ int main(void)
 		T(what_nobody_asks_for_is_forgotten),
 		T(what_a_device_has_is_asked_for_as_long_as_it_looks),
 		T(where_no_device_is_known_all_that_is_current_is),
+		T(what_takes_the_place_of_something_is_in_demand_as_that_was),
 		T(it_is_kept_over_a_restart),
 		T(damaged_rows_are_left_out),
 		T(who_is_apart_makes_nothing_wanted),
