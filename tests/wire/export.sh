@@ -86,7 +86,7 @@ shows() { event "$1" | tee /dev/stderr | grep -q "$2"; }
 check '... the events say that and why' shows export.failed "^vendor=acme where=$dir/evil why="
 
 # Killed at a random moment (tests/tools/sever), or the proxy is: the next run completes it, and what was whole is not fetched
-# again. An export of this asks 24 times at least. TARN_KILLS=50 for more of it.
+# again. An export of this asks 24 times at least. TARN_KILLS=5 for less of it.
 cut_export() { # N client|server
 	rm -rf "$dir/killed"
 	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
@@ -105,7 +105,7 @@ is_completed() {
 	is "$dir/killed" >/dev/null || { echo "# not the vendor's tree"; return 1; }
 	(($(number kept "$out") >= ${there:-0})) || { echo "# $there were there, $out"; return 1; }
 }
-kills=${TARN_KILLS:-10}
+kills=${TARN_KILLS:-50}
 for ((i = 0; i < kills; i++)); do
 	cut_export $((2 + RANDOM % 22)) client || break
 	((killed == 137)) || break

@@ -290,8 +290,8 @@ carried() {
 }
 wait_until 20 carried || echo '# the second generation is not exported whole'
 # Killed at a random moment (tests/tools/sever): B is as it was, and goes on with what had come. An import asks 16 times at
-# least, the last of them to publish. TARN_KILLS=50 for more of it.
-kills=${TARN_KILLS:-10}
+# least, the last of them to publish. TARN_KILLS=5 for less of it.
+kills=${TARN_KILLS:-50}
 cut_import() { # N client|server
 	rm -f "$dir/cut" "$dir/cut.sock" # of the one before
 	"$build/tests/tools/sever" "$dir/cut.sock" "$dir/b/run/proxy.sock" "$1" "$2" >"$dir/cut" 2>&1 &
