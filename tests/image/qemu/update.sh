@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 1200
 #
-# Updates of a running box, from a file, a URL, and uploaded by the admin page's API: what must not be installed is refused
-# with nothing changed; a good one is started, found healthy and marked good.
+# Updates of a running box: what must not be installed is refused with nothing changed; a good one is started, found
+# healthy and marked good.
 set -u
 # shellcheck source=tests/image/qemu/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -37,19 +37,6 @@ check 'they came by tarn-proxy' fetched_head
 check 'nothing is left of them' vm '! ls /var/cache/tarn | grep update'
 check 'nothing was written for any of them' test "$(slots_now)" = '[]'
 check 'the history has them' history_has '.event == "refused" and (.reason | length > 10)'
-
-# From a device's side, as the page does it: in pieces, with the password of the console.
-box=$(vm "ip -4 -o addr show dev br0" | grep -oE '10\.7\.0\.[0-9]+' | head -n 1)
-wait_until 60 says 'password role=operate value='
-uploaded() { # FILE STATE TEXT
-	local said
-	said=$(PASSWORD=$(word password value) in_ns dev1 "$here/../image/qemu/upload.py" "$box" "$1" no)
-	echo "$said"
-	[[ $said == "$2 $3" ]]
-}
-check 'the good one, uploaded, is installed' uploaded good.update installed ''
-check '... into a slot, with three tries' eval "slots_now | jq -e '.[0].version == \"0.2\" and .[0].tries_left == 3'"
-check '... and none of it is left' vm '! ls /var/cache/tarn | grep update'
 
 mark
 check 'a good one is installed' fetch_install good --restart now
