@@ -15,6 +15,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,8 +71,14 @@ static void timer_in(struct event *timer, unsigned ms)
 
 static void port_set(struct port *p, bool blocked, const char *other)
 {
-	int rc = p->loop->kernel->ops->port_forwards(p->loop->kernel, p->name, !blocked);
+	struct net_kernel *k = p->loop->kernel;
+	int rc = k->ops->port_forwards(k, p->name, !blocked);
+	char flush[64];
 
+	/* Who was behind it is found at the other one. */
+	(void)snprintf(flush, sizeof(flush), "/sys/class/net/%s/brport/flush", p->name);
+	if (blocked && !p->blocked)
+		(void)k->ops->sysctl(k, flush, "1");
 	if (rc || p->blocked != blocked)
 		say("loop", "port=%s%s%s action=%s error=%d", p->name, other ? " to=" : "",
 		    other ? other : "", blocked ? "block" : "forward", rc);
@@ -140,10 +147,12 @@ static int listen_open(unsigned ifindex)
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_ALL),
 				  .sll_ifindex = (int)ifindex };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
+	/* Of no interface would be of all. */
+	int fd = ifindex ? socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+	int yes = 1;
 
 	if (fd < 0)
-		return -errno;
+		return ifindex ? -errno : -ENODEV;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) ||
 	    bind(fd, (const struct sockaddr *)&at, sizeof(at))) {
