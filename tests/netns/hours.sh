@@ -120,13 +120,14 @@ expected() {
 	while read -r device mine; do
 		number=${number_of[$mine]:-none} behind=0 since=
 		for at in "${publications[@]}"; do
-			[[ $number != none ]] && ((at > number)) || continue
+			[[ $number != none && $at -gt $number ]] || continue
 			behind=$((behind + 1))
 			since=${since:-${published_at[$at]}}
 		done
 		hours=$([[ -z $since ]] && echo 0 || echo $((($(simulated_ms) - since) / 360000)))
 		state=current
-		((behind == 0)) || state=$(((hours > 720)) && echo stale || echo behind)
+		((behind == 0)) || state=behind
+		((behind == 0 || hours <= 720)) || state=stale
 		echo "$device $number $state $behind $((hours / 10)).$((hours % 10))"
 	done < <(of '.[] | "\(.device) \(.generation)"')
 }

@@ -42,7 +42,7 @@ from_packages() {
 		[[ $name != linux-image ]] || name=linux-image-
 		grep -q "^$name" "$work/named" || { echo "$file is of $name"; missing=1; }
 	done < <(cd "$parts/root/usr" && find bin sbin lib -type f ! -path '*/modules/*')
-	return $missing
+	return "$missing"
 }
 check '... it names every package that a file is of' from_packages
 check '... with the checksums of the lock' eval '! awk "{ print \$2 }" "$work/named" | grep -vxF -f <(awk "{ print \$3 }" "$parts/lock.used"; sha256sum <"$parts/tarn.efi" | cut -d " " -f 1)'
