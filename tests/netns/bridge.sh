@@ -114,7 +114,7 @@ only_heritage() {
 	local fd
 	for fd in "/proc/$1/fd/"*; do
 		fd=${fd##*/}
-		[[ $fd -le 6 || $fd -eq 16 || $fd -eq 17 || $(readlink "/proc/$1/fd/$fd") == *eventpoll* ]] ||
+		[[ $fd -le 7 || $fd -eq 16 || $fd -eq 17 || $(readlink "/proc/$1/fd/$fd") == *eventpoll* ]] ||
 			{ ls -l "/proc/$1/fd"; return 1; }
 	done
 }
