@@ -15,7 +15,11 @@ office
 disk_make "$image" "$work/disk" 2G
 vm_start "$work/disk"
 check 'the factory image becomes ready' becomes ready
-box=$(vm "ip -4 -o addr show dev br0" | grep -oE '10\.7\.0\.[0-9]+' | head -n 1)
+has_address() { # it may be ready before it has one
+	box=$(vm 'ip -4 -o addr show dev br0' | grep -oE '10\.7\.0\.[0-9]+' | head -n 1)
+	[[ -n $box ]]
+}
+wait_until 60 has_address || exit 1
 check 'the console shows the password' wait_until 60 says 'password role=operate value='
 uploaded() { # FILE STATE TEXT
 	local said
