@@ -10,7 +10,7 @@
 # devices update without pause while generations change at random moments, and none ever gets a byte of another
 # generation than its index's. The storm also with a profile that does not tell what indexes say.
 #
-# timeout: 360
+# timeout: 900
 set -u
 # shellcheck source=tests/wire/box.sh
 . "$(dirname "$0")/box.sh"
