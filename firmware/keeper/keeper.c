@@ -6,7 +6,7 @@
  * If steering can't be set up (a kernel without BPF), the bridge stays and the data plane runs unarmed: devices
  * come first. Disarming needs nobody's help: the programs pass what a dead or silent worker would get.
  */
-#include "firmware/keeper/keeper.h"
+#include "firmware/keeper/keeper_priv.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -17,23 +17,17 @@
 
 #include "firmware/base/clock.h"
 #include "firmware/base/log.h"
-#include "firmware/base/profile.h"
-#include "firmware/keeper/aim.h"
 #include "firmware/keeper/access.h"
 #include "firmware/keeper/appliance.h"
-#include "firmware/keeper/arm.h"
 #include "firmware/keeper/authority.h"
 #include "firmware/keeper/change.h"
 #include "firmware/keeper/channel.h"
 #include "firmware/keeper/child.h"
 #include "firmware/keeper/figures.h"
 #include "firmware/keeper/folder.h"
-#include "firmware/keeper/front.h"
 #include "firmware/keeper/plan.h"
 #include "firmware/keeper/plane.h"
-#include "firmware/keeper/reload.h"
 #include "firmware/keeper/selftest.h"
-#include "firmware/keeper/silence.h"
 #include "firmware/keeper/status.h"
 #include "firmware/steer/steer.h"
 
@@ -43,38 +37,6 @@
 #define ACCESS_EVERY_MS 1000
 #define AGAIN_MS                                                                                   \
 	500 /* in which the data plane says what became of a change, before it or tarnd is restarted for it */
-
-struct tarnd {
-	struct event_base *base;
-	struct tarnd_config config;
-	struct net_kernel *kernel;
-	struct network *net;
-	struct steer *steer;
-	struct plane *plane;
-	struct change *change;
-	struct appliance *appliance;
-	uint64_t access_ms; /* when who may use the page was written last */
-	struct status *status;
-	struct authority *authority;
-	int admin_fd;
-	char why_no_steering[HERITAGE_REASON];
-	char broken[HERITAGE_REASON]; /* what stands in the way of intercepting; empty: nothing */
-	struct silence silence;
-	struct selftest *selftest;
-	struct arm_verdict verdict;
-	uint64_t step_since_ms;
-	uint64_t vendors_refused;
-	unsigned names_refused;
-	struct front front;
-	char offload
-		[NET_OFFLOAD_MAX]; /* what a port's hardware may do behind our back; empty: nothing is known */
-	int scope_error; /* why [scope] is not in force and nobody is intercepted */
-	struct reload reload;
-	bool stopping;
-	bool anew; /* it stops so that another begins with the settings as they are then */
-	struct event *anew_soon;
-	struct event *tick, *roles, *sweep, *seen, *sigterm, *sigint, *sighup, *figures;
-};
 
 static void facts_gather(const struct tarnd *k, struct arm_facts *facts)
 {
@@ -149,112 +111,6 @@ static void mint_in(const struct heritage_mint *ask, void *arg)
 	plane_tell(k->plane, &m);
 }
 
-static void vendor_seen(const struct tarn_seen *seen, void *arg)
-{
-	union heritage_message m = { .vendor =
-					     HERITAGE_INIT(HERITAGE_VENDOR_SEEN, heritage_vendor) };
-	struct tarnd *k = arg;
-
-	memcpy(m.vendor.addr, seen->addr.b, sizeof(m.vendor.addr));
-	m.vendor.ttl = seen->ttl < HERITAGE_TTL_MAX ? seen->ttl : HERITAGE_TTL_MAX;
-	plane_tell(k->plane, &m);
-}
-
-/* ---- ports ------------------------------------------------------------------------------------ */
-
-static uint64_t heard(int ifindex, void *arg)
-{
-	return steer_heard(arg, ifindex);
-}
-
-static int ports_attach(struct tarnd *k)
-{
-	static const enum steer_role roles[] = {
-		[NET_UNKNOWN] = STEER_SCOUT,
-		[NET_LAN] = STEER_LAN,
-		[NET_WAN] = STEER_WAN,
-	};
-	const struct net_port *ports;
-	size_t n;
-	int rc = 0;
-
-	ports = net_ports(k->net, &n);
-	for (size_t i = 0; i < n && !rc; i++) {
-		rc = steer_port(k->steer, ports[i].ifindex, roles[ports[i].role]);
-		LOG(rc ? LOG_L_ERROR : LOG_L_NOTICE, "keeper.port", "name=%s role=%s error=%d",
-		    ports[i].name, net_role_name(ports[i].role), rc);
-	}
-	return rc;
-}
-
-/* 0: nothing; -EEXIST: steered connections come to nothing, `why` in words. */
-static int silence_inspect(struct tarnd *k, char why[STEER_WHY_MAX])
-{
-	static const char *const texts[] = {
-		[SILENCE_NONE] = "",
-		[SILENCE_LOST] = "what is steered does not reach our stack: a firewall, a rule?",
-		[SILENCE_UNHEARD] = "what we answer does not reach devices: a filter? an offload?",
-	};
-	uint64_t stats[TARN_STAT_COUNT] = { 0 };
-	struct silence_counts counts;
-	enum silence_kind kind;
-
-	steer_stats(k->steer, stats);
-	counts = (struct silence_counts){
-		.steered = stats[TARN_STAT_SYN_STEERED],
-		.arrived = stats[TARN_STAT_LOOKUP_ASSIGNED] + stats[TARN_STAT_LOOKUP_NONE],
-		.sent = stats[TARN_STAT_OUT_SENT],
-		.heard = stats[TARN_STAT_PKT_STEERED],
-	};
-	kind = silence_see(&k->silence, &counts, clock_read().mono_ms);
-	if (kind == SILENCE_NONE)
-		return 0;
-	if (kind == SILENCE_UNHEARD && k->offload[0])
-		snprintf(why, STEER_WHY_MAX, "our answer does not reach devices: %s?", k->offload);
-	else
-		snprintf(why, STEER_WHY_MAX, "%s", texts[kind]);
-	return -EEXIST;
-}
-
-static void offload_inspect(struct tarnd *k)
-{
-	char now[NET_OFFLOAD_MAX] = "";
-
-	(void)net_offload(k->net, now);
-	if (now[0] && strcmp(now, k->offload) != 0)
-		LOG(LOG_L_WARN, "keeper.offload", "what=%s", LOG_QUOTE(span_of(now)));
-	memcpy(k->offload, now, sizeof(now));
-}
-
-/* What a kernel that obeys others, too, has done to our way: put right, or named. */
-static void way_inspect(struct tarnd *k)
-{
-	char why[STEER_WHY_MAX] = "";
-	int rc = steer_check(k->steer, why);
-
-	if (rc == -ENOENT) {
-		LOG(LOG_L_WARN, "keeper.way", "mended=%s", LOG_QUOTE(span_of(why)));
-		rc = steer_icpt(k->steer);
-		rc = rc ? rc : ports_attach(k);
-		rc = rc ? rc : steer_check(k->steer, why);
-		if (rc == -EBUSY)
-			snprintf(why + strcspn(why, ":"), sizeof(why) - strcspn(why, ":"), "%s",
-				 ": our program is gone, its place is taken");
-	}
-	if (!rc && k->scope_error) {
-		aim_scope_error(k->scope_error, why, sizeof(why));
-		rc = -EEXIST;
-	}
-	rc = rc ? rc : silence_inspect(k, why);
-	if (rc == -EEXIST && !k->broken[0])
-		selftest_run(k->selftest, 0);
-	if (!rc && selftest_broken(k->selftest)) {
-		snprintf(why, sizeof(why), "%s", selftest_broken(k->selftest));
-		rc = -EEXIST;
-	}
-	heritage_reason(k->broken, rc ? why : "");
-}
-
 static void selftest_done(const struct heritage_selftest *result, void *arg)
 {
 	union heritage_message m = { .selftest = *result };
@@ -262,7 +118,7 @@ static void selftest_done(const struct heritage_selftest *result, void *arg)
 
 	plane_tell(k->plane, &m);
 	if (k->steer)
-		way_inspect(k);
+		keeper_way_inspect(k);
 	review(k);
 }
 
@@ -271,82 +127,11 @@ static void on_roles(evutil_socket_t fd, short what, void *arg)
 	struct tarnd *k = arg;
 
 	(void)fd, (void)what;
-	if (k->steer)
-		way_inspect(k);
-	if (k->steer && net_roles_update(k->net, heard, k->steer)) {
-		(void)ports_attach(k);
+	if (!k->steer)
+		return;
+	keeper_way_inspect(k);
+	if (keeper_roles_update(k))
 		review(k);
-	}
-	if (k->steer)
-		front_see(&k->front, k->net, k->steer);
-}
-
-/* ---- status ----------------------------------------------------------------------------------- */
-
-static json_t *status_ports(const struct tarnd *k)
-{
-	json_t *all = json_array();
-	const struct net_port *ports;
-	size_t n = 0;
-
-	ports = k->net ? net_ports(k->net, &n) : NULL;
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s, s:b}", "name", ports[i].name,
-						     "role", net_role_name(ports[i].role),
-						     "hardware", ports[i].hardware));
-	return all;
-}
-
-static json_t *status_counters(const struct tarnd *k)
-{
-	uint64_t stats[TARN_STAT_COUNT] = { 0 };
-	json_t *all = json_object();
-
-	if (k->steer)
-		steer_stats(k->steer, stats);
-	for (unsigned i = 0; i < TARN_STAT_COUNT; i++) {
-		char name[STEER_NAME_MAX];
-
-		json_object_set_new(all, steer_stat_name(i, name),
-				    json_integer((json_int_t)stats[i]));
-	}
-	return all;
-}
-
-static json_t *status_document(void *arg)
-{
-	static const char *const modes[] = { "off", "bridge", "gateway" };
-	struct tarnd *k = arg;
-	const struct plane_state *p = plane_state(k->plane);
-	uint64_t beat = plane_beat_age(k->plane), now = clock_read().mono_ms;
-
-	return json_pack("{s:s, s:b, s:s, s:I, s:s, s:o, s:{s:i, s:b, s:I, s:I, s:i, s:i, s:s}, "
-			 "s:i, s:I, s:i, s:I, s:b, s:s, s:o, s:o, s:o, s:o}",
-			 "state", arm_step_name(k->verdict.step),				/**/
-			 "armed", k->verdict.step == ARM_ARMED,					/**/
-			 "why_not_armed", k->verdict.why_not,					/**/
-			 "since_ms", (json_int_t)(now - k->step_since_ms),			/**/
-			 "mode", modes[k->config.settings.steer.mode],				/**/
-			 "ports", status_ports(k),						/**/
-			 "proxy",								/**/
-			 "pid", (int)p->pid,							/**/
-			 "ready", p->ready,							/**/
-			 "up_ms", (json_int_t)(p->pid ? now - p->started_at_ms : 0),		/**/
-			 "heartbeat_ms", (json_int_t)(p->pid && beat != UINT64_MAX ? beat : 0), /**/
-			 "restarts", (int)p->restarts,						/**/
-			 "hang_kills", (int)p->hang_kills,					/**/
-			 "last_exit", p->last_exit,						/**/
-			 "vendors",
-			 k->steer ? (int)steer_vendors_sweep(k->steer, clock_mono_ns()) : 0, /**/
-			 "vendors_refused", (json_int_t)k->vendors_refused,		     /**/
-			 "names_refused", (int)k->names_refused,			     /**/
-			 "messages_refused", (json_int_t)plane_channel_refused(),	     /**/
-			 "admin_lan_only", front_shut(&k->front, k->net),		     /**/
-			 "offload", k->offload,						     /**/
-			 "reload", reload_json(&k->reload),				     /**/
-			 "mint", authority_json(k->authority),				     /**/
-			 "selftest", selftest_json(k->selftest),			     /**/
-			 "counters", status_counters(k));
 }
 
 /* ---- events ----------------------------------------------------------------------------------- */
@@ -375,7 +160,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (k->steer) {
 		(void)steer_vendors_sweep(k->steer, clock_mono_ns());
-		offload_inspect(k);
+		keeper_offload_inspect(k);
 	}
 	authority_watch(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	state_tell(k);
@@ -450,15 +235,8 @@ static bool reload(struct tarnd *k)
 	log_level_set((enum log_level)config.settings.log.level);
 	log_output((enum log_format)config.settings.log.format,
 		   (enum log_to)config.settings.log.to);
-	if (k->steer) {
-		steer_quic(k->steer, config.settings.steer.quic == TARN_QUIC_DROP);
-		steer_hostnames(k->steer, tarn_conf_hears_dhcp(&config.settings));
-		front_set(&k->front, &config.settings);
-		front_see(&k->front, k->net, k->steer);
-		k->scope_error = aim_scope(k->steer, &config.settings);
-		if (aim_names(k->steer, k->config.profiles, &k->names_refused))
-			LOG(LOG_L_ERROR, "keeper.names", "error=map");
-	}
+	if (k->steer)
+		keeper_steer_reload(k, &config.settings);
 	tarnd_config_free(&config);
 	authority_see_to(k->authority, k->config.profiles, clock_read().wall_ms / 1000);
 	LOG(LOG_L_NOTICE, "keeper.reload", "taken=yes");
@@ -557,55 +335,6 @@ static void message_in(const union heritage_message *m, void *arg)
 
 /* ---- the ladder ------------------------------------------------------------------------------- */
 
-static int steer_begin(struct tarnd *k)
-{
-	const struct tarn_settings *s = &k->config.settings;
-	const struct net_link *icpt = net_icpt(k->net);
-	struct steer_options o = {
-		.icpt_ifindex = icpt->ifindex,
-		.mark = NET_MARK,
-		.stale_ms = HERITAGE_STALE_MS,
-		.vendor_max = (uint32_t)s->keeper.vendor_max,
-		.quic_drop = s->steer.quic == TARN_QUIC_DROP,
-		.dns_any = s->steer.mode == TARN_STEER_GATEWAY,
-		.private_ok = s->steer.allow_private_vendor,
-		.hostnames = tarn_conf_hears_dhcp(s),
-	};
-	const struct net_port *ports;
-	int ifindexes[NET_PORTS_MAX], rc;
-	char why[STEER_WHY_MAX];
-	size_t n;
-
-	memcpy(o.icpt_mac, icpt->mac, sizeof(o.icpt_mac));
-	ports = net_ports(k->net, &n);
-	for (size_t i = 0; i < n; i++)
-		ifindexes[i] = ports[i].ifindex;
-	rc = steer_open(&o, ifindexes, (unsigned)n, vendor_seen, k, &k->steer, why);
-	if (rc) {
-		heritage_reason(k->why_no_steering, why);
-		LOG(LOG_L_ERROR, "keeper.steer", "error=%s", LOG_QUOTE(span_of(why)));
-		return rc;
-	}
-	/* Our own death ends interception, too: the data plane will only finish what it has. */
-	if (steer_doom_watch(k->steer, getpid()))
-		LOG(LOG_L_NOTICE, "keeper.doom", "note=%s",
-		    "\"no tracing in this kernel: some ms at a sudden death are not covered\"");
-	k->scope_error = aim_scope(k->steer, s);
-	(void)net_roles_update(k->net, heard, k->steer);
-	front_set(&k->front, s);
-	front_see(&k->front, k->net, k->steer);
-	offload_inspect(k);
-	rc = aim_names(k->steer, k->config.profiles, &k->names_refused);
-	if (!rc)
-		rc = ports_attach(k);
-	if (rc) {
-		snprintf(why, sizeof(why), "attaching the programs: %s", strerror(-rc));
-		heritage_reason(k->why_no_steering, why);
-		steer_close(&k->steer);
-	}
-	return rc;
-}
-
 static int network_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 {
 	struct net_plan plan = tarnd_net_plan(&k->config.settings);
@@ -621,7 +350,7 @@ static int network_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 	}
 	rc = net_setup(k->kernel, &plan, &k->net, why);
 	if (!rc)
-		(void)steer_begin(k);
+		(void)keeper_steer_begin(k);
 	return rc;
 }
 
@@ -780,7 +509,7 @@ int tarnd_new(struct event_base *base, struct tarnd_config *config, struct tarnd
 		snprintf(why, TARND_WHY_MAX, "selftest: %s", strerror(-rc));
 	if (!rc)
 		rc = plane_begin(k, why);
-	if (!rc && (rc = status_new(base, socket, status_document, k, &k->status)))
+	if (!rc && (rc = status_new(base, socket, keeper_status_document, k, &k->status)))
 		snprintf(why, TARND_WHY_MAX, "%s: %s", socket, strerror(-rc));
 	if (!rc && (rc = events_begin(k)))
 		snprintf(why, TARND_WHY_MAX, "events: %s", strerror(-rc));
