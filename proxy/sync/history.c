@@ -119,10 +119,21 @@ static json_t *row_get(const struct sync *sync, struct span name)
 	return row;
 }
 
+/* Tarn before 27 November 2026 had the vendors in the row of runs, as "vendors". */
+static json_t *row_older(const struct sync *sync, const struct vendor *vendor)
+{
+	json_t *all = row_get(sync, ROW);
+	json_t *row = json_incref(json_object_get(json_object_get(all, "vendors"), vendor->name));
+
+	json_decref(all);
+	return row;
+}
+
 void history_load_vendor(struct sync *sync, struct vendor *vendor)
 {
 	char name[ROW_NAME_MAX];
 	json_t *row = row_get(sync, vendor_row(vendor, name));
+	bool older = !row && (row = row_older(sync, vendor)) != NULL;
 	const json_t *published = json_object_get(row, "published"), *one;
 	size_t i;
 
@@ -144,6 +155,9 @@ void history_load_vendor(struct sync *sync, struct vendor *vendor)
 					  json_integer_value(json_array_get(one, 1)));
 	}
 	json_decref(row);
+	/* The next run that is saved leaves no vendors in its row. */
+	if (older)
+		history_save_vendor(sync, vendor);
 }
 
 void history_load(struct sync *sync)

@@ -148,9 +148,48 @@ static void test_many(void **state)
 	rig_end(&rig);
 }
 
+/* 0.1 up to November 2026 had all vendors in the row of runs. What an operator paused there stays so, also when the next
+ * run is put into that row. */
+static void test_older(void **state)
+{
+	static const char row[] = "{\"history\": [], \"vendors\": {\"v1\": {\"last\": 1700000000, "
+				  "\"published\": [[1700000000001, 1700000000002]], "
+				  "\"paused\": true, \"cuts\": 0}}}";
+	struct sync *sync;
+
+	(void)state;
+	strcpy(store_dir, "/tmp/tarn-history-XXXXXX");
+	assert_non_null(mkdtemp(store_dir));
+	rig_make(&rig, NULL, NULL);
+	profiles_write(2);
+	profiles_load_again();
+	sync = begin();
+	sync_stop(sync);
+	assert_int_equal(
+		writer_put_state(rig.proxy.writer, SPAN("sync/history"), span_of(row), NULL, NULL),
+		0);
+	sync_free(&sync);
+	generations_free(&rig.proxy.generations);
+	writer_stop(&rig.proxy.writer);
+	store_close(&rig.proxy.store);
+
+	for (unsigned round = 0; round < 2; round++) {
+		sync = begin();
+		assert_true(vendor_of(sync, "v1")->paused);
+		assert_int_equal(vendor_of(sync, "v1")->last, 1700000000);
+		assert_int_equal(vendor_of(sync, "v1")->published_n, 1);
+		assert_false(vendor_of(sync, "v0")->paused);
+		history_save(sync);
+		end(sync);
+	}
+	profiles_remove();
+	rig_end(&rig);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_many) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_many),
+					    cmocka_unit_test(test_older) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
