@@ -234,9 +234,9 @@ CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,perfor
 	--include=/usr/include/$(shell gcc -print-multiarch)/sys/queue.h \
 	--cppcheck-build-dir=$(BUILD)/cppcheck
 
-.PHONY: lint lint-fast lint-c lint-scripts test-kconfig format
+.PHONY: lint lint-fast lint-c lint-clang lint-scripts test-kconfig format
 ##@ Lint
-lint: lint-fast lint-scripts lint-c test-kconfig ## all checks of the text, and both ends of Kconfig
+lint: lint-fast lint-scripts lint-c lint-clang test-kconfig ## all checks of the text, and both ends of Kconfig
 lint-fast: deps-lint ## formatting, arrows between folders, licence lines (seconds)
 	$(Q)$(if $(C_FILES),clang-format-14 --dry-run -Werror $(C_FILES))
 	$(Q)tests/lint/layers
@@ -246,6 +246,10 @@ lint-c: $(BUILD)/config.h deps-lint
 	@mkdir -p $(BUILD)/cppcheck
 	$(Q)$(if $(C_FILES),$(CPPCHECK) $(filter-out bpf/%,$(C_FILES)))
 	@tests/lint/lengths
+lint-clang: $(BUILD)/config.h $(SKELETONS) | deps-build
+	$(call say,CLANG,what the fuzzers are made of)
+	$(Q)find proxy cache firmware tests/fuzz -name '*.c' | sort | \
+		xargs -r -P2 -n16 $(CLANG) $(CPPFLAGS) $(CFLAGS) -fsyntax-only
 lint-scripts: deps-lint
 	$(call say,SHELL,$(words $(shell tests/lint/scripts)) scripts)
 	$(Q)shellcheck $$(tests/lint/scripts)

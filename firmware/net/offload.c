@@ -34,14 +34,17 @@ static int ask(const struct door *door, void *command)
 /* How many features there are; 0: it can't be asked. */
 static __u32 features_count(const struct door *door)
 {
-	struct {
-		struct ethtool_sset_info info;
-		__u32 n;
-	} sets = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
+	struct ethtool_sset_info *sets = calloc(1, sizeof(*sets) + sizeof(sets->data[0]));
+	__u32 n = 0;
 
-	if (ask(door, &sets) < 0 || !sets.info.sset_mask || sets.n > FEATURES_MAX)
+	if (!sets)
 		return 0;
-	return sets.n;
+	sets->cmd = ETHTOOL_GSSET_INFO;
+	sets->sset_mask = 1ull << ETH_SS_FEATURES;
+	if (ask(door, sets) == 0 && sets->sset_mask && sets->data[0] <= FEATURES_MAX)
+		n = sets->data[0];
+	free(sets);
+	return n;
 }
 
 /* The strings' command with room for n names; NULL: no memory, or they can't be had. */
@@ -62,18 +65,20 @@ static struct ethtool_gstrings *features_names(const struct door *door, __u32 n)
 
 static void features_read(const struct door *door, struct net_offloads *offloads)
 {
-	struct {
-		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block blocks[FEATURES_MAX / 32];
-	} now = { .head = { .cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32 } };
-	__u32 n = features_count(door);
+	struct ethtool_gfeatures *now =
+		calloc(1, sizeof(*now) + FEATURES_MAX / 32 * sizeof(now->features[0]));
+	__u32 n = now ? features_count(door) : 0;
 	struct ethtool_gstrings *names = n ? features_names(door, n) : NULL;
 
-	if (!names || ask(door, &now) < 0)
+	if (names) {
+		now->cmd = ETHTOOL_GFEATURES;
+		now->size = FEATURES_MAX / 32;
+	}
+	if (!names || ask(door, now) < 0)
 		n = 0;
 	for (__u32 i = 0; i < n; i++) {
 		const char *name = (const char *)names->data + (size_t)i * ETH_GSTRING_LEN;
-		bool on = now.blocks[i / 32].active & 1u << i % 32;
+		bool on = now->features[i / 32].active & 1u << i % 32;
 
 		if (on && !strncmp(name, "rx-lro", ETH_GSTRING_LEN))
 			offloads->lro = true;
@@ -81,6 +86,7 @@ static void features_read(const struct door *door, struct net_offloads *offloads
 			offloads->hw_tc = true;
 	}
 	free(names);
+	free(now);
 }
 
 static void chip_read(const char *port, char chip[OFFLOAD_CHIP])
