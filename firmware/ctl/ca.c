@@ -5,6 +5,7 @@
  */
 #include "firmware/ctl/ctl.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 
 #include "firmware/base/tarn_conf.h"
+#include "firmware/ctl/ask.h"
 #include "firmware/mint/ca.h"
 
 /* What is shown. */
@@ -180,6 +182,20 @@ static int ca_export(const struct ctl_options *options, char **args)
 	return status;
 }
 
+/*
+ * tarn-proxy lets go of what the old one has signed before it says which one there is. Where it does not answer, it
+ * does so within a second, or at its start.
+ */
+static bool taken_over(const struct ctl_options *options)
+{
+	json_t *answer = NULL;
+	int rc = ask_proxy(options->proxy_socket, "/api/v1/tls/ca", &answer);
+
+	if (rc == 0)
+		json_decref(answer);
+	return rc == 0 || rc == -ENOENT || rc == -ECONNREFUSED;
+}
+
 static int ca_rotate_now(const struct ctl_options *options, char **args)
 {
 	struct tarn_settings settings;
@@ -200,7 +216,10 @@ static int ca_rotate_now(const struct ctl_options *options, char **args)
 			rc == -EAGAIN	? "the clock is not set"
 			: rc == -ENOENT ? "there is no such folder, or no profile names a host"
 					: strerror(-rc));
-	else
+	else if (!taken_over(options))
+		fprintf(stderr, "tarnctl: tarn-proxy does not answer: for a second the old one may "
+				"still be shown\n");
+	if (rc == 0)
 		printf("There is a new certificate authority, and it is used from now on. Give "
 		       "devices its\n"
 		       "certificate (tarnctl ca export) and take the old one from them. To the box "

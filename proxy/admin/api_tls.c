@@ -13,6 +13,7 @@
 #include "proxy/loop.h"
 #include "proxy/proxy.h"
 #include "proxy/tls/distrust.h"
+#include "proxy/tls/leaves.h"
 
 static void entry_add(const struct distrust_view *view, void *arg)
 {
@@ -59,11 +60,14 @@ static const struct config *config_of(const struct admin_ask *ask)
 	return ask->control->config;
 }
 
+/* Who is told of a CA is not shown a certificate of the one before it. */
 static X509 *authority(struct admin_ask *ask)
 {
 	X509 *x;
 	int rc = ca_certificate(config_of(ask)->settings.keeper.state, &x);
 
+	if (ask->control->proxy->leaves)
+		leaves_look(ask->control->proxy->leaves);
 	if (rc == 0)
 		return x;
 	if (rc == -ENOENT || rc == -EACCES)

@@ -221,10 +221,21 @@ bool shake_runs(const struct conn *conn)
 	return conn->shake && conn->shake->phase <= SHAKING;
 }
 
+/* Its CA may have been another one when we began to wait. */
+static bool is_of_now(const struct shake *shake)
+{
+	return leaf_authority_number(shake->leaf) ==
+	       leaves_authority(shake->conn->worker->proxy->leaves);
+}
+
 static void start(struct shake *shake)
 {
 	struct conn *conn = shake->conn;
 
+	if (!is_of_now(shake)) {
+		give_up(shake, TLS_NO_LEAF);
+		return;
+	}
 	if (tls_conn_new(conn->worker->proxy->tls_server, conn->fd, shake->leaf, &shake->hello,
 			 &conn->tls) < 0) {
 		give_up(shake, TLS_BUSY);
@@ -353,7 +364,7 @@ static void ready(struct shake *shake)
 		start(shake);
 		return;
 	}
-	shake->authority = leaves_authority(conn->worker->proxy->leaves);
+	shake->authority = leaf_authority_number(shake->leaf);
 	shake->was_trusted = distrust_look(distrust_of(shake), &conn->device, shake->match.host,
 					   shake->authority, wall_ms(shake)) == DISTRUST_TRUSTS;
 	turn_ask(shake);

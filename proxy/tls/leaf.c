@@ -14,10 +14,24 @@ struct leaf {
 	atomic_uint refs;
 	EVP_PKEY *key;
 	X509 *certificate, *authority;
+	uint64_t authority_number;
 	int64_t until_s;
 	_Atomic(void *) made;
 	_Atomic(leaf_made_free_f *) made_free; /* the same for all that is ever kept */
 };
+
+uint64_t authority_number(const X509 *authority)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	uint64_t first = 0;
+	unsigned n = 0;
+
+	if (X509_digest(authority, EVP_sha256(), digest, &n) != 1)
+		return 0;
+	for (unsigned i = 0; i < sizeof(first); i++)
+		first = first << 8 | digest[i];
+	return first;
+}
 
 struct leaf *leaf_new(EVP_PKEY *key, X509 *certificate, X509 *authority)
 {
@@ -34,7 +48,8 @@ struct leaf *leaf_new(EVP_PKEY *key, X509 *certificate, X509 *authority)
 	if (certificate && authority &&
 	    X509_verify(certificate, X509_get0_pubkey(authority)) == 1 &&
 	    X509_check_private_key(certificate, key) == 1 &&
-	    certificate_until(certificate, &leaf->until_s) == 0 && X509_up_ref(authority) == 1)
+	    certificate_until(certificate, &leaf->until_s) == 0 &&
+	    (leaf->authority_number = authority_number(authority)) && X509_up_ref(authority) == 1)
 		leaf->authority = authority;
 	else
 		leaf_unref(&leaf);
@@ -78,6 +93,11 @@ X509 *leaf_certificate(const struct leaf *leaf)
 X509 *leaf_authority(const struct leaf *leaf)
 {
 	return leaf->authority;
+}
+
+uint64_t leaf_authority_number(const struct leaf *leaf)
+{
+	return leaf->authority_number;
 }
 
 int64_t leaf_until(const struct leaf *leaf)

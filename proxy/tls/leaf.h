@@ -32,6 +32,11 @@ X509 *leaf_certificate(const struct leaf *leaf);
 X509 *leaf_authority(const struct leaf *leaf); /* the rest of the chain */
 int64_t leaf_until(const struct leaf *leaf);   /* seconds since 1970 */
 
+/* A CA in short: the first bytes of its certificate's SHA-256, big-endian. 0: no memory. */
+uint64_t authority_number(const X509 *authority);
+/* That of the CA which has signed the leaf. */
+uint64_t leaf_authority_number(const struct leaf *leaf);
+
 /* What is made of a leaf once, by whoever speaks with it, and goes with it. */
 typedef void leaf_made_free_f(void *made);
 /* NULL: nothing was kept. */

@@ -10,7 +10,8 @@
  * Each ECDSA leaf has a key of its own, all RSA leaves one together (proxy/tls/rsa_key.h), for which their asks wait.
  *
  * An ask belongs to its loop: it is taken off the list under the lock before its mail is posted, and posted under the
- * lock, so that leaf_ask_cancel() can take it back. Another CA's file (tarnctl ca rotate): all leaves go.
+ * lock, so that leaf_ask_cancel() can take it back. Another CA's file (tarnctl ca rotate): all leaves go, before the API
+ * tells of that CA (leaves_look).
  */
 #include "proxy/tls/leaves.h"
 
@@ -282,21 +283,8 @@ uint64_t leaves_authority(struct leaves *leaves)
 
 /* ---- the CA, as published ---------------------------------------------------------------------- */
 
-static uint64_t digest_of(const X509 *ca)
-{
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	uint64_t first = 0;
-	unsigned n = 0;
-
-	if (X509_digest(ca, EVP_sha256(), digest, &n) != 1)
-		return 0;
-	for (unsigned i = 0; i < sizeof(first); i++)
-		first = first << 8 | digest[i];
-	return first;
-}
-
 /* Reads it if it is another file than the one that was read. */
-static void ca_look(struct leaves *leaves)
+void leaves_look(struct leaves *leaves)
 {
 	struct entry *entry, *next;
 	char path[4096];
@@ -304,7 +292,7 @@ static void ca_look(struct leaves *leaves)
 	X509 *ca;
 
 	(void)snprintf(path, sizeof(path), "%s/" CA_PUBLIC, leaves->dir);
-	if (stat(path, &st) < 0 ||
+	if (!leaves->keeper || stat(path, &st) < 0 ||
 	    (leaves->ca && st.st_ino == leaves->ca_seen.st_ino &&
 	     st.st_mtim.tv_sec == leaves->ca_seen.st_mtim.tv_sec &&
 	     st.st_mtim.tv_nsec == leaves->ca_seen.st_mtim.tv_nsec) ||
@@ -319,7 +307,7 @@ static void ca_look(struct leaves *leaves)
 	X509_free(leaves->ca);
 	leaves->ca = ca;
 	pthread_mutex_lock(&leaves->lock);
-	leaves->authority = digest_of(ca);
+	leaves->authority = authority_number(ca);
 	HASH_ITER(hh, leaves->entries, entry, next)
 	{
 		leaf_unref(&entry->leaf);
@@ -402,7 +390,7 @@ static void tick_run(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	ca_look(leaves);
+	leaves_look(leaves);
 	tell_all(leaves);
 	pthread_mutex_lock(&leaves->lock);
 	HASH_ITER(hh, leaves->entries, entry, next)
@@ -461,7 +449,7 @@ void leaves_minted(struct leaves *leaves, const struct heritage_minted *answer)
 {
 	struct entry *entry, *next;
 
-	ca_look(leaves);
+	leaves_look(leaves);
 	pthread_mutex_lock(&leaves->lock);
 	HASH_ITER(hh, leaves->entries, entry, next)
 	{

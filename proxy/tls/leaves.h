@@ -43,7 +43,9 @@ __attribute__((warn_unused_result)) int leaves_ask(struct leaves *leaves, struct
 /* f will not be called. Nulls it; NULL is nothing. */
 void leaf_ask_cancel(struct leaves *leaves, struct leaf_ask **ask);
 
-/* The first bytes of the CA's SHA-256, big-endian; 0: none was seen. Any thread. */
+/* Control loop: is there another CA? Then no leaf of the one before is given any more. It looks by itself each second. */
+void leaves_look(struct leaves *leaves);
+/* authority_number() of the CA; 0: none was seen. Any thread. */
 uint64_t leaves_authority(struct leaves *leaves);
 
 #endif
