@@ -70,6 +70,12 @@ resumes() { # VERSION
 	grep -q '^Reused' "$work/s_client" || { tail -25 "$work/s_client"; ls -l "$work"/ticket*; return 1; }
 }
 check 'a ticket resumes' resumes -tls1_3
+early() { # what would be sent with the hello, and could be sent again by anybody
+	printf 'GET / HTTP/1.0\r\n\r\n' >"$work/early"
+	tls -tls1_3 -ign_eof -sess_in "$work/ticket-tls1_3" -early_data "$work/early" </dev/null >"$work/s_client" 2>&1
+	grep -q 'Max Early Data: 0' "$work/s_client" || grep -q 'Early data was not sent' "$work/s_client"
+}
+check 'with no early data' early
 check 'with TLS 1.2, too' resumes -tls1_2
 check 'there is no renegotiation' eval "(echo R; read -rt 2 <> <(:)) | tls -tls1_2 2>&1 | grep -q 'no renegotiation'"
 # ... which for us is a device that closes without a request:
@@ -233,6 +239,20 @@ check 'who is not listed is carried through' counts not_listed distrusting f.ven
 check 'and so it stays: nothing was at stake' eval "! ctl tls distrust | grep '^10.7.0.99 '"
 check 'tarnctl why says so' whys 10.7.0.99 f.vendor.example 'not listed'
 check 'who is listed finds the cache' eval "(($(stat request.hit) < \$(trusting $HOST big | is_big && stat request.hit)))"
+
+# ---- one object by both schemes, if the profile says so --------------------------------------------
+
+printf '[vendor]\nschemes = same\n' >>"$work/vendors/example.conf"
+reloads=$(stat config.reloads)
+kill -HUP "$(proxy_pid)"
+check 'from now on http and https are one' wait_until 5 stat_is config.reloads $((reloads + 1))
+both() {
+	head -c 3000 /dev/urandom >"$work/files/both"
+	touch -d '10 days ago' "$work/files/both"
+	in_clear both | cmp - "$work/files/both" && trusting $HOST both | cmp - "$work/files/both" &&
+		[[ $(grep -cE " https? $HOST /files/both " "$work/vendor.log") == 1 ]]
+}
+check 'what http has stored https serves' counts intercepted both
 
 tarnd_stop
 check 'tarnd ends with status 0' test "$tarnd_status" -eq 0

@@ -104,6 +104,18 @@ raw() { # BYTES: what the vendor says to them
 check 'what only begins as TLS does' counts not_hello \
 	eval '[[ $(raw "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03") == 15* ]]'
 
+sslv2='\x80\x2e\x01\x03\x03\x00\x15\x00\x00\x00\x10\x00\x00\x2f\x00\x00\x35\x00\x00\x3c\x00\xc0\x2b\x00\xc0\x2f\x00\xc0\x23\x00\x00\xffABCDEFGHIJKLMNOP'
+others=$(stat sniff.other)
+check 'a hello as of SSLv2 is the vendor'"'"'s to answer' eval '[[ $(raw "$sslv2") == 1[56]* ]]'
+check 'and counted' wait_until 5 stat_is sniff.other $((others + 1))
+large() { # N: a hello with so many protocols beside ours
+	local list=http/1.1 i
+	for ((i = 0; i < $1; i++)); do list+=,$(printf '%0200d' "$i"); done
+	s_client -servername "$HOST" -alpn "$list"
+}
+check 'a hello of 4 KiB, as with post-quantum key shares, is read' counts mode_splice large 20
+check 'one of 20 KiB is not, and passes' counts too_large large 100
+
 # dripped BYTES MS: the download through drip, which is slow with the hello.
 dripped() {
 	local drip status
