@@ -10,10 +10,23 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "firmware/base/stat.h"
 #include "proxy/splice.h"
 #include "proxy/tls/tally.h"
+
+/* What all clocks of this program, libevent's too, are ahead of the kernel's. */
+static time_t ahead_s;
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+	t->tv_sec += ahead_s;
+	return rc;
+}
 
 /* A device, the worker's end of its connection, and a server. */
 struct scene {
@@ -393,6 +406,65 @@ static void test_idle_holds_little(void **state)
 	scene_end(&scene);
 }
 
+static void minutes_pass(struct scene *scene, unsigned minutes)
+{
+	rig_settle(&scene->rig, 20);
+	ahead_s += minutes * 60;
+	rig_settle(&scene->rig, 20);
+}
+
+/* RFC 5382, REQ-5: two hours and four minutes of silence, and each byte begins them again. */
+static void test_idle_too_long(void **state)
+{
+	struct splice_plan plan;
+	struct scene scene;
+	char byte = 'x';
+
+	(void)state;
+	scene_make(&scene);
+	plan = plan_of(&scene);
+	splice_start(scene.rig.worker, &plan);
+	RIG_UNTIL(&scene.rig, came(&scene));
+	minutes_pass(&scene, 120);
+	assert_int_equal(send(scene.device, &byte, 1, 0), 1);
+	RIG_UNTIL(&scene.rig, recv(scene.server, &byte, 1, 0) == 1);
+	minutes_pass(&scene, 120);
+	assert_int_equal(stat_read(STAT_SPLICE_OPEN), 1);
+	minutes_pass(&scene, 5);
+	assert_int_equal(stat_read(STAT_SPLICE_OPEN), 0);
+	assert_int_equal(recv(scene.device, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(recv(scene.server, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	scene_end(&scene);
+}
+
+/* Four minutes, once one side has ended: the end itself begins them. */
+static void test_half_closed_too_long(void **state)
+{
+	struct splice_plan plan;
+	struct scene scene;
+	char byte = 'x';
+
+	(void)state;
+	scene_make(&scene);
+	plan = plan_of(&scene);
+	splice_start(scene.rig.worker, &plan);
+	RIG_UNTIL(&scene.rig, came(&scene));
+	assert_int_equal(shutdown(scene.device, SHUT_WR), 0);
+	RIG_UNTIL(&scene.rig, recv(scene.server, &byte, 1, 0) == 0);
+	minutes_pass(&scene, 3);
+	assert_int_equal(send(scene.server, &byte, 1, 0), 1);
+	RIG_UNTIL(&scene.rig, recv(scene.device, &byte, 1, 0) == 1);
+	minutes_pass(&scene, 3);
+	assert_int_equal(stat_read(STAT_SPLICE_OPEN), 1);
+	minutes_pass(&scene, 2);
+	assert_int_equal(stat_read(STAT_SPLICE_OPEN), 0);
+	assert_int_equal(recv(scene.device, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	scene_end(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +477,8 @@ int main(void)
 		cmocka_unit_test(test_refusals_are_answered),
 		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_idle_holds_little),
+		cmocka_unit_test(test_idle_too_long),
+		cmocka_unit_test(test_half_closed_too_long),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
