@@ -6,6 +6,11 @@
  *
  * A blocked port still sends and hears words, since sockets are before the bridge. The kernel lets it forward again when its
  * link comes anew; each round blocks it again while it is to be.
+ *
+ * Two boxes side by side may both find the loop, in the same moment, and both shut a port: then there is no way any more, and
+ * neither hears a word of its own. So who has shut a port listens all the time, and whose MAC address is the lower of the two
+ * opens after two silent rounds; the other hears its own words through it, and stays shut. A word of nobody's can bring about that
+ * a port which is shut for nothing is tried sooner, and nothing else.
  */
 #include "firmware/boot/loop.h"
 
@@ -55,6 +60,8 @@ struct loop {
 	struct event_base *base;
 	struct net_kernel *kernel;
 	struct event *round, *close;
+	uint8_t mac[ETH_ALEN]; /* the bridge's own, which the network knows already */
+	bool first;	       /* to open, of two boxes that have shut a port */
 	struct port port[LOOP_PORTS];
 };
 
@@ -93,6 +100,8 @@ static void loop_found(struct port *a, struct port *b)
 
 	blocked->heard_ms = clock_read().mono_ms;
 	if (!blocked->blocked)
+		blocked->loop->first = false;
+	if (!blocked->blocked)
 		port_set(blocked, true, blocked == later ? earlier->name : later->name);
 }
 
@@ -107,9 +116,18 @@ size_t loop_blocked(const struct loop *loop)
 
 /* ---- words -------------------------------------------------------------------------------------- */
 
+/* Who says this word? NULL: none of our ports. */
+static struct port *word_port(struct loop *loop, const struct frame *frame)
+{
+	for (size_t i = 0; i < LOOP_PORTS; i++)
+		if (*loop->port[i].name && !memcmp(frame->word, loop->port[i].word, WORD_BYTES))
+			return &loop->port[i];
+	return NULL;
+}
+
 static void on_frame(evutil_socket_t fd, short what, void *arg)
 {
-	struct port *p = arg;
+	struct port *p = arg, *other;
 	struct frame frame;
 
 	(void)what;
@@ -122,15 +140,13 @@ static void on_frame(evutil_socket_t fd, short what, void *arg)
 		if (n != sizeof(frame) || frame.type != htons(TYPE) ||
 		    memcmp(frame.magic, magic, sizeof(magic)) != 0)
 			continue;
-		for (size_t j = 0; j < LOOP_PORTS; j++) {
-			struct port *other = &p->loop->port[j];
-
-			if (other != p && *other->name &&
-			    !memcmp(frame.word, other->word, WORD_BYTES)) {
-				loop_found(p, other);
-				return;
-			}
-		}
+		other = word_port(p->loop, &frame);
+		if (!other && memcmp(frame.from, p->loop->mac, ETH_ALEN) > 0)
+			p->loop->first = true;
+		if (!other || other == p)
+			continue;
+		loop_found(p, other);
+		return;
 	}
 }
 
@@ -164,15 +180,11 @@ static int listen_open(unsigned ifindex)
 	return fd;
 }
 
-/* The bridge's own address, which the network knows already. */
-static void word_send(struct port *p)
+static void word_send(const struct port *p)
 {
 	struct frame frame = { .to = { 0x03, 't', 'a', 'r', 'n', 0 }, .type = htons(TYPE) };
-	struct net_link bridge;
 
-	if (p->loop->kernel->ops->link_get(p->loop->kernel, BRIDGE_NAME, &bridge))
-		return;
-	memcpy(frame.from, bridge.mac, ETH_ALEN);
+	memcpy(frame.from, p->loop->mac, ETH_ALEN);
 	memcpy(frame.magic, magic, sizeof(magic));
 	memcpy(frame.word, p->word, WORD_BYTES);
 	(void)!send(p->fd, &frame, sizeof(frame), MSG_DONTWAIT);
@@ -201,28 +213,42 @@ static void port_open(struct port *p)
 
 /* ---- rounds ------------------------------------------------------------------------------------- */
 
+/* Not in step with another box. */
+static unsigned pause_ms(void)
+{
+	uint8_t some = 0;
+
+	(void)!getrandom(&some, sizeof(some), GRND_NONBLOCK);
+	return LOOP_EVERY_MS + some * 2;
+}
+
 static void on_close(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	uint64_t now = clock_read().mono_ms;
+	unsigned quiet = loop->first ? LOOP_FIRST_MS : LOOP_QUIET_MS;
 
 	(void)fd, (void)what;
 	for (size_t i = 0; i < LOOP_PORTS; i++) {
 		struct port *p = &loop->port[i];
 
-		port_close(p);
 		if (*p->name && p->blocked)
-			port_set(p, now - p->heard_ms < LOOP_QUIET_MS, NULL);
+			port_set(p, now - p->heard_ms < quiet, NULL);
 	}
-	timer_in(loop->round, LOOP_EVERY_MS);
+	for (size_t i = 0; i < LOOP_PORTS && !loop_blocked(loop); i++)
+		port_close(&loop->port[i]);
+	timer_in(loop->round, pause_ms());
 }
 
 static void on_round(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
+	struct net_link bridge;
 	size_t ports = 0;
 
 	(void)fd, (void)what;
+	if (!loop->kernel->ops->link_get(loop->kernel, BRIDGE_NAME, &bridge))
+		memcpy(loop->mac, bridge.mac, ETH_ALEN);
 	for (size_t i = 0; i < LOOP_PORTS; i++)
 		ports += *loop->port[i].name != 0;
 	for (size_t i = 0; i < LOOP_PORTS && ports > 1; i++)

@@ -25,6 +25,8 @@ struct net_kernel;
 #define LOOP_OPEN_MS                                                                               \
 	300 /* a round is listened to for so long: who listens costs each packet a little */
 #define LOOP_QUIET_MS 20000
+#define LOOP_FIRST_MS                                                                              \
+	6000 /* of two boxes that have shut a port, for the first to open: two rounds */
 
 /* 0 or -errno. `kernel` is borrowed. */
 MUST_USE int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop **ret_loop);
