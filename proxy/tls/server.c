@@ -342,8 +342,7 @@ static int wire(struct tls_conn *s, SSL *ssl, const struct tls_server *server)
 			return -ENOMEM;
 		}
 	} else {
-		CHECK(BIO_up_ref(in) == 1);
-		out = in;
+		out = in; /* of the same one SSL_set_bio() takes its second reference itself */
 	}
 	SSL_set_bio(ssl, in, out);
 	return 0;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -254,6 +255,24 @@ static void test_versions(void **state)
 	assert_string_equal(SSL_get_version(p.device), "TLSv1.3");
 	assert_false(tls_conn_resumed(p.conn));
 	pair_close(&p);
+}
+
+/* A box has millions of connections before it is restarted. */
+static void test_nothing_is_left(void **state)
+{
+	size_t before = 0, after;
+	struct pair p;
+
+	(void)state;
+	for (unsigned i = 0; i < 800; i++) {
+		if (i == 600) /* malloc keeps some of what is free, and counts it as used */
+			before = mallinfo2().uordblks;
+		shake(&p, i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+		pair_close(&p);
+	}
+	after = mallinfo2().uordblks;
+	if (after > before && after - before > 50 * 200)
+		fail_msg("%zu bytes are left of 200 connections", after - before);
 }
 
 static void test_hello_in_two(void **state)
@@ -607,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_hello_in_two),
 		cmocka_unit_test(test_ticket),
 		cmocka_unit_test(test_rsa),
