@@ -29,6 +29,8 @@ struct writer {
 
 static void put(struct writer *w, const void *bytes, size_t n)
 {
+	if (!n) /* of nothing there may be no address */
+		return;
 	memcpy(w->p, bytes, n);
 	w->p += n;
 }

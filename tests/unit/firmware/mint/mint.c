@@ -133,6 +133,7 @@ static void signs_a_profile_s_host(void **state)
 static void long_names(void **state)
 {
 	char host[PROFILE_HOST_MAX] = "";
+	X509 *x;
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -140,7 +141,9 @@ static void long_names(void **state)
 	strcat(host, "cdn.example");
 	assert_int_equal(ask(host), 0);
 	verify(host);
-	assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(leaf())), 0);
+	x = leaf();
+	assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(x)), 0);
+	X509_free(x);
 }
 
 static void odd_names(void **state)
@@ -385,6 +388,10 @@ static void the_key_is_in_no_core_dump(void **state)
 	pid_t child;
 
 	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	print_message("the sanitizer maps more memory than can be searched\n");
+	skip();
+#endif
 	assert_int_equal(pipe(ready), 0);
 	child = fork();
 	if (child == 0) {
