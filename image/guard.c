@@ -7,6 +7,8 @@
  * then waits in a menu for somebody to press a key. If the loader has counted that start, the machine is reset: counting
  * runs down, and the next slot is tried. If it has not, a reset would end here again for ever: that image was good once,
  * or the loader itself is broken. Then the factory's system, beside the guard, is started, and told what was not loaded.
+ *
+ * It also notes which disk that is: others with the same image on them have the same ids, and the loader tells the system no more.
  */
 #include <efi.h>
 #include <efilib.h>
@@ -26,7 +28,7 @@
 static EFI_GUID loader_guid = {
 	0x4a67b082, 0x0a4c, 0x41cf, { 0xb6, 0xc7, 0x44, 0x0b, 0x29, 0xbb, 0x8c, 0x4f }
 };
-/* Ours: firmware/boot/assess.c reads it. */
+/* Ours: firmware/boot/{assess,origin}.c read them. */
 static EFI_GUID tarn_guid = {
 	0x7461726e, 0x0000, 0x4000, { 0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10 }
 };
@@ -40,6 +42,14 @@ static BOOLEAN loader_says(CHAR16 *name, CHAR16 *value)
 
 	value[EFI_ERROR(status) ? 0 : NAME_MAX - 1] = 0;
 	return !EFI_ERROR(status) || status == EFI_BUFFER_TOO_SMALL;
+}
+
+/* A variable of ours for the system that is started; without it that one does as well as it can. */
+static void note(CHAR16 *name, VOID *value, UINTN size)
+{
+	uefi_call_wrapper(RT->SetVariable, 5, name, &tarn_guid,
+			  EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS, size,
+			  value);
 }
 
 /* Returns only if that can't be started, or has ended. */
@@ -84,6 +94,7 @@ static EFI_STATUS factory_start(EFI_HANDLE image, EFI_HANDLE device)
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	CHAR16 name[NAME_MAX], counted[NAME_MAX];
+	EFI_DEVICE_PATH *from;
 	EFI_LOADED_IMAGE *self;
 	EFI_STATUS status;
 
@@ -91,15 +102,15 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	status = uefi_call_wrapper(BS->HandleProtocol, 3, image, &LoadedImageProtocol,
 				   (void **)&self);
 	if (!EFI_ERROR(status)) {
+		from = DevicePathFromHandle(self->DeviceHandle);
+		if (from)
+			note(L"TarnDevicePath", from, DevicePathSize(from));
 		status = start(image, self->DeviceHandle, LOADER);
 		if (!loader_says(L"LoaderBootCountPath", counted)) {
 			(void)loader_says(L"LoaderEntrySelected", name);
 			Print(L"TARN guard unloadable=%s status=%r action=factory\r\n", name,
 			      status);
-			uefi_call_wrapper(RT->SetVariable, 5, L"TarnUnloadable", &tarn_guid,
-					  EFI_VARIABLE_BOOTSERVICE_ACCESS |
-						  EFI_VARIABLE_RUNTIME_ACCESS,
-					  (StrLen(name) + 1) * sizeof(CHAR16), name);
+			note(L"TarnUnloadable", name, (StrLen(name) + 1) * sizeof(CHAR16));
 			status = factory_start(image, self->DeviceHandle);
 		}
 	}

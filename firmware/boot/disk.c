@@ -20,6 +20,7 @@
 
 #include "firmware/boot/efivar.h"
 #include "firmware/boot/gpt.h"
+#include "firmware/boot/origin.h"
 
 #define LOADER_PART EFIVARS "LoaderDevicePartUUID" EFIVAR_LOADER
 
@@ -122,25 +123,33 @@ static void links_make(const struct disk *disk)
 	}
 }
 
-int disk_find(struct disk *ret_disk)
+int disk_find(struct disk *ret_disk, bool *ret_doubt)
 {
-	uint8_t loader[16];
+	uint8_t loader[16], buf[ORIGIN_BYTES];
 	bool known = loader_part(loader);
+	struct span origin = origin_read(buf);
+	enum origin_is is, best = ORIGIN_UNKNOWN;
 	struct dirent **entries;
 	struct disk disk = { 0 };
 	int n = scandir("/sys/block", &entries, is_disk, alphasort), rc = -ENOENT;
 
 	for (int i = 0; i < n; i++) {
-		if (rc && disk_is_ours(entries[i]->d_name, known ? loader : NULL, &disk) &&
+		if (disk_is_ours(entries[i]->d_name, known ? loader : NULL, &disk) &&
 		    !access(disk.part[DISK_CACHE], F_OK)) {
-			*ret_disk = disk;
-			links_make(&disk);
+			is = origin_of(origin, disk.name);
+			if (rc || is > best) {
+				*ret_disk = disk;
+				best = is;
+			}
 			rc = 0;
 		}
 		free(entries[i]);
 	}
 	if (n >= 0)
 		free(entries);
+	*ret_doubt = best == ORIGIN_OTHER;
+	if (!rc)
+		links_make(ret_disk);
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The boot disk: the one whose table holds the partition that the boot loader was read from, or, where the firmware
- * does not say, the first that has all of Tarn's partitions. No other disk is ever written.
+ * does not say, the first that has all of Tarn's partitions. Where several are that, for the image was written to each of them, it is
+ * the one where the firmware has started from (origin.h). No other disk is ever written.
  * /run/tarn/disk/{esp,boot,state,cache} point to its partitions afterwards, for tarnctl.
  */
 #ifndef FIRMWARE_BOOT_DISK_H
@@ -28,8 +29,8 @@ struct disk {
 	uint64_t sectors;
 };
 
-/* -ENOENT: not there (yet). */
-MUST_USE int disk_find(struct disk *ret_disk);
+/* -ENOENT: not there (yet). *ret_doubt: it hangs elsewhere than the one that was started; that one may come yet. */
+MUST_USE int disk_find(struct disk *ret_disk, bool *ret_doubt);
 
 /*
  * The cache partition to the disk's end, and both copies of the table whole. *ret_grown: was anything grown?

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text that the boot loader, or the guard before it (image/guard.c), has left in the firmware's variables.
+ * What the boot loader, or the guard before it (image/guard.c), has left in the firmware's variables.
  */
 #ifndef FIRMWARE_BOOT_EFIVAR_H
 #define FIRMWARE_BOOT_EFIVAR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "firmware/base/check.h"
 
@@ -18,5 +19,8 @@
  * -ENOSPC: longer than `size` - 1.
  */
 MUST_USE int efivar_text(const char *path, char *ret_text, size_t size);
+
+/* The variable's bytes, up to `size`. 0 or -errno; -ENOSPC: it is longer. */
+MUST_USE int efivar_raw(const char *path, uint8_t *ret, size_t size, size_t *ret_n);
 
 #endif

@@ -56,6 +56,7 @@
 #define TICK_MS		 100
 #define SLOW_TICK_MS	 1000
 #define DISK_WAIT_MS	 30000 /* after the last device was seen to */
+#define DISK_DOUBT_MS	 5000
 #define DISK_LIMIT_MS	 180000
 #define PORTS_WAIT_MS	 3000
 #define PORTS_MOVED_MS	 2000
@@ -228,12 +229,17 @@ static void disk_take(struct machine *m)
 
 static void disk_look(struct machine *m, uint64_t now)
 {
+	uint64_t wait = DISK_WAIT_MS;
+	bool doubt;
+
 	if (m->disk_over)
 		return;
-	m->disk_known = !disk_find(&m->disk);
+	m->disk_known = !disk_find(&m->disk, &doubt);
 	if (devices_busy(m->devices))
 		m->busy_ms = now;
-	if (!m->disk_known && now - m->busy_ms < DISK_WAIT_MS && now - m->begun_ms < DISK_LIMIT_MS)
+	if (m->disk_known)
+		wait = doubt ? DISK_DOUBT_MS : 0;
+	if (wait && now - m->busy_ms < wait && now - m->begun_ms < DISK_LIMIT_MS)
 		return;
 	m->disk_over = true;
 	disk_take(m);

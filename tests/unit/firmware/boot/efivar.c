@@ -69,6 +69,25 @@ static void test_odd(void **state)
 	assert_string_equal(text, "kept");
 }
 
+static void test_raw(void **state)
+{
+	uint8_t raw[4] = { 9, 9, 9, 9 }, much[600] = { 0 };
+	size_t n;
+
+	(void)state;
+	put("\x06\0\0\0\1\0\x7f", 7);
+	assert_int_equal(efivar_raw(path, raw, 3, &n), 0);
+	assert_int_equal(n, 3);
+	assert_memory_equal(raw, "\1\0\x7f\x09", 4);
+	assert_int_equal(efivar_raw(path, raw, 2, &n), -ENOSPC);
+	put("\x06\0", 2);
+	assert_int_equal(efivar_raw(path, raw, 3, &n), 0);
+	assert_int_equal(n, 0);
+	put(much, sizeof(much));
+	assert_int_equal(efivar_raw(path, much, sizeof(much), &n), -ENOSPC);
+	assert_int_equal(efivar_raw("/nowhere/at/all", raw, 3, &n), -ENOENT);
+}
+
 static int path_make(void **state)
 {
 	int fd = mkstemp(path);
@@ -88,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_raw),
 	};
 
 	return cmocka_run_group_tests(tests, path_make, path_remove);
