@@ -8,6 +8,7 @@
  *	    └► disk_take    grow, check, mount; identity; assessment of the slot
  *	         └► services_begin   DHCP, time, tarnd as soon as the ports are known
  *	  on tick         health_see_to: tarnd well, its selftest, too? then the slot is good, or in the end it is not
+ *	  on_typed        who stands before the machine asks for a factory reset
  *	SIGTERM, SIGINT  the machine starts again; SIGUSR2 it powers off
  *
  * Nothing here waits for the network, and nothing that goes wrong with disk, slots or services touches the bridge.
@@ -33,6 +34,7 @@
 #include "firmware/base/log.h"
 #include "firmware/boot/assess.h"
 #include "firmware/boot/bridge.h"
+#include "firmware/boot/console.h"
 #include "firmware/boot/devices.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/drive.h"
@@ -124,6 +126,7 @@ struct machine {
 	struct net_kernel *kernel;
 	struct loop *loop; /* may be NULL */
 	struct devices *devices;
+	struct consoles *consoles; /* may be NULL */
 	struct event *tick, *slow, *sigchld, *sigterm, *sigint, *sigusr2;
 	struct disk disk;
 	bool disk_known, disk_over; /* found; or not looked for any more */
@@ -590,6 +593,19 @@ static void on_end(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(m->base);
 }
 
+static void on_typed(void *arg)
+{
+	struct machine *m = arg;
+	int rc = m->services && m->disk_known ? reset_note("console") : -ENODEV;
+
+	if (rc) {
+		say("reset", "from=console error=%d", rc);
+		return;
+	}
+	say("reset", "from=console action=restart");
+	event_base_loopbreak(m->base);
+}
+
 static void tool_tick(void *arg)
 {
 	(void)arg;
@@ -646,6 +662,8 @@ int machine_new(struct machine **ret_machine)
 		say("bridge", "error=%d", rc);
 	else if (loop_new(m->base, m->kernel, &m->loop))
 		m->loop = NULL;
+	if (consoles_new(m->base, on_typed, m, &m->consoles))
+		m->consoles = NULL;
 	*ret_machine = m;
 	/* Without netlink there is no bridge; all the same tarnctl and the page are to be reached. */
 	return devices_new(m->base, &calls, m, &m->devices);

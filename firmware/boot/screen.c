@@ -206,6 +206,9 @@ static void paint(const struct picture *p, const json_t *doc)
 		line(text, "Drive", p->drive);
 	if (p->settings_wrong)
 		line(text, "Settings", "tarn.conf is wrong: running with the defaults");
+	if (*p->state && strcmp(p->state, "memory") != 0)
+		line(text, "Reset",
+		     "type factory-reset and Enter: state and cache as on the first day");
 	fd = open(SCREEN, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;

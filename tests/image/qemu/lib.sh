@@ -89,14 +89,15 @@ image_have() {
 	return "$status"
 }
 
-# image_variant VERSION [COMMAND-LINE]: $images/VERSION.update, the same root tree under another version.
+# image_variant VERSION [COMMAND-LINE]: $images/VERSION.update, the same root tree under another version. DEBUG= (empty): without
+# the debug image's shell.
 image_variant() {
-	local status=0 file=$images/$1.update
+	local status=0 file=$images/$1.update debug=${DEBUG-1}
 	flock "$images_lock"
 	if ! [[ $file -nt $images/stamp && -f $file.cmdline && $(<"$file.cmdline") == "${2:-}" ]]; then
-		env BUILD="$built" IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG=1 IMAGE_REUSE=1 IMAGE_VERSION="$1" \
+		env BUILD="$built" IMAGE_OUT="$images" IMAGE_FAST=1 IMAGE_DEBUG="$debug" IMAGE_REUSE=1 IMAGE_VERSION="$1" \
 			IMAGE_CMDLINE="$emulated ${2:-}" "$top/image/build" >>"$images/log" 2>&1 &&
-			mv "$images/tarn-$1-$ARCH-debug.update" "$file" && echo "${2:-}" >"$file.cmdline"
+			mv "$images/tarn-$1-$ARCH${debug:+-debug}.update" "$file" && echo "${2:-}" >"$file.cmdline"
 		status=$?
 	fi
 	flock -u "$images_lock"
@@ -109,18 +110,19 @@ image_variant() {
 slots_at=@@129M
 
 # variants NAME...: updates that $work/files shall have. good: 0.2. panics: 0.3, its kernel. sick: 0.4, which has no time
-# to become healthy. hangs: 0.5, as good as 0.2 until somebody lets it hang. nodog: 0.6, to which no watchdog is known. old: 0.0.1.
+# to become healthy. hangs: 0.5, as good as 0.2 until somebody lets it hang. nodog: 0.6, to which no watchdog is known. plain: 0.7, no debug image. old: 0.0.1.
 variants() {
-	local name version words
+	local name version words DEBUG
 	mkdir -p "$work/files"
 	for name; do
-		words=''
+		words='' DEBUG=1
 		case $name in
 		good) version=0.2 ;;
 		panics) version=0.3 words='rdinit=/none panic=1' ;;
 		sick) version=0.4 words='tarn.deadline=1' ;;
 		hangs) version=0.5 ;;
 		nodog) version=0.6 words='modprobe.blacklist=i6300esb,iTCO_wdt' ;;
+		plain) version=0.7 DEBUG='' ;;
 		old) version=0.0.1 ;;
 		esac
 		image_variant "$version" "$words" || return 1
@@ -336,7 +338,7 @@ dhcp_start() {
 	children+=("$dhcp")
 }
 
-# vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one.
+# vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one. CONSOLE: QEMU's words for the first serial port.
 vm_start() {
 	local disk=$1 dog=(-device 'i6300esb,id=dog')
 	[[ ${WATCHDOG:-} != chipset ]] || dog=()
@@ -357,7 +359,7 @@ vm_start() {
 		-device virtio-net-pci,netdev=wan,mac=52:54:00:07:00:02,romfile= \
 		"${dog[@]}" -action watchdog=reset \
 		-device qemu-xhci,id=usb -rtc base="${RTC:-utc}" \
-		-chardev file,id=console,path="$work/console" -serial chardev:console \
+		-chardev "${CONSOLE:-file,id=console,path=$work/console}" -serial chardev:console \
 		-chardev pipe,id=shell,path="$work/shell" "${second_serial[@]}" \
 		-chardev pipe,id=mon,path="$work/mon" -mon chardev=mon,mode=control "$@" 2>"$work/qemu.log" &
 	qemu=$!
@@ -398,10 +400,10 @@ ready_say() {
 	echo "# $(vm_ms) ms of the host's time: ready, after $(word ready up_ms) of its own; used $(word ready mem_used_kib) KiB"
 }
 
-# ready_within SECONDS, by the machine's own clock; emulated on a busy host that says nothing.
-ready_within() {
+# within SECONDS PATTERN, by the machine's own clock: the console's line says when. Emulated on a busy host that says nothing.
+within() {
 	local ms load
-	ms=$(word ready up_ms)
+	ms=$(word "$2" up_ms)
 	load=$(cut -d ' ' -f 1 /proc/loadavg)
 	if ((${ms:-999999} <= $1 * 1000)) || ((${load%.*} < $(nproc))); then
 		check "... within $1 s (${ms:-?} ms)" test "${ms:-999999}" -le $(($1 * 1000))
@@ -409,6 +411,7 @@ ready_within() {
 		skip "... within $1 s" "the host is busy: $ms ms at load $load on $(nproc) cores"
 	fi
 }
+ready_within() { within "$1" ready; }
 
 # plug FILE [slow]: a USB stick, each time under another name. unplug: by the time the box says that it is gone, all that it has
 # written is in the file.
