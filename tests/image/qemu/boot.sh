@@ -44,6 +44,7 @@ ready_say
 ready_within 30
 check 'in at most 96 MiB of memory' test "$(word ready mem_used_kib)" -lt $((96 << 10))
 check 'both ports are in the bridge' test "$(word ready ports)" = 2
+within 10 'port .*ports=2'
 check 'the hardware watchdog is held' says 'watchdog open=yes'
 check 'the cache fills the disk' test "$(word disk cache_mib)" -gt 3570
 check 'all of it is whole' says 'disk name=vda state=whole cache=whole .*grown=1 error=0'

@@ -39,6 +39,9 @@ clock_start() {
 }
 clock_start 1970
 cp "$work/ca.crt" "$work/ca.1970"
+# From there they leave without a copy; before that, the power would take them.
+on_disk() { objects_right dev2 && vm 'tarnctl stat' | awk '$1 == "bytes.by_sendfile" && $2 >= 5000000 { found = 1 } END { exit !found }'; }
+check '... they are on the disk' wait_until 30 on_disk
 vm 'cat /state/id; sync' >"$work/id"
 vm_kill
 clock_start 2099

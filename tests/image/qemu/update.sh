@@ -20,6 +20,8 @@ head -c 100000 /dev/urandom >noise.update
 
 office
 disk_make "$image" "$work/disk" 2G
+esp() { head -c $((129 << 20)) "$work/disk" | tail -c $((128 << 20)) | sha256sum; } # the first partition
+before=$(esp)
 vm_start "$work/disk"
 check 'the factory image becomes ready' becomes ready
 ready_say
@@ -47,5 +49,7 @@ check 'the history says so' history_has '.event == "good" and .version == "0.2"'
 check 'the office goes through it' wait_until 60 direct dev1 http://198.51.100.10/
 
 vm 'tarnctl slots' | sed 's/^/# /'
+vm sync
 vm_kill
+check "nothing was ever written to the firmware's partition" test "$(esp)" = "$before"
 done_testing
