@@ -95,6 +95,7 @@ struct conn {
 	bool served;	      /* at least one response was begun */
 	bool last;	      /* no request after this one */
 	bool broken;	      /* half a message is on the wire: nothing may follow */
+	bool ended;	      /* the device has closed its side, and all it said was read */
 
 	TAILQ_ENTRY(conn) owes; /* while `owed` is there */
 	struct owed *owed; /* leases on what its socket's queue may have of the store; or NULL */

@@ -87,7 +87,11 @@ static void conn_free(struct conn *conn)
 
 static void socket_close(struct conn *conn)
 {
-	if (!owed_close(conn))
+	if (owed_close(conn))
+		return;
+	if (conn->ended) /* closing is all there is to do */
+		close(conn->fd);
+	else
 		linger_start(conn->worker->client, conn->fd);
 }
 
@@ -343,6 +347,7 @@ static void on_bytes(struct conn *conn)
 		return;
 	}
 	if (n <= 0) {
+		conn->ended = n == 0;
 		shake_closed(conn);
 		conn_cut(conn, false);
 		return;

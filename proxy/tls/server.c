@@ -57,6 +57,7 @@ struct tls_conn {
 	uint8_t *read; /* what was read before, until it is used up */
 	size_t read_at, read_n;
 	bool ended;	/* the socket's end was read */
+	bool empty;	/* so was all that it had, in this turn */
 	bool dry;	/* OpenSSL has no whole record */
 	bool more;	/* the next record follows at once */
 	bool offloaded; /* the kernel encrypts */
@@ -87,9 +88,15 @@ static int wire_read(BIO *bio, char *p, int n)
 	BIO_clear_retry_flags(bio);
 	if (s->read)
 		return read_before(s, p, (size_t)n);
+	if (s->empty) {
+		errno = EAGAIN;
+		BIO_set_retry_read(bio);
+		return -1;
+	}
 	got = recv(s->fd, p, (size_t)n, 0);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		BIO_set_retry_read(bio);
+	s->empty = got > 0 && got < n;
 	s->ended |= got == 0;
 	return (int)got;
 }
@@ -382,6 +389,8 @@ int tls_conn_new(struct tls_server *server, int fd, struct leaf *leaf, struct he
 		return rc;
 	}
 	s->ssl = hello_reader_take(reader);
+	s->empty =
+		true; /* a hello is waited for with; if there is more after all, the loop says so */
 	STAT_INC(STAT_TLS_OPEN);
 	*ret_conn = s;
 	return 0;
@@ -440,6 +449,7 @@ int tls_conn_handshake(struct tls_conn *s, bool *ret_write)
 
 	ERR_clear_error();
 	rc = SSL_do_handshake(s->ssl);
+	s->empty = false;
 	if (rc == 1) {
 		finished(s);
 		return 0;
@@ -488,6 +498,7 @@ ssize_t tls_conn_recv(struct tls_conn *s, void *buf, size_t n)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_read_ex(s->ssl, buf, n, &got);
+	s->empty = false;
 	s->dry = rc != 1;
 	if (rc == 1)
 		return (ssize_t)got;
