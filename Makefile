@@ -123,7 +123,7 @@ test-bpf: ## [tests/bpf] BPF programs on single packets (as root)
 test-netns: ## [tests/netns] whole networks in namespaces (as root)
 test-crash: ## [tests/crash] the store after kill -9
 test-page: ## [tests/page] the admin page in Chromium (make deps-page installs what it takes)
-test-image: ## [tests/image] writing the appliance's image to a disk
+test-image: ## [tests/image] the appliance's image: written to a disk; booted, where QEMU is installed
 test-lint: ## [tests/lint] the build's and the checkers' own tests
 test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint: test-%: tests
 	@BUILD=$(BUILD) tests/reach tests/run $*
@@ -260,11 +260,11 @@ format: deps-lint ## format all C by .clang-format
 
 # ---- packages ----------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-cross
+.PHONY: deps deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-image-test deps-cross
 ##@ Packages
 deps: ## install what is missing of Debian's packages (tests/deps.txt)
 	@tests/deps build test lint
-deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-cross: deps-%:
+deps-build deps-test deps-lint deps-fuzz deps-bench deps-compare deps-page deps-image deps-image-test deps-cross: deps-%:
 	@tests/deps $*
 
 # ---- housekeeping ------------------------------------------------------------------------------

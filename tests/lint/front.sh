@@ -82,6 +82,9 @@ refuse 'deps: without root, missing packages are refused' deps 1000 build
 check '... with the one command to run' \
 	grep -q 'apt-get update && apt-get install -y --no-install-recommends alpha' "$tmp/out"
 check '... and nothing was run' test ! -s "$tmp/bin/log"
+DEPS_LOOK=1 refuse 'deps: where only looked, not as root either' deps 0 build
+check '... it says what' grep -q 'missing: alpha' "$tmp/out"
+check '... and nothing was run' test ! -s "$tmp/bin/log"
 check 'deps: as root, what is missing is installed' deps 0 build
 check '... by apt-get' asked '--no-install-recommends alpha'
 check '... and no policy is left behind' test ! -e "$tmp/policy-rc.d"

@@ -52,7 +52,7 @@ emulated=no_timer_check
 # needs: what is not here and can not be had is a visible skip. needs_packages: as much of it as building takes.
 needs_packages() {
 	"$top/tests/deps" "${deps[@]}" >"$work/deps.log" 2>&1 ||
-		skip_all 'packages for building and running the image can not be installed (tests/deps.txt)'
+		skip_all "packages for building and running the image are not here (make deps-image deps-image-test): $(tail -n 1 "$work/deps.log")"
 	"$top/image/fetch" >"$work/fetch.log" 2>&1 ||
 		skip_all "the packages of image/lock.$ARCH can not be fetched: $(tail -n 1 "$work/fetch.log")"
 }
