@@ -191,6 +191,7 @@ void share_see_to(struct share *s, uint64_t now_ms)
 	service_set(s->ftp, s->ftp_wanted, now_ms);
 	service_set(s->smb, s->smb_wanted, now_ms);
 	service_set(s->time, s->ntp_wanted, now_ms);
+	ntp_see_to(&s->ntp, s->time);
 }
 
 void share_ended(const struct share *s, const struct service *service, pid_t pid)

@@ -14,6 +14,7 @@
 
 #include "firmware/base/check.h"
 #include "firmware/base/settings.h"
+#include "firmware/boot/ntp.h"
 
 #define SHARE_FOLDER "/run/share" /* empty, for vsftpd's user */
 #define SHARE_MOUNT  SHARE_FOLDER "/mount"
@@ -24,6 +25,7 @@ struct share {
 	struct service *mount, *ftp, *smb, *time;
 	struct stat seen; /* the settings' file */
 	bool ftp_wanted, smb_wanted, ntp_wanted;
+	struct ntp ntp;
 	char *smb_hosts; /* that smbd was started with */
 };
 
