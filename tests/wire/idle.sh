@@ -36,4 +36,24 @@ wait "${pids[herd]}"
 check 'all are answered afterwards' test $? == 0
 unset 'pids[herd]'
 check 'each with the right bytes' test "$(sed 1d "$dir/out" | jq .good)" == "$conns"
+
+# Devices that are served once and go, one after the other: few sockets are left at any time, though each waits for its device to
+# close first.
+fds() { local each=("/proc/${pids[box]}/fd/"*); echo "${#each[@]}"; }
+at_rest() { [[ $(fds) == "$rest" ]]; }
+wait_until 20 eval 'rest=$(fds); wire idle; at_rest'
+most=0 wrong=0
+for ((i = 0; i < 200; i++)); do
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	printf 'HEAD /acme/one.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&4
+	mapfile -t said <&4
+	exec 4>&-
+	[[ ${said[0]} == 'HTTP/1.1 200'* ]] || wrong=$((wrong + 1))
+	now=$(fds)
+	((now <= most)) || most=$now
+done
+echo "# $rest descriptors at rest, at most $most with 200 that came and went"
+check 'two hundred come and go, each is answered' test $wrong = 0
+check '... and few of them are left at any time' test $((most - rest)) -le 20
+check '... none in the end' wait_until 10 at_rest
 done_testing
