@@ -19,9 +19,9 @@ copied() {
 	mkdir -p "$1"
 	(cd "$top" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$1")
 }
-# built FOLDER CORES: there; and an image of it.
+# built FOLDER CORES: there, and not where BUILD says; and an image of it.
 built() {
-	(cd "$1" && make -j"$2" all boot-programs && IMAGE_FAST=1 BUILD=$1/build image/build) >"$work/log" 2>&1 ||
+	(cd "$1" && env -u BUILD make -j"$2" all boot-programs && IMAGE_FAST=1 BUILD=$1/build image/build) >"$work/log" 2>&1 ||
 		{ tail -n 20 "$work/log"; return 1; }
 }
 other() {
