@@ -70,7 +70,7 @@
 #define KEEPER_SOCKET	 "/run/tarn/keeper.sock"
 #define TARN_UID	 800
 
-#define CHANNEL_EVERY_MS 300000
+#define CHANNEL_EVERY_MS 60000
 #define PASSWORD_NOTE	 "/state/boot/password-unseen"
 #define PASSWORD_THERE                                                                             \
 	3 /* tarnctl's status: tarn-proxy says no; to a first one: somebody has one */

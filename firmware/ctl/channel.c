@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tarnctl channel: what a fleet is to run, and whether this box takes it. pid 1 runs it with --due every few minutes;
+ * tarnctl channel: what a fleet is to run, and whether this box takes it. pid 1 runs it with --due every minute;
  * when it last asked is the time of a file in /run.
  */
 #include "firmware/ctl/appliance.h"
