@@ -8,6 +8,7 @@
 static const struct program_option tarnd_options[] = {
 	{ 'c', "config", "FILE", "instead of " TARN_CONF_PATH },
 	{ 'n', "check", NULL, "read the configuration, say what is wrong with it, touch nothing" },
+	{ '1', "one-arm", NULL, "for a machine with one port: whatever [steer] mode says, intercept nothing; tarn-proxy listens on all addresses, port 3128, unless [proxy] listen says where" },
 	{ 'h', "help", NULL, "how it is used" },
 	{ 0 },
 };

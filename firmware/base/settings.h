@@ -20,6 +20,7 @@
 enum setting_type {	  /* stored at the row's offset as */
 	SETTING_BOOL,	  /* bool		yes|no|true|false|on|off|1|0 */
 	SETTING_INT,	  /* int64_t		decimal, min..max */
+	SETTING_INT_OR_0, /* int64_t		decimal, 0 or min..max */
 	SETTING_BYTES,	  /* int64_t		10, 64K, 20M, 3G, 1T (powers of 1024), min..max */
 	SETTING_DURATION, /* int64_t, ms	250ms, 4s, 5m, 1h, 2d, min..max */
 	SETTING_STRING,	  /* char *		owned; never NULL */

@@ -74,6 +74,7 @@ static void put_value(FILE *to, const struct setting *row, const void *at)
 		fputs(*(const bool *)at ? "yes" : "no", to);
 		break;
 	case SETTING_INT:
+	case SETTING_INT_OR_0:
 		put_number(to, *(const int64_t *)at, units_int);
 		break;
 	case SETTING_BYTES:

@@ -69,6 +69,8 @@ const char *setting_allowed(const struct setting *row, char *buf, size_t size)
 		return "yes, no";
 	case SETTING_INT:
 		return range_text(row, "a whole number", buf, size);
+	case SETTING_INT_OR_0:
+		return range_text(row, "0, or a whole number", buf, size);
 	case SETTING_BYTES:
 		return range_text(row, "bytes, as 4096, 64K, 20M, 3G or 1T", buf, size);
 	case SETTING_DURATION:
@@ -137,7 +139,8 @@ static int parse_number(const struct setting *row, struct span value, const stru
 		return -EINVAL;
 	if (units->name && __builtin_mul_overflow(number, units->factor, &number))
 		return -EINVAL;
-	if (number > INT64_MAX || (int64_t)number < row->min || (int64_t)number > row_max(row))
+	if (number > INT64_MAX || (int64_t)number > row_max(row) ||
+	    ((int64_t)number < row->min && (number || row->type != SETTING_INT_OR_0)))
 		return -EINVAL;
 	*ret_value = (int64_t)number;
 	return 0;
@@ -256,6 +259,7 @@ int setting_parse(const struct setting *row, struct span value, void *at)
 	case SETTING_BOOL:
 		return parse_bool(value, at);
 	case SETTING_INT:
+	case SETTING_INT_OR_0:
 		return parse_number(row, value, units_int, at);
 	case SETTING_BYTES:
 		return parse_number(row, value, units_bytes, at);

@@ -164,6 +164,11 @@ static const struct setting rows[] = {
 	{ "appliance", "ntp", SETTING_BOOL, AT(appliance.ntp), "yes",
 	  "Of an appliance: ask time servers (NTP, Debian's pool). Off: its clock is the machine's, and never before the day its system was made or last ran.", 0, 0, NULL },
 
+	{ "appliance", "management_vlan", SETTING_INT, AT(appliance.management_vlan), "0",
+	  "Of an appliance: the VLAN in which the box itself is: its addresses, its way to vendors, its admin page. Other traffic, with a tag or without, is bridged and intercepted as ever. 0: it is where frames have no tag.", 0, 4094, NULL },
+	{ "appliance", "mtu", SETTING_INT_OR_0, AT(appliance.mtu), "0",
+	  "Of an appliance: the MTU of its Ethernet ports, for a network whose frames are not of the usual size. A port that refuses it keeps its own, and the console says so. 0: each port has its own.", 1280, 16000, NULL },
+
 	{ "tls", "probe", SETTING_BOOL, AT(tls.probe), "yes",
 	  "Where a profile says [tls] mode = intercept: try each device once, and carry those through that do not trust the box's certificate; no: only what `devices` lists.", 0, 0, NULL },
 	{ "tls", "devices", SETTING_NETS, AT(tls.devices), "",

@@ -122,6 +122,8 @@ struct tarn_settings {
 	} share;
 	struct {
 		bool ntp;
+		int64_t management_vlan; /* 0: none */
+		int64_t mtu;		 /* 0: each port's own */
 	} appliance;
 	struct {
 		struct string_list trust; /* keys, as tarnctl export --key shows them */

@@ -24,6 +24,8 @@ static const struct {
 	{ SYS "/bridge/multicast_snooping", "0" },
 	/* As firmware/net: what a switch keeps to itself passes, but for pause and link aggregation. */
 	{ SYS "/bridge/group_fwd_mask", "0xfff8" },
+	/* Addresses come when it is known where the box itself is (manage.h). */
+	{ "net/ipv6/conf/" BRIDGE_NAME "/disable_ipv6", "1" },
 	/* Not a keeper's: see the top of bridge.h. */
 	{ SYS "/ifalias", "\n" },
 };
@@ -58,15 +60,30 @@ int bridge_join(struct net_kernel *k, const char *name)
 	return rc ? rc : 1;
 }
 
-size_t bridge_ports(void)
+void bridge_each_port(void (*f)(const char *name, void *arg), void *arg)
 {
 	DIR *dir = opendir(SYS "/brif");
 	struct dirent *e;
-	size_t n = 0;
 
 	while (dir && (e = readdir(dir)))
-		n += e->d_name[0] != '.';
+		if (e->d_name[0] != '.')
+			f(e->d_name, arg);
 	if (dir)
 		closedir(dir);
+}
+
+static void port_count(const char *name, void *arg)
+{
+	size_t *n = arg;
+
+	(void)name;
+	*n += 1;
+}
+
+size_t bridge_ports(void)
+{
+	size_t n = 0;
+
+	bridge_each_port(port_count, &n);
 	return n;
 }

@@ -24,4 +24,7 @@ MUST_USE int bridge_join(struct net_kernel *k, const char *name);
 /* How many ports it has. */
 size_t bridge_ports(void);
 
+/* Calls `f` with each of their names. */
+void bridge_each_port(void (*f)(const char *name, void *arg), void *arg);
+
 #endif

@@ -233,12 +233,13 @@ static void resolver_make(void)
 
 void host_config(void)
 {
-	static const char *const folders[] = { "/run/tarn",	   VENDORS,
-					       "/state/etc",	   "/state/lib",
-					       VENDORS_OWN,	   "/state/log",
-					       "/state/boot",	   "/state/ssh",
-					       "/run/openntpd",	   "/run/openntpd/db",
-					       "/run/openntpd/run" };
+	static const char *const folders[] = { "/run/tarn",	    VENDORS,
+					       "/state/etc",	    "/state/lib",
+					       VENDORS_OWN,	    "/state/log",
+					       "/state/boot",	    "/state/ssh",
+					       "/run/openntpd",	    "/run/openntpd/db",
+					       "/run/openntpd/run", "/run/dhcpcd",
+					       "/run/dns" };
 	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)

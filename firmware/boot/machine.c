@@ -42,6 +42,7 @@
 #include "firmware/boot/history.h"
 #include "firmware/boot/host.h"
 #include "firmware/boot/loop.h"
+#include "firmware/boot/manage.h"
 #include "firmware/boot/restart.h"
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
@@ -80,6 +81,7 @@
 enum {
 	S_TARND,
 	S_DHCP,
+	S_DHCP6,
 	S_TIME,
 	S_SSH,
 	S_SHELL,
@@ -92,25 +94,9 @@ enum {
 static const char *const tarnd_argv[] = { "/usr/bin/tarnd", NULL };
 static const char *const tarnd_safe_argv[] = { "/usr/bin/tarnd", "-c", "/usr/share/tarn/safe.conf",
 					       NULL };
-static const char *const tarnd_one_argv[] = { "/usr/bin/tarnd", "-c",
-					      "/usr/share/tarn/one-arm.conf", NULL };
-static const char *const dhcp_argv[] = { "/usr/bin/udhcpc",
-					 "-f",
-					 "-i",
-					 BRIDGE_NAME,
-					 "-s",
-					 "/usr/lib/tarn/udhcpc",
-					 "-t",
-					 "4",
-					 "-T",
-					 "2",
-					 "-A",
-					 "5",
-					 "-O",
-					 "ntpsrv",
-					 "-V",
-					 "tarn",
-					 NULL };
+static const char *const tarnd_one_argv[] = { "/usr/bin/tarnd", "--one-arm", NULL };
+static const char *const tarnd_one_safe_argv[] = { "/usr/bin/tarnd", "--one-arm", "-c",
+						   "/usr/share/tarn/safe.conf", NULL };
 static const char *const time_argv[] = { "/usr/sbin/ntpd",	    "-d", "-s", "-f",
 					 "/etc/openntpd/ntpd.conf", NULL };
 static const char *const ssh_argv[] = { "/usr/sbin/dropbear", "-F", "-E", "-s", "-j", "-k", "-r",
@@ -133,6 +119,7 @@ struct machine {
 	bool services, sticks;	    /* begun; a disk came */
 	struct drives drives;
 	struct share share;
+	struct manage manage;
 	enum volume_fate state, cache;
 	uint64_t cache_bytes;
 	uint64_t begun_ms, busy_ms, ports_at_ms, passing_since_ms, ready_ms;
@@ -171,6 +158,8 @@ static void on_net(const char *name, bool there, void *arg)
 		loop_port(m->loop, name, there);
 	if (rc <= 0)
 		return;
+	if (m->manage.begun)
+		manage_port(&m->manage, name);
 	m->ports_at_ms = now;
 	if (m->service[S_TARND].pid)
 		m->ports_moved++;
@@ -181,6 +170,11 @@ static void on_net(const char *name, bool there, void *arg)
 /* tarnd takes its ports at its start, and adopts all else that is there: devices pass meanwhile. */
 static void ports_follow(struct machine *m, uint64_t now)
 {
+	if (m->manage.ports_changed && m->service[S_TARND].pid) {
+		m->ports_moved++;
+		m->ports_at_ms = now;
+	}
+	m->manage.ports_changed = false;
 	if (!m->ports_moved || now - m->ports_at_ms < PORTS_MOVED_MS)
 		return;
 	m->ports_moved = 0;
@@ -252,33 +246,49 @@ static void disk_look(struct machine *m, uint64_t now)
 
 /*
  * Which settings tarnd gets: the own ones; if those are wrong, the defaults, for an appliance that does nothing helps
- * nobody; with fewer than two ports, those of one arm.
+ * nobody. With fewer than two ports it intercepts nothing.
  */
+static bool tarnd_is_safe(const struct service *s)
+{
+	return s->argv == tarnd_safe_argv || s->argv == tarnd_one_safe_argv;
+}
+
 static void tarnd_choose(struct machine *m)
 {
 	struct service *s = &m->service[S_TARND];
-	const char *const *argv = tarnd_argv;
+	bool one = bridge_ports() < 2;
+	bool safe = s->last_status == CONFIG_WRONG || tarnd_is_safe(s);
+	const char *const *argv = one	 ? safe ? tarnd_one_safe_argv : tarnd_one_argv
+				  : safe ? tarnd_safe_argv
+					 : tarnd_argv;
 
-	if (bridge_ports() < 2)
-		argv = tarnd_one_argv;
-	else if (s->last_status == CONFIG_WRONG && s->argv == tarnd_argv)
-		argv = tarnd_safe_argv;
-	else if (s->argv == tarnd_safe_argv)
-		argv = tarnd_safe_argv;
 	if (argv != s->argv)
-		say("tarnd", "settings=%s",
-		    argv == tarnd_argv	     ? "own"
-		    : argv == tarnd_one_argv ? "one-arm"
-					     : "defaults why=\"own are wrong\"");
+		say("tarnd", "settings=%s%s", safe ? "defaults why=\"own are wrong\"" : "own",
+		    one ? " ports=one" : "");
 	s->argv = argv;
+}
+
+/* The box's own place in the network; where the settings can't be read, as without any. */
+static void network_begin(struct machine *m, uint64_t now)
+{
+	if (!m->kernel)
+		return;
+	m->manage.kernel = m->kernel;
+	m->manage.dhcp = &m->service[S_DHCP];
+	m->manage.dhcp6 = &m->service[S_DHCP6];
+	m->share.manage = &m->manage;
+	share_see_to(&m->share, now);
+	if (!m->manage.begun)
+		manage_set(&m->manage, 0, 0, now);
 }
 
 static void services_begin(struct machine *m, uint64_t now)
 {
-	static const char *const names[] = { "tarnd", "dhcp",  "time", "ssh",
-					     "shell", "mount", "ftp",  "smb" };
-	static const char *const *const argvs[] = { tarnd_argv, dhcp_argv,  time_argv, ssh_argv,
-						    shell_argv, mount_argv, ftp_argv,  NULL };
+	static const char *const names[] = { "tarnd", "dhcp",  "dhcp6", "time", "ssh",
+					     "shell", "mount", "ftp",	"smb" };
+	static const char *const *const argvs[] = { tarnd_argv, NULL,	  NULL,
+						    time_argv,	ssh_argv, shell_argv,
+						    mount_argv, ftp_argv, NULL };
 
 	for (int i = 0; i < SERVICES; i++) {
 		m->service[i].name = names[i];
@@ -291,7 +301,7 @@ static void services_begin(struct machine *m, uint64_t now)
 	m->share.time = &m->service[S_TIME];
 	m->share.smb->prepare = smb_prepare;
 	share_begin(&m->share);
-	service_want(&m->service[S_DHCP], now);
+	network_begin(m, now);
 	if (m->flags.debug) {
 		m->service[S_SHELL].tty = m->flags.debug_tty;
 		service_want(&m->service[S_SHELL], now);
@@ -441,7 +451,7 @@ static void trial_see_to(struct machine *m, struct now now)
 {
 	char buf[HEALTH_WHY];
 	const char *lacks = health_lacks(
-		&m->health, m->service[S_TARND].argv == tarnd_safe_argv && m->assess.counted, buf);
+		&m->health, tarnd_is_safe(&m->service[S_TARND]) && m->assess.counted, buf);
 
 	if (m->assess.good)
 		return;
@@ -511,6 +521,8 @@ static void picture_show(struct machine *m, struct now now)
 	struct picture p = {
 		.assess = &m->assess,
 		.health = &m->health,
+		.interface = m->manage.interface,
+		.vlan = m->manage.vlan,
 		.ports = bridge_ports(),
 		.blocked = m->loop ? loop_blocked(m->loop) : 0,
 		.disk = m->disk_known ? m->disk.name : "none",
@@ -519,7 +531,7 @@ static void picture_show(struct machine *m, struct now now)
 		.cache_bytes = m->cache_bytes,
 		.watchdog = watchdog_is_open(),
 		.restarts = m->service[S_TARND].starts ? m->service[S_TARND].starts - 1 : 0,
-		.settings_wrong = m->service[S_TARND].argv == tarnd_safe_argv,
+		.settings_wrong = tarnd_is_safe(&m->service[S_TARND]),
 		.ready_ms = m->ready_ms,
 		.password = m->password,
 		.drive = m->drives.text,

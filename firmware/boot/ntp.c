@@ -34,7 +34,7 @@ static bool clock_is_synced(void)
 	return rc >= 0 && rc != TIME_ERROR;
 }
 
-void ntp_see_to(struct ntp *ntp, const struct service *service)
+void ntp_see_to(struct ntp *ntp, struct service *service)
 {
 	struct now now = clock_read();
 	uint64_t ran_ms = service->pid > 0 ? now.mono_ms - service->started_ms : 0;

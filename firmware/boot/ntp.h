@@ -22,7 +22,7 @@ struct ntp { /* zeros at first */
 };
 
 /* Once a second. */
-void ntp_see_to(struct ntp *ntp, const struct service *service);
+void ntp_see_to(struct ntp *ntp, struct service *service);
 
 /* ---- its parts, for tests ----------------------------------------------------------------------------------- */
 

@@ -16,7 +16,6 @@
 #include "firmware/base/check.h"
 #include "firmware/base/log.h"
 #include "firmware/boot/assess.h"
-#include "firmware/boot/bridge.h"
 #include "firmware/boot/health.h"
 #include "firmware/boot/note.h"
 #include "firmware/boot/qr.h"
@@ -29,8 +28,8 @@
 #define QR_ROW	   4
 #define REPAINT_MS 10000 /* kernel messages may have run over it */
 
-/* The bridge's addresses, without the link-local one of IPv6. */
-static json_t *addresses(void)
+/* The interface's addresses, without the link-local one of IPv6. */
+static json_t *addresses(const char *interface)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct ifaddrs *all = NULL;
@@ -42,7 +41,7 @@ static json_t *addresses(void)
 	     i = i->ifa_next) {
 		const void *addr = NULL;
 
-		if (!i->ifa_addr || strcmp(i->ifa_name, BRIDGE_NAME) != 0)
+		if (!i->ifa_addr || strcmp(i->ifa_name, interface) != 0)
 			continue;
 		if (i->ifa_addr->sa_family == AF_INET)
 			addr = &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
@@ -62,27 +61,28 @@ static json_t *document(const struct picture *p)
 {
 	const struct assess *a = p->assess;
 
-	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:i, s:i, s:{s:s, s:s, s:s, s:I}, s:b, "
-			 "s:b, s:i, s:I, "
-			 "s:b, s:s, s:s}",
-			 "version", a->version,						/**/
-			 "factory", a->factory,						/**/
-			 "on_trial", a->counted && !a->good,				/**/
-			 "runs_factory", !strcmp(a->version, a->factory),		/**/
-			 "slots", slots_json(a->slots, a->slots_n, a->version),		/**/
-			 "addresses", addresses(),					/**/
-			 "ports", (int)p->ports,					/**/
-			 "ports_blocked", (int)p->blocked,				/**/
-			 "disk", "name", p->disk, "state", p->state, "cache", p->cache, /**/
-			 "cache_bytes", (json_int_t)p->cache_bytes,			/**/
-			 "watchdog", p->watchdog,					/**/
-			 "settings_wrong", p->settings_wrong,				/**/
-			 "tarnd_restarts", (int)p->restarts,				/**/
-			 "ready_ms", (json_int_t)p->ready_ms,				/**/
-			 "well", p->health->answers && p->health->ready,		/**/
-			 "why_not_armed",
-			 p->health->answers ? p->health->why_not : "tarnd does not answer", "drive",
-			 p->drive);
+	return json_pack(
+		"{s:s, s:s, s:b, s:b, s:o, s:o, s:i, s:i, s:i, s:{s:s, s:s, s:s, s:I}, s:b, "
+		"s:b, s:i, s:I, "
+		"s:b, s:s, s:s}",
+		"version", a->version,					       /**/
+		"factory", a->factory,					       /**/
+		"on_trial", a->counted && !a->good,			       /**/
+		"runs_factory", !strcmp(a->version, a->factory),	       /**/
+		"slots", slots_json(a->slots, a->slots_n, a->version),	       /**/
+		"addresses", addresses(p->interface),			       /**/
+		"management_vlan", (int)p->vlan,			       /**/
+		"ports", (int)p->ports,					       /**/
+		"ports_blocked", (int)p->blocked,			       /**/
+		"disk", "name", p->disk, "state", p->state, "cache", p->cache, /**/
+		"cache_bytes", (json_int_t)p->cache_bytes,		       /**/
+		"watchdog", p->watchdog,				       /**/
+		"settings_wrong", p->settings_wrong,			       /**/
+		"tarnd_restarts", (int)p->restarts,			       /**/
+		"ready_ms", (json_int_t)p->ready_ms,			       /**/
+		"well", p->health->answers && p->health->ready,		       /**/
+		"why_not_armed", p->health->answers ? p->health->why_not : "tarnd does not answer",
+		"drive", p->drive);
 }
 
 static void document_put(const char *text)
@@ -147,9 +147,9 @@ static void address_url(const char *address, char ret_url[80])
 		       address);
 }
 
-static void address_lines(struct page *text, const json_t *list)
+static void address_lines(struct page *text, const json_t *list, unsigned vlan)
 {
-	char url[80];
+	char url[80], where[100], in[20] = "";
 	json_t *one;
 	size_t i;
 
@@ -160,9 +160,14 @@ static void address_lines(struct page *text, const json_t *list)
 		address_url(a, url);
 		line(text, i ? "" : "Address", url);
 	}
+	if (vlan)
+		(void)snprintf(in, sizeof(in), " in VLAN %u", vlan);
+	(void)snprintf(where, sizeof(where),
+		       "none yet: no answer from a DHCP server%s. Devices pass all the same.", in);
 	if (!json_array_size(list))
-		line(text, "Address",
-		     "none yet: no answer from a DHCP server. Devices pass all the same.");
+		line(text, "Address", where);
+	else if (vlan)
+		line(text, "", in + 1);
 }
 
 static void paint(const struct picture *p, const json_t *doc)
@@ -186,7 +191,7 @@ static void paint(const struct picture *p, const json_t *doc)
 				  : "devices pass; the keeper does not answer");
 	if (p->health->answers && !p->health->armed)
 		line(text, "Because", p->health->why_not);
-	address_lines(text, json_object_get(doc, "addresses"));
+	address_lines(text, json_object_get(doc, "addresses"), p->vlan);
 	(void)snprintf(value, sizeof(value), "%zu in the bridge%s%s", p->ports,
 		       p->blocked ? "; one leads back to another outside, and is shut" : "",
 		       p->ports < 2 ? ": one arm, devices have to be told to come here" : "");

@@ -20,6 +20,8 @@ struct health;
 struct picture {
 	const struct assess *assess;
 	const struct health *health;
+	const char *interface; /* with the box's addresses; "": not known yet */
+	unsigned vlan;	       /* of it; 0: none */
 	size_t ports;
 	size_t blocked; /* of them (loop.h) */
 	const char *disk, *state, *cache;

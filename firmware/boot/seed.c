@@ -22,6 +22,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/password.h"
 #include "firmware/boot/assess.h"
+#include "firmware/boot/bridge.h"
 #include "firmware/boot/disk.h"
 #include "firmware/boot/history.h"
 #include "firmware/boot/host.h"
@@ -87,7 +88,13 @@ static int file_write(const char *path, const char *bytes, size_t n, mode_t mode
 /* Would tarnd take these settings? */
 static bool config_good(const char *path)
 {
-	const char *const argv[] = { "/usr/bin/tarnd", "--check", "--config", path, NULL };
+	/* Without two ports it has no bridge to make, and asks for none. */
+	const char *const argv[] = { "/usr/bin/tarnd",
+				     "--check",
+				     "--config",
+				     path,
+				     bridge_ports() < 2 ? "--one-arm" : NULL,
+				     NULL };
 
 	return run_tool(argv, NULL, 30) == 0;
 }

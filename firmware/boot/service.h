@@ -16,8 +16,12 @@ struct service {
 	const char *const *argv;
 	run_prepare_f *prepare; /* or NULL; instead of argv */
 	const char *tty;	/* or NULL */
+	bool ends_its_own;	/* what it has started: a signal is for it alone */
 	/* the rest is service.c's */
 	bool wanted;
+	bool asked;	  /* to end: nobody has to hear of it */
+	bool dropped;	  /* it was told to end, and has not yet */
+	uint64_t kill_ms; /* then; 0: not known yet */
 	pid_t pid;
 	unsigned starts, quick; /* quick: ends in a row, each soon after its start */
 	int last_status;	/* exit status, 128 + signal, or -errno; -1 before the first end */
@@ -26,7 +30,7 @@ struct service {
 
 void service_want(struct service *s, uint64_t now_ms);
 
-/* Ends it, with what it has started, if it runs; it does not start again. */
+/* Ends it, with what it has started, if it runs, by force if need be; it does not start again unless it is wanted again. */
 void service_drop(struct service *s);
 
 /* Starts what is wanted and due. Call often. */
@@ -36,6 +40,6 @@ void service_see_to(struct service *s, uint64_t now_ms);
 bool service_ended(struct service *s, pid_t pid, int wait_status, uint64_t now_ms);
 
 /* Sends a signal, if it runs. After SIGTERM or SIGKILL it starts again, unless it is not wanted any more. */
-void service_signal(const struct service *s, int number);
+void service_signal(struct service *s, int number);
 
 #endif

@@ -4,6 +4,7 @@
  *						smb.hosts	smb = yes: tarn-mount, smbd
  *						                 no: they end, and who is connected with them
  *						ntp = yes: ntpd
+ *						management_vlan, mtu: manage.h
  *
  * Settings that are wrong change nothing here: tarnd runs with the defaults then, and says so.
  */
@@ -19,6 +20,7 @@
 
 #include "firmware/base/log.h"
 #include "firmware/base/tarn_conf.h"
+#include "firmware/boot/manage.h"
 #include "firmware/boot/note.h"
 #include "firmware/boot/run.h"
 #include "firmware/boot/say.h"
@@ -148,7 +150,7 @@ static void ntp_switch(struct share *s, bool wanted)
 	say("clock", "ntp=%s", wanted ? "on" : "off");
 }
 
-static void settings_take(struct share *s, const struct tarn_settings *settings)
+static void settings_take(struct share *s, const struct tarn_settings *settings, uint64_t now_ms)
 {
 	bool before = s->ftp_wanted || s->smb_wanted;
 
@@ -159,6 +161,9 @@ static void settings_take(struct share *s, const struct tarn_settings *settings)
 	ftp_switch(s, settings->share.ftp);
 	smb_switch(s, settings->share.smb);
 	ntp_switch(s, settings->appliance.ntp);
+	if (s->manage)
+		manage_set(s->manage, (unsigned)settings->appliance.management_vlan,
+			   (unsigned)settings->appliance.mtu, now_ms);
 	if (!before && (s->ftp_wanted || s->smb_wanted))
 		fuse_load();
 }
@@ -184,7 +189,7 @@ void share_see_to(struct share *s, uint64_t now_ms)
 	struct settings_error error;
 
 	if (!settings_seen(s) && !tarn_conf_load(NULL, &settings, &error)) {
-		settings_take(s, &settings);
+		settings_take(s, &settings, now_ms);
 		tarn_conf_free(&settings);
 	}
 	service_set(s->mount, s->ftp_wanted || s->smb_wanted, now_ms);

@@ -2,8 +2,8 @@
 /*
  * What the appliance shares of the repository with servers that others wrote ([share] of the settings): tarn-mount shows it as
  * a file system, vsftpd and smbd give that away. Off unless one is switched on: then nothing of it runs, and nothing listens.
- * Whether time servers are asked ([appliance] ntp) is seen to here, too. The settings' file is looked at, whoever writes it. One
- * thread.
+ * What else the settings say of an appliance is seen to from here, too: whether time servers are asked, and where the box itself
+ * is (manage.h). The settings' file is looked at, whoever writes it. One thread.
  */
 #ifndef FIRMWARE_BOOT_SHARE_H
 #define FIRMWARE_BOOT_SHARE_H
@@ -19,9 +19,11 @@
 #define SHARE_FOLDER "/run/share" /* empty, for vsftpd's user */
 #define SHARE_MOUNT  SHARE_FOLDER "/mount"
 
+struct manage;
 struct service;
 
 struct share {
+	struct manage *manage; /* or NULL */
 	struct service *mount, *ftp, *smb, *time;
 	struct stat seen; /* the settings' file */
 	bool ftp_wanted, smb_wanted, ntp_wanted;

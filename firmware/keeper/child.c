@@ -159,10 +159,17 @@ static void privileges_drop(uid_t uid, gid_t gid)
 
 __attribute__((noreturn)) static void child_run(const struct child_plan *plan)
 {
-	char *argv[] = { (char *)"tarn-proxy", (char *)"--config", (char *)plan->config, NULL };
+	char *argv[4 + 2 * CHILD_OVERRIDES] = { (char *)"tarn-proxy" };
+	size_t n = 1;
 
-	if (!plan->config)
-		argv[1] = NULL;
+	if (plan->config) {
+		argv[n++] = (char *)"--config";
+		argv[n++] = (char *)plan->config;
+	}
+	for (size_t i = 0; plan->overrides && plan->overrides[i] && i < CHILD_OVERRIDES; i++) {
+		argv[n++] = (char *)"-o";
+		argv[n++] = (char *)plan->overrides[i];
+	}
 	setsid();
 	umask(027);
 	limit(RLIMIT_NOFILE, FILES_MAX);

@@ -7,10 +7,13 @@
 
 #include <sys/types.h>
 
+#define CHILD_OVERRIDES 2
+
 struct child_plan {
 	const char *program;
-	const char *config; /* NULL: its default */
-	uid_t uid;	    /* never 0 */
+	const char *config;	      /* NULL: its default */
+	const char *const *overrides; /* for its -o, ended by NULL; NULL: none */
+	uid_t uid;		      /* never 0 */
 	gid_t gid;
 	/* Its heritage (firmware/heritage.h), all open; with beats_fd -1 it is the plain one. */
 	int keeper_fd;

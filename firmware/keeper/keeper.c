@@ -224,6 +224,7 @@ static bool reload(struct tarnd *k)
 		LOG(LOG_L_ERROR, "keeper.reload", "kept=old why=%s", LOG_QUOTE(span_of(why)));
 		return false;
 	}
+	tarnd_config_adapt(&config);
 	reload_compare(&k->reload, &k->config.settings, &config.settings);
 	k->reload.taken = true;
 	profiles = k->config.profiles;
@@ -393,6 +394,7 @@ static int plane_begin(struct tarnd *k, char why[TARND_WHY_MAX])
 	};
 	int rc = child_identity(s->keeper.user, &o.uid, &o.gid);
 
+	tarnd_config_overrides(&k->config, o.overrides);
 	if (!rc) {
 		k->admin_fd = unix_listen(s->proxy.admin_socket);
 		rc = k->admin_fd < 0 ? k->admin_fd : 0;

@@ -6,6 +6,7 @@
 #define FIRMWARE_KEEPER_KEEPER_H
 
 #include "firmware/base/tarn_conf.h"
+#include "firmware/keeper/child.h"
 
 #define TARND_WHY_MAX 512
 
@@ -22,6 +23,17 @@ struct tarnd_config {
 /* Reads both. 0, or -errno with "file:line: ..." in `why`; then *ret_config is untouched. */
 MUST_USE int tarnd_config_load(const char *path, struct tarnd_config *ret_config,
 			       char why[TARND_WHY_MAX]);
+/*
+ * One arm, for a machine with a single port: from now on `steer.mode` is as if the settings said off, and tarn-proxy listens to
+ * the network unless they say where.
+ */
+void tarnd_one_arm(void);
+/* What that makes of settings to run by. */
+void tarnd_config_adapt(struct tarnd_config *config);
+/* What tarn-proxy is told beside the file: texts for its -o, ended by NULL. */
+void tarnd_config_overrides(const struct tarnd_config *config,
+			    const char *ret_overrides[CHILD_OVERRIDES + 1]);
+
 void tarnd_config_free(struct tarnd_config *config);
 
 /* Does it fit this machine - ports, user? Touches nothing. 0 or -errno with `why`. */

@@ -81,6 +81,7 @@ static int live(const char *path, bool check, bool *ret_anew)
 		*ret_anew = keeps && change_give_up(path);
 		return exit_status(rc);
 	}
+	tarnd_config_adapt(&config);
 	log_level_set((enum log_level)config.settings.log.level);
 	log_output((enum log_format)config.settings.log.format,
 		   (enum log_to)config.settings.log.to);
@@ -109,6 +110,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'n' },
+		{ "one-arm", no_argument, NULL, '1' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -121,11 +123,13 @@ int main(int argc, char **argv)
 	log_open("tarnd", LOG_L_INFO);
 	if (secret_memory())
 		LOG(LOG_L_WARN, "keeper.secret", "note=\"keys are in ordinary memory\"");
-	while ((c = getopt_long(argc, argv, "c:nh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:n1h", options, NULL)) != -1) {
 		if (c == 'c')
 			path = optarg;
 		else if (c == 'n')
 			check = true;
+		else if (c == '1')
+			tarnd_one_arm();
 		else
 			return program_help(&program_tarnd, c == 'h' ? stdout : stderr),
 			       c == 'h' ? 0 : EX_USAGE;

@@ -105,6 +105,7 @@ static int process_start(struct plane *p, int peer, const int *listeners)
 	struct child_plan plan = {
 		.program = o->program,
 		.config = o->config,
+		.overrides = o->overrides,
 		.uid = o->uid,
 		.gid = o->gid,
 		.keeper_fd = peer,

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "firmware/heritage.h"
+#include "firmware/keeper/child.h"
 
 struct event_base;
 struct plane;
@@ -18,6 +19,7 @@ struct steer;
 struct plane_options {
 	const char *program;
 	const char *config; /* NULL: its default */
+	const char *overrides[CHILD_OVERRIDES + 1];
 	uid_t uid;
 	gid_t gid;
 	unsigned workers;

@@ -123,6 +123,21 @@ static int fake_bridge_add(struct net_kernel *k, const char *name)
 	return 0;
 }
 
+static int fake_vlan_add(struct net_kernel *k, const char *name, const char *parent, unsigned id)
+{
+	struct fake_kernel *f = fake_of(k);
+
+	(void)id;
+	if (change(f))
+		return -EIO;
+	if (!find(f, parent))
+		return -ENODEV;
+	if (find(f, name))
+		return -EEXIST;
+	(void)add(f, name, "vlan");
+	return 0;
+}
+
 static int fake_veth_add(struct net_kernel *k, const char *name, const char *peer, unsigned mtu)
 {
 	struct fake_kernel *f = fake_of(k);
@@ -287,6 +302,7 @@ static const struct net_kernel_ops fake_ops = {
 	.link_each = fake_link_each,
 	.bridge_add = fake_bridge_add,
 	.veth_add = fake_veth_add,
+	.vlan_add = fake_vlan_add,
 	.link_del = fake_link_del,
 	.link_up = fake_link_up,
 	.link_mtu = fake_link_mtu_set,

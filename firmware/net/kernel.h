@@ -58,6 +58,8 @@ struct net_kernel_ops {
 	/* Both make links that carry our alias, down. */
 	int (*bridge_add)(struct net_kernel *k, const char *name);
 	int (*veth_add)(struct net_kernel *k, const char *name, const char *peer, unsigned mtu);
+	/* A VLAN of `parent`, down, without our alias. */
+	int (*vlan_add)(struct net_kernel *k, const char *name, const char *parent, unsigned id);
 	int (*link_del)(struct net_kernel *k, const char *name);
 	int (*link_up)(struct net_kernel *k, const char *name, bool up, bool noarp);
 	int (*link_mtu)(struct net_kernel *k, const char *name, unsigned mtu);
@@ -70,7 +72,8 @@ struct net_kernel_ops {
 	int (*route_set)(struct net_kernel *k, const struct net_route *route, bool add);
 	/* `path` below /proc/sys, or absolute. */
 	int (*sysctl)(struct net_kernel *k, const char *path, const char *value);
-	/* The port of `bridge` behind which the next hop of a default route is. -ENOENT: not known (yet). */
+	/* The port of `bridge` behind which the next hop of a default route by it, or by a VLAN of it, is. -ENOENT: not
+	 * known (yet). */
 	int (*router_port)(struct net_kernel *k, const char *bridge, int *ret_ifindex);
 	void (*offloads)(struct net_kernel *k, const char *name, struct net_offloads *ret_offloads);
 	void (*close)(struct net_kernel **k);

@@ -15,6 +15,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/link/vlan.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/route.h>
 #include <netlink/route/rule.h>
@@ -194,6 +195,26 @@ static int netlink_veth_add(struct net_kernel *k, const char *name, const char *
 		rc = alias_set(k, peer);
 	if (rc)
 		(void)netlink_link_del(k, name);
+	return rc;
+}
+
+static int netlink_vlan_add(struct net_kernel *k, const char *name, const char *parent, unsigned id)
+{
+	struct rtnl_link *link;
+	struct net_link below;
+	int rc = netlink_link_get(k, parent, &below);
+
+	if (rc)
+		return rc;
+	link = rtnl_link_vlan_alloc();
+	if (!link)
+		return -ENOMEM;
+	rtnl_link_set_name(link, name);
+	rtnl_link_set_link(link, below.ifindex);
+	rc = errno_of(rtnl_link_vlan_set_id(link, (uint16_t)id));
+	if (!rc)
+		rc = errno_of(rtnl_link_add(sock_of(k), link, NLM_F_CREATE | NLM_F_EXCL));
+	rtnl_link_put(link);
 	return rc;
 }
 
@@ -405,6 +426,21 @@ static struct nl_addr *neighbour_mac(struct nl_sock *sock, int ifindex, struct n
 	return mac;
 }
 
+/* Is it the bridge, or a VLAN of it? */
+static bool is_of_bridge(struct nl_sock *sock, int ifindex, int bridge)
+{
+	struct rtnl_link *link;
+	bool is;
+
+	if (ifindex == bridge)
+		return true;
+	if (rtnl_link_get_kernel(sock, ifindex, NULL, &link) < 0)
+		return false;
+	is = rtnl_link_is_vlan(link) && rtnl_link_get_link(link) == bridge;
+	rtnl_link_put(link);
+	return is;
+}
+
 static int router_port_of(struct nl_sock *sock, int bridge, struct rtnl_route *route,
 			  int *ret_ifindex)
 {
@@ -418,9 +454,9 @@ static int router_port_of(struct nl_sock *sock, int bridge, struct rtnl_route *r
 		return -ENOENT;
 	hop = rtnl_route_nexthop_n(route, 0);
 	via = rtnl_route_nh_get_gateway(hop);
-	if (!via || rtnl_route_nh_get_ifindex(hop) != bridge)
+	if (!via || !is_of_bridge(sock, rtnl_route_nh_get_ifindex(hop), bridge))
 		return -ENOENT;
-	mac = neighbour_mac(sock, bridge, via);
+	mac = neighbour_mac(sock, rtnl_route_nh_get_ifindex(hop), via);
 	if (!mac)
 		return -ENOENT;
 	rc = fdb_port(sock, bridge, mac, ret_ifindex);
@@ -469,6 +505,7 @@ static const struct net_kernel_ops netlink_ops = {
 	.link_each = netlink_link_each,
 	.bridge_add = netlink_bridge_add,
 	.veth_add = netlink_veth_add,
+	.vlan_add = netlink_vlan_add,
 	.link_del = netlink_link_del,
 	.link_up = netlink_link_up,
 	.link_mtu = netlink_link_mtu,

@@ -91,13 +91,14 @@ own_program() { # ROOT FROM TO
 
 root_links() { # ROOT
 	local root=$1 a
-	mkdir -p "$root"/{dev,proc,sys,run,tmp,state,boot,esp,etc,var/{lib,cache/tarn},root,usr/{bin,sbin,lib,lib64}}
+	mkdir -p "$root"/{dev,proc,sys,run,tmp,state,boot,esp,etc,var/{lib,cache/tarn},root,usr/{bin,sbin,lib/dhcpcd,lib64}}
 	for a in bin sbin lib lib64; do ln -s "usr/$a" "$root/$a"; done
 	ln -s ../run "$root/var/run"
 	ln -s ../state/log "$root/var/log"
 	ln -s ../../state/lib "$root/var/lib/tarn"
 	ln -s ../state/etc "$root/etc/tarn"
 	ln -s ../../run/openntpd "$root/var/lib/openntpd"
+	ln -s ../../run/dhcpcd "$root/var/lib/dhcpcd"
 	ln -s ../state/ssh "$root/root/.ssh"
 	ln -s ../run/resolv.conf "$root/etc/resolv.conf"
 	ln -s ../run/share/hosts.allow "$root/etc/hosts.allow"
@@ -147,6 +148,7 @@ root_tree() {
 	program "$root" e2fsprogs sbin/e2fsck sbin/mke2fs sbin/resize2fs
 	program "$root" dosfstools sbin/fsck.fat sbin/mkfs.fat
 	program "$root" openntpd usr/sbin/ntpd
+	program "$root" dhcpcd-base usr/sbin/dhcpcd
 	program "$root" dropbear-bin usr/sbin/dropbear usr/bin/dropbearkey
 	for p in tarnd tarn-proxy tarnctl ${mount:+tarn-mount}; do own_program "$root" "$BUILD/bin/$p" "usr/bin/$p"; done
 	[[ -z $mount ]] || program "$root" vsftpd usr/sbin/vsftpd

@@ -24,7 +24,7 @@ static const char *type_name(enum setting_type type)
 		[SETTING_ENUM] = "enum",       [SETTING_STRINGS] = "strings",
 		[SETTING_ADDRS] = "addresses", [SETTING_NETS] = "networks",
 		[SETTING_PORTS] = "ports",     [SETTING_ORIGINS] = "strings",
-		[SETTING_SCOPES] = "scopes",
+		[SETTING_SCOPES] = "scopes",   [SETTING_INT_OR_0] = "int",
 	};
 
 	return names[type];

@@ -46,6 +46,7 @@ plug() { ip -n "$(ns right)" link set "$1" master sw; }
 unplug() { ip -n "$(ns right)" link set "$1" nomaster; }
 ip -n "$(ns left)" link set l1 master sw
 
+boxa='' boxb='' # their guards' pids
 guard_start() { # BOX PORT...
 	: >"$work/$1.log"
 	ip netns exec "$(ns "$1")" "$guard" "${@:2}" 2>>"$work/$1.log" &
@@ -85,12 +86,12 @@ check '... without a storm' calm
 
 # The one that forwards is unplugged.
 [[ $(in_ns boxa bash -c 'cat /sys/class/net/a[01]/brport/state' | tr -d '\n') == 33 ]] && first=r0 second=r1 || first=r1 second=r0
-unplug $first
+unplug "$first"
 check 'the box that forwards is unplugged: the other takes its place' wait_until 40 pings || show
-plug $first
+plug "$first"
 check '... it is back: one port is shut, and the way is there' wait_until 10 one_way || show
 [[ $(in_ns boxa bash -c 'cat /sys/class/net/a[01]/brport/state' | tr -d '\n') == 33 ]] && second=r1 || second=r0
-unplug $second
+unplug "$second"
 check 'the one that is shut is unplugged: its port opens, for no loop is left' wait_until 40 shut_is 0 || show
 check '... the way is there' pings
 
@@ -102,7 +103,7 @@ guards_end() {
 	in_ns boxb bash -c 'for p in b0 b1; do bridge link set dev $p state 3; done'
 }
 both=0
-plug $second
+plug "$second"
 for _ in {1..60}; do
 	guards_end
 	export LOOPGUARD_AT=$((${EPOCHREALTIME/./} / 1000 + 300))
@@ -127,7 +128,7 @@ else
 fi
 
 # Made up, with other words and the lowest and the highest address, and what is heard sent back where it was heard.
-unplug $second
+unplug "$second"
 wait_until 40 shut_is 0
 cat >"$work/words.py" <<'END'
 import os, socket, time

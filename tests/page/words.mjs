@@ -79,8 +79,8 @@ await check('what `why` says is said in Japanese, too', () => {
 const isSentence = s => / [a-z]/.test(s) && !/^(\{s:|\/|; |[a-z_]+=)|^\W*$/.test(s);
 await check('what refuses settings, and why nothing is intercepted, is said in Japanese, too', () => {
 	const from = {
-		'firmware/base/settings_value.c': /^(a (?!setting)|an |bytes|networks|ports,|servers|IP addresses)/, 'firmware/keeper/change.c': /^(is set|fits|the file is|the file can|a change waits|not all|nothing waits|there is nothing)/,
-		'firmware/keeper/keeper_config.c': /./, 'firmware/keeper/arm.c': /./, 'firmware/keeper/aim.c': /^\[scope\] can/, 'firmware/keeper/keeper.c': /^what /,
+		'firmware/base/settings_value.c': /^(a (?!setting)|0, or |an |bytes|networks|ports,|servers|IP addresses)/, 'firmware/keeper/change.c': /^(is set|fits|the file is|the file can|a change waits|not all|nothing waits|there is nothing)/,
+		'firmware/keeper/keeper_config.c': /./, 'firmware/keeper/arm.c': /./, 'firmware/keeper/aim.c': /^\[scope\] can/, 'firmware/keeper/keeper_steer.c': /^what /,
 		'firmware/boot/download.c': /^(the |it has|tarn-proxy)/, 'firmware/keeper/appliance.c': /^(an update|tarnctl |this machine|url is|restart is)/, 'firmware/ctl/appliance.c': /^(by hand|the (restart|factory|boot p|state p))/,
 		'firmware/keeper/selftest.c': /^(what |of what|connections|the answers|no worker|the connection|something else|it is closed|the store|nothing is)/, 'proxy/admin/api_settings.c': /./,
 	};

@@ -700,6 +700,8 @@ export default {
 	'set.repository.trust.916aqc': 'この装置自身のものに加えて、取り込みを認める書き出し元: その装置で tarnctl export --key が表示する鍵。',
 	'set.share.ftp.17j57zz': '専用装置の場合: FTP サーバーで完全な世代（current/<配信元>、previous/<配信元>）を公開する。[proxy] allow のネットワークから誰でも読み取れる。専用装置以外では tarn-mount とサーバーを使う。',
 	'set.appliance.ntp.1pvdjob': '専用装置の場合: タイムサーバー（NTP、Debian のプール）に時刻を問い合わせる。オフの場合は機器の時計を使うが、システムの作成日や最後に動作した日より前にはならない。',
+	'set.appliance.management_vlan.1ei4pfx': '専用装置の場合: この装置自身が属する VLAN（装置のアドレス、配信元への経路、管理ページ）。それ以外の通信は、タグの有無にかかわらず従来どおり通過・取り込みの対象となる。0 はタグなしのネットワーク。',
+	'set.appliance.mtu.106qb3b': '専用装置の場合: Ethernet ポートの MTU。フレームの大きさが標準と異なるネットワーク用。受け付けないポートは自分の値のままになり、コンソールに表示する。0 は各ポートの値のまま。',
 	'set.share.smb.wu91wr': '同じものを SMB サーバーの共有 `updates` として公開する。ゲスト接続、SMB 2 または 3。',
 	'set.tls.probe.1h72a1s': 'プロファイルに [tls] mode = intercept とある場合: 各端末を一度試し、この装置の証明書を信頼しない端末は素通しにする。no は `devices` に挙げたものだけ。',
 	'set.tls.devices.lmenxm': 'この装置の証明書を持つ端末とネットワーク。受け入れない端末は、ここにあっても素通しにする。',

@@ -253,6 +253,7 @@ export default {
 	'out of memory': 'メモリーが足りません',
 	'yes, no': 'yes、no',
 	'a whole number': '整数',
+	'0, or a whole number': '0 または整数',
 	'bytes, as 4096, 64K, 20M, 3G or 1T': 'バイト数（例: 4096、64K、20M、3G、1T）',
 	'a time, as 250ms, 4s, 5m, 1h or 2d': '時間（例: 250ms、4s、5m、1h、2d）',
 	'{0}, from {1} to {2} ms': '{0}、{1} ～ {2} ミリ秒',

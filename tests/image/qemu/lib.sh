@@ -338,10 +338,14 @@ dhcp_start() {
 	children+=("$dhcp")
 }
 
-# vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one. CONSOLE: QEMU's words for the first serial port.
+# vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one. PORTS=one: with
+# the card to the devices alone. CONSOLE: QEMU's words for the first serial port.
 vm_start() {
 	local disk=$1 dog=(-device 'i6300esb,id=dog')
 	[[ ${WATCHDOG:-} != chipset ]] || dog=()
+	local wan=(-netdev 'tap,id=wan,ifname=twan,script=no,downscript=no'
+		-device 'virtio-net-pci,netdev=wan,mac=52:54:00:07:00:02,romfile=')
+	[[ ${PORTS:-} != one ]] || wan=()
 	shift
 	rm -f "$work"/{shell,mon}.{in,out}
 	mkfifo "$work"/{shell,mon}.{in,out}
@@ -355,9 +359,7 @@ vm_start() {
 		-device virtio-blk-pci,drive=disk,bootindex=1 \
 		-netdev tap,id=lan,ifname=tlan,script=no,downscript=no \
 		-device virtio-net-pci,netdev=lan,mac=52:54:00:07:00:01,romfile= \
-		-netdev tap,id=wan,ifname=twan,script=no,downscript=no \
-		-device virtio-net-pci,netdev=wan,mac=52:54:00:07:00:02,romfile= \
-		"${dog[@]}" -action watchdog=reset \
+		"${wan[@]}" "${dog[@]}" -action watchdog=reset \
 		-device qemu-xhci,id=usb -rtc base="${RTC:-utc}" \
 		-chardev "${CONSOLE:-file,id=console,path=$work/console}" -serial chardev:console \
 		-chardev pipe,id=shell,path="$work/shell" "${second_serial[@]}" \

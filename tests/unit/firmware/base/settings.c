@@ -19,7 +19,7 @@
 
 struct values {
 	bool flag;
-	int64_t number, bytes, time;
+	int64_t number, gap, bytes, time;
 	char *text, *path;
 	int choice;
 	struct string_list words;
@@ -34,6 +34,7 @@ static const char *const choices[] = { "red", "green", NULL };
 static const struct setting rows[] = {
 	{ "one", "flag", SETTING_BOOL, AT(flag), "yes", "A flag.", 0, 0, NULL },
 	{ "one", "number", SETTING_INT, AT(number), "5", "A number.", 1, 10, NULL },
+	{ "one", "gap", SETTING_INT_OR_0, AT(gap), "0", "None, or some.", 8, 10, NULL },
 	{ "one", "bytes", SETTING_BYTES, AT(bytes), "64K", "Bytes.", 0, 0, NULL },
 	{ "one", "time", SETTING_DURATION, AT(time), "4s", "A time.", 100, 86400000, NULL },
 	{ "two", "text", SETTING_STRING, AT(text), "", "A text.", 0, 0, NULL },
@@ -133,6 +134,24 @@ static void empty_file_is_the_defaults(void **state)
 	}
 }
 
+static void a_number_may_be_zero_or_of_a_range(void **state)
+{
+	static const char *const wrong[] = { "1", "7", "11", "-1", "ten", "" };
+	struct values v = load("[one]\ngap = 0\n");
+	char text[64];
+
+	(void)state;
+	assert_int_equal(v.gap, 0);
+	settings_free(&table, &v);
+	v = load("[one]\ngap = 8\n");
+	assert_int_equal(v.gap, 8);
+	settings_free(&table, &v);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		(void)snprintf(text, sizeof(text), "[one]\n\ngap = %s\n", wrong[i]);
+		refuse(text, 3, "allowed: 0, or a whole number, from 8 to 10");
+	}
+}
+
 static void reads_every_type(void **state)
 {
 	struct values v =
@@ -204,7 +223,8 @@ static void refuses_unknown_names_and_suggests(void **state)
 	(void)state;
 	refuse("[one]\nnumbr = 1\n", 2,
 	       "unknown key numbr (did you mean number?); allowed: flag, ");
-	refuse("[one]\nbanana = 1\n", 2, "unknown key banana; allowed: flag, number, bytes, time");
+	refuse("[one]\nbanana = 1\n", 2,
+	       "unknown key banana; allowed: flag, number, gap, bytes, time");
 	refuse("[tow]\ntext = 1\n", 2,
 	       "unknown section tow (did you mean two?); allowed: one, two");
 	refuse("\n\n[One]\nflag = yes\n", 4, "did you mean one?");
@@ -324,6 +344,7 @@ static void a_value_as_text(void **state)
 {
 	static const char *const want[] = { "no",
 					    "10",
+					    "0",
 					    "2G",
 					    "90s",
 					    "two words",
@@ -333,7 +354,7 @@ static void a_value_as_text(void **state)
 					    "192.0.2.2:54 2001:db8::1",
 					    "::/0 192.0.2.0/24",
 					    "443 80" };
-	static const unsigned where[] = { 2, 0, 3, 4, 6, 0, 7, 8, 10, 0, 0 };
+	static const unsigned where[] = { 2, 0, 0, 3, 4, 6, 0, 7, 8, 10, 0, 0 };
 	struct values v = load("[one]\nflag = OFF\nnumber=10\nbytes = 2048m\ntime = 90s\n[two]\n"
 			       "text = two words\npath = /a b\nchoice = Red\nwords = p, q\n"
 			       "addrs = 192.0.2.2:54 [2001:db8::1]:53\nnets = ::/0 192.0.2.0/24\n"
@@ -353,10 +374,10 @@ static void a_value_as_text(void **state)
 	settings_free(&table, &v);
 	assert_int_equal(settings_load_lines(file, false, &table, &v, lines, &error), 0);
 	assert_memory_equal(lines, where, sizeof(where));
-	text = setting_text(&table, 2, &v);
+	text = setting_text(&table, 3, &v);
 	assert_string_equal(text, "0");
 	free(text);
-	text = setting_text(&table, 3, &v);
+	text = setting_text(&table, 4, &v);
 	assert_string_equal(text, "100ms");
 	free(text);
 	settings_free(&table, &v);
@@ -367,6 +388,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_value_as_text),
 		cmocka_unit_test(empty_file_is_the_defaults),
+		cmocka_unit_test(a_number_may_be_zero_or_of_a_range),
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(tolerates_bom_crlf_and_no_last_newline),
 		cmocka_unit_test(refuses_wrong_values),
