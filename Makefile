@@ -109,7 +109,7 @@ all: $(SKELETONS) $(LIBS) $(PROGRAMS) ## build all programs (V=1 shows the comma
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: demo test test-unit test-wire test-bpf test-netns test-crash test-page test-image test-lint
-.PHONY: admin-bench churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench line-bench tls-bench compare-http
+.PHONY: admin-bench churn eviction restart-bench rfc-table asan test-asan fuzz fuzz-run bench line-bench tls-bench soak compare-http
 ##@ Try
 demo: all tools deps-test ## [tests/demo/run] a branch office in network namespaces, live (as root)
 	@BUILD=$(BUILD) tests/reach tests/demo/run
@@ -152,6 +152,9 @@ tls-bench: all tools deps-bench ## [tests/bench/tls] handshakes and hits by HTTP
 
 admin-bench: all tools deps-bench ## [tests/bench/admin] what metrics, access log, history and attacks on the admin side cost the data plane
 	@BUILD=$(BUILD) tests/reach tests/bench/admin
+
+soak: all tools deps-test ## [tests/bench/soak] what SOAK (2000) connections of each kind leave in the box's memory (as root)
+	@BUILD=$(BUILD) tests/reach tests/bench/soak
 
 churn: $(BUILD)/tests/tools/churn ## [tests/tools/churn.c] a store of CHURN_MIB (1024) MiB written over CHURN_TURNOVERS (30) times
 	@$< $(or $(CHURN_MIB),1024) $(or $(CHURN_TURNOVERS),30)
