@@ -2,7 +2,7 @@
 /*
  *	on_round ─► each port: listened to, its word is sent ─► on_frame ─► another port's word: block
  *	    ▲                                                       │
- *	    └── LOOP_EVERY_MS ◄── on_close ◄── LOOP_OPEN_MS ────────┘
+ *	    └── times.every ◄── on_close ◄── times.open ────────────┘
  *
  * A blocked port still sends and hears words, since sockets are before the bridge. The kernel lets it forward again when its
  * link comes anew; each round blocks it again while it is to be.
@@ -59,6 +59,7 @@ struct port {
 struct loop {
 	struct event_base *base;
 	struct net_kernel *kernel;
+	struct loop_times times;
 	struct event *round, *close;
 	uint8_t mac[ETH_ALEN]; /* the bridge's own, which the network knows already */
 	bool first;	       /* to open, of two boxes that have shut a port */
@@ -214,19 +215,19 @@ static void port_open(struct port *p)
 /* ---- rounds ------------------------------------------------------------------------------------- */
 
 /* Not in step with another box. */
-static unsigned pause_ms(void)
+static unsigned pause_ms(const struct loop *loop)
 {
 	uint8_t some = 0;
 
 	(void)!getrandom(&some, sizeof(some), GRND_NONBLOCK);
-	return LOOP_EVERY_MS + some * 2;
+	return loop->times.every + loop->times.every * some / 2048;
 }
 
 static void on_close(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	uint64_t now = clock_read().mono_ms;
-	unsigned quiet = loop->first ? LOOP_FIRST_MS : LOOP_QUIET_MS;
+	unsigned quiet = loop->first ? loop->times.first : loop->times.quiet;
 
 	(void)fd, (void)what;
 	for (size_t i = 0; i < LOOP_PORTS; i++) {
@@ -237,7 +238,7 @@ static void on_close(evutil_socket_t fd, short what, void *arg)
 	}
 	for (size_t i = 0; i < LOOP_PORTS && !loop_blocked(loop); i++)
 		port_close(&loop->port[i]);
-	timer_in(loop->round, pause_ms());
+	timer_in(loop->round, pause_ms(loop));
 }
 
 static void on_round(evutil_socket_t fd, short what, void *arg)
@@ -257,7 +258,7 @@ static void on_round(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < LOOP_PORTS; i++)
 		if (loop->port[i].fd >= 0)
 			word_send(&loop->port[i]);
-	timer_in(loop->close, LOOP_OPEN_MS);
+	timer_in(loop->close, loop->times.open);
 }
 
 void loop_port(struct loop *loop, const char *name, bool there)
@@ -285,7 +286,8 @@ void loop_port(struct loop *loop, const char *name, bool there)
 	timer_in(loop->round, 0);
 }
 
-int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop **ret_loop)
+int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop_times times,
+	     struct loop **ret_loop)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -293,6 +295,7 @@ int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop **r
 		return -ENOMEM;
 	loop->base = base;
 	loop->kernel = kernel;
+	loop->times = times;
 	for (size_t i = 0; i < LOOP_PORTS; i++)
 		loop->port[i] = (struct port){ .loop = loop, .fd = -1 };
 	loop->round = evtimer_new(base, on_round, loop);

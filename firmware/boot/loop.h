@@ -20,16 +20,23 @@
 struct loop;
 struct net_kernel;
 
-#define LOOP_PORTS    16
-#define LOOP_EVERY_MS 4000 /* between two rounds */
-#define LOOP_OPEN_MS                                                                               \
-	300 /* a round is listened to for so long: who listens costs each packet a little */
-#define LOOP_QUIET_MS 20000
-#define LOOP_FIRST_MS                                                                              \
-	6000 /* of two boxes that have shut a port, for the first to open: two rounds */
+#define LOOP_PORTS 16
+
+/* ms */
+struct loop_times {
+	unsigned every; /* between two rounds, and up to an eighth more */
+	unsigned
+		open; /* a round is listened to for so long: who listens costs each packet a little */
+	unsigned quiet; /* nothing heard: a port that is shut opens */
+	unsigned
+		first; /* ... of two boxes that have shut one each, that of the first to open: two rounds */
+};
+
+#define LOOP_TIMES ((struct loop_times){ 4000, 300, 20000, 6000 })
 
 /* 0 or -errno. `kernel` is borrowed. */
-MUST_USE int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop **ret_loop);
+MUST_USE int loop_new(struct event_base *base, struct net_kernel *kernel, struct loop_times times,
+		      struct loop **ret_loop);
 /* A port has joined the bridge, or is gone. */
 void loop_port(struct loop *loop, const char *name, bool there);
 /* How many ports forward nothing. */

@@ -672,7 +672,7 @@ int machine_new(struct machine **ret_machine)
 		rc = bridge_make(m->kernel);
 	if (rc)
 		say("bridge", "error=%d", rc);
-	else if (loop_new(m->base, m->kernel, &m->loop))
+	else if (loop_new(m->base, m->kernel, LOOP_TIMES, &m->loop))
 		m->loop = NULL;
 	if (consoles_new(m->base, on_typed, m, &m->consoles))
 		m->consoles = NULL;
