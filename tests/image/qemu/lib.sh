@@ -338,6 +338,27 @@ dhcp_start() {
 	children+=("$dhcp")
 }
 
+# Another DHCP server, at the port of dev3, which takes itself for the only one and leads nowhere.
+rogue_start() {
+	addr dev3 eth0 10.99.0.1/24
+	cat >"$work/rogue.conf" <<-END
+		port=0
+		no-daemon
+		user=root
+		pid-file=
+		bind-interfaces
+		interface=eth0
+		dhcp-leasefile=$work/rogue.leases
+		dhcp-authoritative
+		dhcp-range=10.99.0.100,10.99.0.120,255.255.255.0,2m
+		dhcp-option=option:router,10.99.0.1
+		dhcp-option=option:dns-server,10.99.0.1
+	END
+	ip netns exec "$(ns dev3)" dnsmasq -C "$work/rogue.conf" 2>"$work/rogue.log" &
+	rogue=$!
+	children+=("$rogue")
+}
+
 # vm_start DISK [QEMU OPTION...]. WATCHDOG=chipset: without the card that is one. PORTS=one: with
 # the card to the devices alone. CONSOLE: QEMU's words for the first serial port.
 vm_start() {

@@ -61,25 +61,6 @@ check 'cables swapped: the office goes through' wait_until 60 passes dev1 $v4/
 check '... and is intercepted' wait_until 120 intercepted dev1 $v4/ || vm 'tarnctl status' | sed 's/^/# /'
 
 # Another one, quicker than the right one, which for a while is not there at all. It leads nowhere.
-rogue_start() {
-	addr dev3 eth0 10.99.0.1/24
-	cat >"$work/rogue.conf" <<-END
-		port=0
-		no-daemon
-		user=root
-		pid-file=
-		bind-interfaces
-		interface=eth0
-		dhcp-leasefile=$work/rogue.leases
-		dhcp-authoritative
-		dhcp-range=10.99.0.100,10.99.0.120,255.255.255.0,2m
-		dhcp-option=option:router,10.99.0.1
-		dhcp-option=option:dns-server,10.99.0.1
-	END
-	ip netns exec "$(ns dev3)" dnsmasq -C "$work/rogue.conf" 2>"$work/rogue.log" &
-	rogue=$!
-	children+=("$rogue")
-}
 kill "$dhcp"
 rogue_start
 check 'the box asks anew' vm 'kill $(pidof udhcpc)'

@@ -15,25 +15,6 @@ office
 vendor_objects
 disk_make "$image" "$work/disk" 2G
 vendor_seed "$work/disk"
-rogue_start() {
-	cat >"$work/rogue.conf" <<-END
-		port=0
-		no-daemon
-		user=root
-		pid-file=
-		bind-interfaces
-		interface=eth0
-		dhcp-leasefile=$work/rogue.leases
-		dhcp-authoritative
-		dhcp-range=10.99.0.100,10.99.0.120,255.255.255.0,2m
-		dhcp-option=option:router,10.99.0.1
-		dhcp-option=option:dns-server,10.99.0.1
-	END
-	ip netns exec "$(ns dev3)" dnsmasq -C "$work/rogue.conf" 2>"$work/rogue.log" &
-	rogue=$!
-	children+=("$rogue")
-}
-addr dev3 eth0 10.99.0.1/24
 vm_start "$work/disk"
 has_address() { [[ $(vm 'ip -4 -o addr show dev br0') == *" $1"* ]]; }
 passes() { direct "$@" || intercepted "$@"; }
